@@ -1,0 +1,277 @@
+// Package dataplane defines what a data plane of Tandem is asked to do: the
+// desired state as typed objects, the operations a driver applies, and the
+// capabilities a driver publishes. It knows neither YANG nor Linux.
+//
+// Read this file first, then plan (pure: desired and actual in, ordered
+// operations out), reconcile (the level-triggered loop), fake (the driver in
+// memory) and the two real drivers, kernel and ebpf.
+package dataplane
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Kind orders the objects by dependency: an object refers only to objects of a
+// lower Kind, so creation goes up the kinds and deletion down.
+type Kind uint8
+
+// The kinds of objects.
+const (
+	KindSection Kind = iota + 1
+	KindLSP
+)
+
+// Key names one object. Names are those of the configuration, unique per Kind.
+type Key struct {
+	Kind Kind
+	Name string
+}
+
+// String returns the key as plans and logs print it, for example "lsp/west-east".
+func (k Key) String() string { return k.Kind.String() + "/" + k.Name }
+
+// String returns the lower-case name of the kind.
+func (k Kind) String() string {
+	switch k {
+	case KindSection:
+		return "section"
+	case KindLSP:
+		return "lsp"
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// Object is one desired or actual object. Objects are values: a driver keeps
+// copies and never changes what it was given.
+type Object interface {
+	Key() Key
+	// Equal reports whether forwarding would be the same with either.
+	Equal(Object) bool
+	// String prints the object on one line, as plans and dumps show it.
+	String() string
+}
+
+// MAC is an Ethernet address. The zero value stands for the MPLS-TP multicast
+// address 01-00-5E-90-00-00 (RFC 7213 section 4).
+type MAC [6]byte
+
+// Section is an MPLS-TP section: an Ethernet interface, or a VLAN on one, with
+// one peer.
+type Section struct {
+	Name      string
+	Interface string // Linux interface name.
+	VLAN      uint16 // 1..4094; 0: untagged.
+	PeerMAC   MAC    // Zero: the MPLS-TP multicast address.
+	// InterfaceLabelSpace gives the section a label space of its own; false:
+	// the per-platform space.
+	InterfaceLabelSpace bool
+	// Down is set while the administrative state is down: nothing is sent to
+	// or taken from the section.
+	Down bool
+}
+
+// Operation is what an LSP does to a packet, with the names of
+// mpls-operations-type (RFC 8960).
+type Operation uint8
+
+// The operations of an LSP.
+const (
+	ImposeAndForward Operation = iota + 1
+	SwapAndForward
+	PopAndForward
+	PopImposeAndForward
+	PopAndLookup
+)
+
+// TTLMode is the tunnel model of RFC 3443. MPLS-TP knows no uniform model.
+type TTLMode uint8
+
+// The tunnel models. They differ at the egress only in what selects the
+// per-hop behaviour: pipe the LSP's own TC, short-pipe that of the client.
+const (
+	Pipe TTLMode = iota
+	ShortPipe
+)
+
+// LabelEntry is one label to impose.
+type LabelEntry struct {
+	Label uint32 // 16..1048575.
+	TTL   uint8  // 0: 255, the default of the pipe model.
+	TC    uint8  // 0..7, used where HasTC.
+	HasTC bool   // false: TC of the packet that is encapsulated, 0 for IP.
+}
+
+// NextHop is where an LSP sends: a section and the labels imposed, top first.
+// An LSP inside an SPME has the SPME's labels above its own; intent flattens
+// them.
+type NextHop struct {
+	Section string
+	Stack   []LabelEntry
+}
+
+// LSP is one static LSP at this node.
+type LSP struct {
+	Name string
+	Op   Operation
+	// InLabel is the incoming-label, 16..1048575; 0 with ImposeAndForward.
+	InLabel uint32
+	// InSection names the section whose label space InLabel is in; empty: the
+	// per-platform space.
+	InSection string
+	// Prefixes are the IP clients routed into the LSP (ImposeAndForward only).
+	Prefixes []netip.Prefix
+	// Out is the next hop; zero for PopAndLookup.
+	Out     NextHop
+	TTLMode TTLMode
+	// Down is set while the administrative state is down: the label stays
+	// known, user packets are dropped and counted.
+	Down bool
+}
+
+// Delta is a change of desired state. Put holds whole objects (new or
+// changed); Delete holds keys. A Key occurs once.
+type Delta struct {
+	Put    []Object
+	Delete []Key
+}
+
+// Verb is what an Op does.
+type Verb uint8
+
+// The verbs. Put creates or replaces without a gap (make before break).
+const (
+	Put Verb = iota + 1
+	Delete
+)
+
+// Op is one idempotent operation of a plan. Object is nil for Delete.
+type Op struct {
+	Verb   Verb
+	Key    Key
+	Object Object
+}
+
+// OpError tells that one operation of a batch failed.
+type OpError struct {
+	Key Key
+	// Reason is short and for people; it goes into data-plane-state/reason.
+	Reason string
+	// Retry is false when trying again cannot help before something else
+	// changes (a missing interface is Retry false: an Event will tell).
+	Retry bool
+	Err   error
+}
+
+func (e *OpError) Error() string { return e.Key.String() + ": " + e.Reason }
+
+// Unwrap returns the cause.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// Feature names something a configuration can need of a driver.
+type Feature string
+
+// The features that drivers differ in. The names are the ones shown in
+// /mpls-tp/node/data-plane and in refusals.
+const (
+	FeatureImpose              Feature = "impose-and-forward"
+	FeatureSwap                Feature = "swap-and-forward"
+	FeaturePop                 Feature = "pop-and-forward"
+	FeaturePopImpose           Feature = "pop-impose-and-forward"
+	FeaturePopLookup           Feature = "pop-and-lookup"
+	FeatureTrafficClass        Feature = "traffic-class-preserved"
+	FeatureLSPCounters         Feature = "lsp-counters"
+	FeatureSectionCounters     Feature = "section-counters"
+	FeatureInterfaceLabelSpace Feature = "interface-label-space"
+	FeatureMulticastSend       Feature = "mpls-tp-multicast-send"
+	FeatureMulticastReceive    Feature = "mpls-tp-multicast-receive"
+	FeatureVLANSection         Feature = "vlan-section"
+	FeatureGALPunt             Feature = "gal-punt"
+	FeatureTTLPunt             Feature = "ttl-expiry-punt"
+	FeatureKernelTime          Feature = "kernel-receive-time"
+	FeatureShortPipe           Feature = "short-pipe"
+)
+
+// Capabilities is what a driver can do on this host, probed, not guessed.
+type Capabilities struct {
+	Driver   string
+	Features map[Feature]bool
+	// MaxImpose is the deepest stack that can be imposed in one operation;
+	// MaxReceive the deepest that is parsed.
+	MaxImpose, MaxReceive int
+	// MaxLabel is the highest label that can be programmed.
+	MaxLabel uint32
+	// Limits are sentences for people: what this driver does differently.
+	Limits []string
+}
+
+// Counter is packets and octets. Octets count the frame from the label stack
+// on, without the Ethernet header.
+type Counter struct {
+	Packets, Octets uint64
+}
+
+// Counters of one object. In and Out are seen from the object: an LSP's In is
+// what arrived with its incoming-label or prefix.
+type Counters struct {
+	In, Out           Counter
+	InDrops, OutDrops uint64
+	// Since is when the counters started (discontinuity-time).
+	Since time.Time
+}
+
+// EventKind tells what an Event reports.
+type EventKind uint8
+
+// The events of a driver.
+const (
+	// LinkUp, LinkDown: carrier or administrative state of an interface that
+	// a section uses; Interface is set.
+	LinkUp EventKind = iota + 1
+	LinkDown
+	// LinkChanged: an interface appeared, was removed, renamed or changed its
+	// address: sections on it must be applied again.
+	LinkChanged
+	// Drift: objects of ours were changed behind our back; Key is set, or
+	// empty when a full audit is needed.
+	Drift
+)
+
+// Event is something that happened in the data plane without our doing.
+type Event struct {
+	Time      time.Time
+	Kind      EventKind
+	Interface string
+	Key       Key
+}
+
+// Driver makes objects real. Methods may be called from several goroutines;
+// Apply calls never overlap.
+type Driver interface {
+	// Capabilities is constant for the life of the driver.
+	Capabilities() Capabilities
+	// Prepare refuses what this driver cannot do (an *OpError names the object
+	// and the reason) and changes nothing. It is called before a commit.
+	Prepare(ctx context.Context, ops []Op) error
+	// Apply executes ops in order as far as it can, pipelined, and returns one
+	// OpError for each that failed. Putting what is there already, and deleting
+	// what is not, succeeds.
+	Apply(ctx context.Context, ops []Op) []*OpError
+	// Dump returns every object that is in the data plane and is ours (protocol
+	// tag, pinned maps): the basis of adoption after a restart and of audits.
+	// The data plane holds labels and prefixes, not names, so desired tells
+	// which name has which label; what belongs to none of them is returned
+	// under a name that starts with "?", so that it is seen as stale and
+	// removed.
+	Dump(ctx context.Context, desired []Object) ([]Object, error)
+	// Counters appends the counters of keys to dst, in order; an unknown key
+	// gives zero counters.
+	Counters(ctx context.Context, keys []Key, dst []Counters) ([]Counters, error)
+	// Events delivers until Close. A full channel is followed by a Drift with
+	// an empty Key.
+	Events() <-chan Event
+	// Close releases the process's hold; forwarding goes on.
+	Close() error
+}
