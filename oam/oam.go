@@ -1,0 +1,121 @@
+// Package oam is the contract between the OAM engines and the rest of the
+// element: the transport they send and receive G-ACh frames on, the desired
+// state they are given, and the state, counters and events they give back.
+// It holds types only. The loop that hosts the engines is package shard; the
+// engines are the packages beside it (package bfd: CC, CV and RDI).
+//
+// Every instant in this package is in nanoseconds of CLOCK_MONOTONIC.
+package oam
+
+import "fmt"
+
+// Forever is the deadline that never comes.
+const Forever = int64(1<<63 - 1)
+
+// LSE is one label stack entry as seen or to be sent. The S bit follows from
+// the position in the stack.
+type LSE struct {
+	Label uint32 // 0 to 1048575.
+	TC    uint8  // 0 to 7.
+	TTL   uint8
+}
+
+// Reason says why the data plane punted a frame.
+type Reason uint8
+
+// The punt reasons.
+const (
+	ReasonGAL         Reason = iota // A GAL (label 13) was found where the stack ends (RFC 5586).
+	ReasonTTLExpired                // The TTL of a label expired here.
+	ReasonRouterAlert               // Label 1 was on top.
+	ReasonReserved                  // Another special-purpose label this node does not handle.
+)
+
+// String returns a short name.
+func (r Reason) String() string {
+	switch r {
+	case ReasonGAL:
+		return "gal"
+	case ReasonTTLExpired:
+		return "ttl-expired"
+	case ReasonRouterAlert:
+		return "router-alert"
+	case ReasonReserved:
+		return "reserved-label"
+	}
+	return fmt.Sprintf("reason-%d", uint8(r))
+}
+
+// Rx is one punted frame. Payload starts behind the bottom of the label stack
+// (for a G-ACh frame that is the ACH) and aliases a buffer of the transport
+// until the next Recv.
+type Rx struct {
+	Time      int64  // When the kernel saw the frame; not later than Clock.Now at Recv's return.
+	IfIndex   uint32 // The interface it came in on.
+	Section   string // The section of that interface; "" when there is none.
+	Reason    Reason
+	Label     uint32 // The label that led to the punt: the one above the GAL.
+	HasLabel  bool   // False when the GAL was on top (a section's G-ACh); Label is 0 then.
+	Depth     uint8  // Number of label stack entries seen, the GAL included.
+	Truncated bool   // Payload was cut by the transport.
+	Payload   []byte
+}
+
+// Path says how a MEP's frames leave: on the interface of Section, under
+// Labels (top first, the GAL not included). The transport adds the GAL with
+// S=1 and the Ethernet header.
+type Path struct {
+	Section string
+	Labels  []LSE // Empty for a section MEG.
+	GALTTL  uint8 // TTL of the GAL; at least 1 (RFC 6428 section 3.5), 0 is taken as 1.
+	GALTC   uint8 // TC of the GAL, 0 to 7.
+}
+
+// PathID names an opened Path on one transport.
+type PathID int32
+
+// Tx is one frame to send on an opened path. Payload starts at the ACH and
+// is not used any more once Send has returned.
+type Tx struct {
+	Path    PathID
+	Payload []byte
+}
+
+// Transport carries the G-ACh frames of one shard. The shard calls OpenPath,
+// ClosePath, Send and Recv from one goroutine only, locked to its thread;
+// Wake and Close may be called from any goroutine.
+type Transport interface {
+	// OpenPath resolves a path once, so that sending on it costs no look-up.
+	// A section whose interface is down or not there yet is no error: frames
+	// for it are not taken until it comes. An error means the path can never
+	// work (a label out of range, too many labels, an unknown section); the
+	// shard tries again once a second.
+	OpenPath(Path) (PathID, error)
+
+	// ClosePath frees the path. It may be called for every opened path once.
+	ClosePath(PathID)
+
+	// Send hands every frame of batch to the kernel in order, without
+	// blocking and without allocating, and returns how many it took. The
+	// frames it did not take are lost; err is the first reason.
+	Send(batch []Tx) (sent int, err error)
+
+	// Recv fills batch with received frames and returns their number. It
+	// waits until there is at least one, until deadline (an instant of the
+	// shard's Clock; one in the past means: do not wait), until Wake or
+	// until Close. n < len(batch) says that the queue was empty at return.
+	// Frames of one interface come in the order of Time. The only error is
+	// one after which the transport is of no more use, os.ErrClosed after Close.
+	Recv(batch []Rx, deadline int64) (n int, err error)
+
+	// Wake makes a waiting Recv, or else the next one, return at once.
+	Wake()
+
+	// Close ends the transport; a waiting Recv returns os.ErrClosed.
+	Close() error
+}
+
+// Clock tells CLOCK_MONOTONIC. Waiting for an instant is Recv's business.
+type Clock interface {
+	Now() int64
+}
