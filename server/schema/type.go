@@ -1,0 +1,157 @@
+package schema
+
+// TypeKind is a built-in type of YANG (RFC 7950 section 4.2.4).
+type TypeKind uint8
+
+// The built-in types.
+const (
+	Int8 TypeKind = iota + 1
+	Int16
+	Int32
+	Int64
+	Uint8
+	Uint16
+	Uint32
+	Uint64
+	Decimal64
+	String
+	Boolean
+	Enumeration
+	Bits
+	Binary
+	Leafref
+	Identityref
+	Empty
+	Union
+	InstanceIdentifier
+)
+
+var typeKindNames = [...]string{
+	"", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+	"decimal64", "string", "boolean", "enumeration", "bits", "binary", "leafref",
+	"identityref", "empty", "union", "instance-identifier",
+}
+
+// String returns the name of the built-in type.
+func (k TypeKind) String() string {
+	if int(k) < len(typeKindNames) {
+		return typeKindNames[k]
+	}
+	return "unknown"
+}
+
+// IsSigned reports whether k is int8 to int64.
+func (k TypeKind) IsSigned() bool { return k >= Int8 && k <= Int64 }
+
+// IsUnsigned reports whether k is uint8 to uint64.
+func (k TypeKind) IsUnsigned() bool { return k >= Uint8 && k <= Uint64 }
+
+// Type is a type with all restrictions of its typedef chain.
+type Type struct {
+	kind       TypeKind
+	name       string // typedef, or the built-in type
+	module     *Module
+	fraction   int
+	ranges     []span // integers and decimal64, ascending
+	rangeRule  rule
+	lengths    []span // string and binary
+	lengthRule rule
+	patterns   []*Pattern
+	enums      []Enum
+	bits       []Bit
+	byEnum     map[string]int
+	byBit      map[string]int
+	bases      []*Identity
+	union      []*Type
+	leafref    *LeafrefSpec
+	require    bool // instance-identifier
+}
+
+// rule is what a range or length says about its violation.
+type rule struct{ message, appTag string }
+
+// Kind returns the built-in type.
+func (t *Type) Kind() TypeKind { return t.kind }
+
+// Name returns the name of the outermost typedef, or of the built-in type.
+func (t *Type) Name() string { return t.name }
+
+// Module returns the module of the typedef that Name names; nil for a built-in type.
+func (t *Type) Module() *Module { return t.module }
+
+// FractionDigits returns 1 to 18 for decimal64, else 0.
+func (t *Type) FractionDigits() int { return t.fraction }
+
+// Range is one part of a range restriction; both ends are canonical numbers.
+type Range struct{ Min, Max string }
+
+// Length is one part of a length restriction: characters of a string, octets of
+// a binary.
+type Length struct{ Min, Max uint64 }
+
+// Enum is one enum of an enumeration.
+type Enum struct {
+	Name   string
+	Value  int32
+	Status Status
+}
+
+// Bit is one bit of a bits type.
+type Bit struct {
+	Name     string
+	Position uint32
+	Status   Status
+}
+
+// Enums returns the enums in the order of definition.
+func (t *Type) Enums() []Enum { return t.enums }
+
+// Bits returns the bits by ascending position.
+func (t *Type) Bits() []Bit { return t.bits }
+
+// Identities returns the bases of an identityref.
+func (t *Type) Identities() []*Identity { return t.bases }
+
+// Patterns returns all patterns of the typedef chain; each must hold.
+func (t *Type) Patterns() []*Pattern { return t.patterns }
+
+// Union returns the member types in order.
+func (t *Type) Union() []*Type { return t.union }
+
+// Leafref returns what a leafref refers to; nil for other types.
+func (t *Type) Leafref() *LeafrefSpec { return t.leafref }
+
+// RequireInstance reports whether an instance-identifier or leafref must refer
+// to something that exists.
+func (t *Type) RequireInstance() bool {
+	if t.kind == Leafref {
+		return t.leafref.RequireInstance
+	}
+	return t.require
+}
+
+// LeafrefSpec is the path of a leafref with the node it leads to.
+type LeafrefSpec struct {
+	Path            string
+	Target          *Node
+	RequireInstance bool
+	Expr            Expr // Path with its prefixes and position
+	steps           []leafrefStep
+}
+
+// Resolver gives the meaning of prefixes inside a value.
+type Resolver interface {
+	// Module returns the module that prefix stands for, or nil. The empty prefix
+	// stands for names that have none: in XML the default namespace in scope, in
+	// JSON the module of the leaf.
+	Module(prefix string) *Module
+}
+
+// ValueError says why a text is not a value of a type.
+type ValueError struct {
+	Message string
+	AppTag  string // error-app-tag of the violated restriction, or empty
+}
+
+// Error returns the message.
+func (e *ValueError) Error() string { return e.Message }
