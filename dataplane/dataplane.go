@@ -97,6 +97,11 @@ const (
 )
 
 // LabelEntry is one label to impose.
+//
+// Of SwapAndForward the lowest entry takes the place of the incoming label: it
+// carries the TTL of the packet less one, and its TTL field is not used (RFC
+// 3031 section 3.10). Every other entry is a new label and starts with TTL
+// (pipe model, RFC 3443 section 3.2), where the driver has FeatureImposedTTL.
 type LabelEntry struct {
 	Label uint32 // 16..1048575.
 	TTL   uint8  // 0: 255, the default of the pipe model.
@@ -192,7 +197,25 @@ const (
 	FeatureTTLPunt             Feature = "ttl-expiry-punt"
 	FeatureKernelTime          Feature = "kernel-receive-time"
 	FeatureShortPipe           Feature = "short-pipe"
+	// FeatureImposedTTL: labels imposed on a labelled packet start with the
+	// TTL of their LabelEntry; without it, with the TTL of the packet less one.
+	FeatureImposedTTL Feature = "imposed-ttl"
+	// FeaturePayloadTTL: pop-and-forward leaves the TTL of an IP payload as it
+	// is, and pop-and-lookup takes one hop off it, no more (RFC 3443 section
+	// 3); without it, the kernel takes one more off in both cases.
+	FeaturePayloadTTL Feature = "payload-ttl"
 )
+
+// Features lists every feature in the order in which tables show them.
+func Features() []Feature {
+	return []Feature{
+		FeatureImpose, FeatureSwap, FeaturePop, FeaturePopImpose, FeaturePopLookup,
+		FeatureTrafficClass, FeatureImposedTTL, FeaturePayloadTTL, FeatureShortPipe,
+		FeatureLSPCounters, FeatureSectionCounters, FeatureInterfaceLabelSpace,
+		FeatureMulticastSend, FeatureMulticastReceive, FeatureVLANSection,
+		FeatureGALPunt, FeatureTTLPunt, FeatureKernelTime,
+	}
+}
 
 // Capabilities is what a driver can do on this host, probed, not guessed.
 type Capabilities struct {
