@@ -21,8 +21,8 @@ var files embed.FS
 
 // Source is the text of one YANG module.
 type Source struct {
-	Name string // module name, as in the module statement
-	Text string
+	Name string // file name: the module name and ".yang"
+	Text []byte
 }
 
 // Module is a module that the element implements, with the features it supports.
@@ -49,7 +49,7 @@ func Sources() ([]Source, error) {
 			if err != nil {
 				return nil, fmt.Errorf("yang: read embedded module %s: %w", name, err)
 			}
-			sources = append(sources, Source{Name: name, Text: string(text)})
+			sources = append(sources, Source{Name: e.Name(), Text: text})
 		}
 	}
 	slices.SortFunc(sources, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
