@@ -41,13 +41,12 @@ func Sources() ([]Source, error) {
 			return nil, fmt.Errorf("yang: read embedded modules: %w", err)
 		}
 		for _, e := range entries {
-			name, ok := strings.CutSuffix(e.Name(), ".yang")
-			if !ok {
+			if path.Ext(e.Name()) != ".yang" {
 				continue
 			}
 			text, err := fs.ReadFile(files, path.Join(dir, e.Name()))
 			if err != nil {
-				return nil, fmt.Errorf("yang: read embedded module %s: %w", name, err)
+				return nil, fmt.Errorf("yang: read embedded module %s: %w", e.Name(), err)
 			}
 			sources = append(sources, Source{Name: e.Name(), Text: text})
 		}
@@ -66,27 +65,27 @@ func checkComplete(sources []Source) error {
 		if !ok {
 			return fmt.Errorf("yang: standard/SHA256SUMS: malformed line %q", line)
 		}
-		name := strings.TrimSuffix(file, ".yang")
-		_, found := slices.BinarySearchFunc(sources, name, func(s Source, n string) int {
+		_, found := slices.BinarySearchFunc(sources, file, func(s Source, n string) int {
 			return strings.Compare(s.Name, n)
 		})
 		if !found {
-			return fmt.Errorf("yang: standard module %s was not embedded: run yang/fetch.sh and build again", name)
+			return fmt.Errorf("yang: %s was not embedded: run yang/fetch.sh and build again", file)
 		}
 	}
 	return nil
 }
 
 // Implemented returns the modules that the element implements, each with the
-// features it supports; whatever else Sources returns is there to be imported
-// (RFC 7950 section 5.6.5). Modules with deviations come last.
+// features it supports, none when the list is empty. Whatever else Sources
+// returns is there to be imported (RFC 7950 section 5.6.5). The modules with
+// the deviations come last.
 func Implemented() []Module {
 	return []Module{
 		{Name: "iana-if-type"},
-		{Name: "ietf-alarms"},
+		{Name: "ietf-alarms", Features: []string{"alarm-history", "alarm-summary"}},
 		{Name: "ietf-datastores"},
 		{Name: "ietf-inet-types"},
-		{Name: "ietf-interfaces", Features: []string{"arbitrary-names"}},
+		{Name: "ietf-interfaces", Features: []string{"pre-provisioning"}},
 		{Name: "ietf-netconf", Features: []string{"candidate", "rollback-on-error", "validate"}},
 		{Name: "ietf-netconf-monitoring"},
 		{Name: "ietf-netconf-notifications"},
@@ -94,16 +93,17 @@ func Implemented() []Module {
 		{Name: "ietf-system", Features: []string{"authentication", "local-users"}},
 		{Name: "ietf-yang-library"},
 		{Name: "ietf-yang-types"},
-		{Name: "mtp-alarms"},
-		{Name: "mtp-lsp"},
+		{Name: "mtp-types"},
 		{Name: "mtp-node"},
+		{Name: "mtp-lsp"},
+		{Name: "mtp-pw"},
+		{Name: "mtp-service"},
+		{Name: "mtp-qos"},
 		{Name: "mtp-oam"},
 		{Name: "mtp-pm"},
 		{Name: "mtp-protection"},
-		{Name: "mtp-pw"},
-		{Name: "mtp-qos"},
-		{Name: "mtp-service"},
-		{Name: "mtp-types"},
+		{Name: "mtp-alarms"},
 		{Name: "mtp-deviations"},
+		{Name: "mtp-ietf-deviations"},
 	}
 }
