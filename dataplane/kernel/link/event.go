@@ -1,0 +1,133 @@
+package link
+
+import (
+	"runtime"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// EventKind tells what changed.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	// LinkNew: Link appeared or changed (name, address, MTU, state).
+	LinkNew EventKind = iota + 1
+	// LinkGone: Link was removed.
+	LinkGone
+	// RouteNew, RouteGone: the IP route Route was put or removed, whosever it
+	// is.
+	RouteNew
+	RouteGone
+	// MPLSNew, MPLSGone: the MPLS route MPLS was put or removed.
+	MPLSNew
+	MPLSGone
+	// Overflow: events were lost; list everything again.
+	Overflow
+)
+
+// Event is one change in the namespace.
+type Event struct {
+	Kind  EventKind
+	Link  Link
+	Route Route
+	// IP is the route with all that Route leaves out, for the kernel driver.
+	IP   mplsnl.IPRoute
+	MPLS mplsnl.Route
+}
+
+// Subscription delivers events until it is closed.
+type Subscription struct {
+	events  chan Event
+	monitor *mplsnl.Monitor
+	close   sync.Once
+	stop    chan struct{}
+	done    chan struct{}
+}
+
+// Subscribe follows interfaces and routes of the handle's namespace. The
+// caller reads Events and calls Close.
+func (h *Handle) Subscribe() (*Subscription, error) {
+	var m *mplsnl.Monitor
+	err := h.Do(func() (err error) {
+		m, err = mplsnl.OpenMonitor()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Subscription{
+		events: make(chan Event, 256), monitor: m,
+		stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	go s.run()
+	return s, nil
+}
+
+// Events is closed after Close.
+func (s *Subscription) Events() <-chan Event { return s.events }
+
+// Close ends the subscription and waits until its goroutine is gone.
+func (s *Subscription) Close() error {
+	var err error
+	s.close.Do(func() {
+		close(s.stop)
+		err = s.monitor.Close()
+	})
+	<-s.done
+	return err
+}
+
+func (s *Subscription) run() {
+	defer close(s.done)
+	defer close(s.events)
+	for {
+		k, err := s.monitor.Next()
+		if err != nil {
+			return
+		}
+		select {
+		case s.events <- eventOf(k):
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+func eventOf(k mplsnl.Event) Event {
+	kind := func(gone, put EventKind) EventKind {
+		if k.Deleted {
+			return gone
+		}
+		return put
+	}
+	switch {
+	case k.Link != nil:
+		return Event{Kind: kind(LinkGone, LinkNew), Link: fromKernel(*k.Link)}
+	case k.MPLS != nil:
+		return Event{Kind: kind(MPLSGone, MPLSNew), MPLS: *k.MPLS}
+	case k.IP != nil:
+		return Event{Kind: kind(RouteGone, RouteNew), Route: routeOf(*k.IP), IP: *k.IP}
+	}
+	return Event{Kind: Overflow}
+}
+
+// Do calls f on a thread in the handle's namespace. What Linux looks up by the
+// namespace of the thread, sysctls for example, is reached so.
+func (h *Handle) Do(f func() error) error {
+	ch := make(chan error, 1)
+	go func() {
+		// The thread ends with the goroutine: it is never unlocked, so no
+		// other goroutine can find itself in a foreign namespace.
+		runtime.LockOSThread()
+		if err := unix.Setns(int(h.netns.Fd()), unix.CLONE_NEWNET); err != nil {
+			ch <- err
+			return
+		}
+		ch <- f()
+	}()
+	return <-ch
+}
