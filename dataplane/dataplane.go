@@ -281,6 +281,12 @@ type Driver interface {
 	// Apply executes ops in order as far as it can, pipelined, and returns one
 	// OpError for each that failed. Putting what is there already, and deleting
 	// what is not, succeeds.
+	//
+	// The driver keeps track of who has a label or prefix: a Put takes it over
+	// from another object, and the Delete of that one leaves it alone. Putting
+	// a section, changed or not, makes the LSPs on it good as well: after a
+	// link came back one Put of its section is enough. An LSP that fails then
+	// gets an OpError of its own.
 	Apply(ctx context.Context, ops []Op) []*OpError
 	// Dump returns every object that is in the data plane and is ours (protocol
 	// tag, pinned maps): the basis of adoption after a restart and of audits.

@@ -6,7 +6,7 @@ import (
 )
 
 // Validate checks one object by itself: ranges, and what its operation needs
-// and forbids. References and conflicts between objects are checked by State.
+// and forbids. References and conflicts between objects are checked by plan.Set.
 // The error is an *OpError with Retry false.
 func Validate(o Object) error {
 	var reason string

@@ -117,7 +117,11 @@ func eventOf(k mplsnl.Event) Event {
 
 // Do calls f on a thread in the handle's namespace. What Linux looks up by the
 // namespace of the thread, sysctls for example, is reached so.
+// It needs CAP_SYS_ADMIN only where the thread is in another namespace.
 func (h *Handle) Do(f func() error) error {
+	if here, err := h.sameNamespace(f); here {
+		return err
+	}
 	ch := make(chan error, 1)
 	go func() {
 		// The thread ends with the goroutine: it is never unlocked, so no
@@ -130,4 +134,16 @@ func (h *Handle) Do(f func() error) error {
 		ch <- f()
 	}()
 	return <-ch
+}
+
+// sameNamespace calls f if the calling thread is in the handle's namespace.
+func (h *Handle) sameNamespace(f func() error) (here bool, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var home, now unix.Stat_t
+	if unix.Fstat(int(h.netns.Fd()), &home) != nil || unix.Stat("/proc/thread-self/ns/net", &now) != nil ||
+		home.Ino != now.Ino || home.Dev != now.Dev {
+		return false, nil
+	}
+	return true, f()
 }

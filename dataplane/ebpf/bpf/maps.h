@@ -1,0 +1,245 @@
+// The layout that the programs and the Go side share. bpf2go makes Go types of
+// the structs named in generate.go. A change here needs a new schema version
+// (pins.go): running processes have these maps pinned.
+#pragma once
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+
+// The deepest stack imposed in one operation and the deepest one read.
+#define MAX_IMPOSE 6
+#define MAX_RECEIVE 12
+
+#define MAX_LABELS (1 << 20)
+#define DEFAULT_LSPS (1 << 16)
+#define MAX_SECTIONS 4096
+#define MAX_PREFIXES (1 << 17)
+
+// Bytes of a frame that a punt record carries. Nearly every G-ACh frame is
+// short; the two sizes keep the ring from being filled with empty space.
+#define PUNT_SHORT 192
+#define PUNT_LONG 1600
+
+enum operation {
+	OP_NONE = 0,
+	OP_IMPOSE = 1,
+	OP_SWAP = 2,
+	OP_POP = 3,
+	OP_POP_IMPOSE = 4,
+	OP_POP_LOOKUP = 5,
+};
+
+enum lsp_flag {
+	LSP_DOWN = 1,
+	LSP_SHORT_PIPE = 2,
+};
+
+enum section_flag {
+	SECTION_DOWN = 1,
+	SECTION_OWN_SPACE = 2,
+};
+
+enum punt_reason {
+	PUNT_GAL = 0,
+	PUNT_TTL = 1,
+	PUNT_ROUTER_ALERT = 2,
+	PUNT_RESERVED = 3,
+	PUNT_REASONS = 4,
+};
+
+enum event {
+	EV_MALFORMED = 0,   // stack cut short, without bottom, or a GAL or router alert where none may be
+	EV_TOO_DEEP,        // more than MAX_RECEIVE labels
+	EV_NO_LABEL,        // incoming label unknown
+	EV_FOREIGN_MAC,     // sent to another station
+	EV_SECTION_DOWN,    // taken from or to be sent on a section that is down
+	EV_LSP_DOWN,        // LSP administratively down
+	EV_TTL,             // time to live expired (punted as the rate allows)
+	EV_PAYLOAD,         // nothing this node can deliver is below the stack
+	EV_MTU,             // longer than the outgoing section takes
+	EV_PUNT_LIMITED,    // not punted: over the rate of its section and reason
+	EV_PUNT_FULL,       // not punted: ring buffer full
+	EV_NO_PREFIX,       // sent to the impose device without a matching prefix
+	EV_INTERNAL,        // tables inconsistent or no headroom
+	EV_PUNTED,          // first of PUNT_REASONS counters of frames punted
+	EV_MAX = EV_PUNTED + PUNT_REASONS,
+};
+
+// An interface, or a VLAN on one, that a section uses.
+struct port_key {
+	__u32 ifindex;
+	__u32 vlan;
+};
+
+struct section {
+	__u64 name; // FNV-1a of the name: tells an adopting process whose it is
+	__u32 ifindex;
+	__u16 vlan;
+	__u16 mtu; // octets behind the Ethernet header and the VLAN tag
+	__u8 own[6];
+	__u8 peer[6];
+	__u8 flags;
+	__u8 pad[3];
+};
+
+struct label_key {
+	__u32 section;
+	__u32 label;
+};
+
+// One LSP. lse holds label, TC and TTL in place, S clear; of OP_SWAP the last
+// one has TTL 0, because the packet's own is put in.
+struct lsp {
+	__u64 name;
+	__u32 generation;
+	__u32 in_label;
+	__u32 in_section; // 0: the per-platform label space
+	__u32 out;        // section
+	__u32 counter;
+	__u8 op;
+	__u8 flags;
+	__u8 n;      // labels imposed
+	__u8 tc_set; // bit i: lse[i] has its own TC
+	__u32 lse[MAX_IMPOSE];
+};
+
+struct prefix4_key {
+	__u32 length;
+	__u8 address[4];
+};
+
+struct prefix6_key {
+	__u32 length;
+	__u8 address[16];
+};
+
+struct counters {
+	__u64 in_packets, in_octets;
+	__u64 out_packets, out_octets;
+	__u64 in_drops, out_drops;
+};
+
+// A token bucket: cost nanoseconds of credit buy one punt.
+struct limit {
+	__u64 cost;
+	__u64 burst;
+};
+
+struct bucket {
+	__u64 time;
+	__u64 credit;
+};
+
+// The head of a punt record; the frame follows.
+struct punt {
+	__u64 time; // CLOCK_MONOTONIC
+	__u32 ifindex;
+	__u32 section;
+	__u32 label;  // of the LSP the frame belongs to, or the offending label
+	__u32 length; // of the frame; captured is what follows of it
+	__u16 captured;
+	__u8 reason;
+	__u8 has_label;
+	__u8 stack; // offset of the label stack
+	__u8 depth; // labels above the one that led to the punt
+	__u16 vlan;
+	__u64 packets, octets; // received on the LSP so far, all CPUs
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_SECTIONS);
+	__type(key, struct port_key);
+	__type(value, __u32);
+} ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_SECTIONS);
+	__type(key, __u32);
+	__type(value, struct section);
+} sections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_SECTIONS);
+	__type(key, __u32);
+	__type(value, struct counters);
+} section_counters SEC(".maps");
+
+// The per-platform label space: label to LSP, 0 for none. An array, because a
+// hash costs a cache miss more per packet once it is large.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_LABELS);
+	__type(key, __u32);
+	__type(value, __u32);
+} platform_labels SEC(".maps");
+
+// The per-interface label spaces.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_LABELS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct label_key);
+	__type(value, __u32);
+} section_labels SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_LSPS);
+	__type(key, __u32);
+	__type(value, struct lsp);
+} lsps SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DEFAULT_LSPS);
+	__type(key, __u32);
+	__type(value, struct counters);
+} lsp_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MAX_PREFIXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct prefix4_key);
+	__type(value, __u32);
+} prefixes4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, MAX_PREFIXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct prefix6_key);
+	__type(value, __u32);
+} prefixes6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EV_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PUNT_REASONS);
+	__type(key, __u32);
+	__type(value, struct limit);
+} limits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_SECTIONS * PUNT_REASONS);
+	__type(key, __u32);
+	__type(value, struct bucket);
+} buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22);
+} punts SEC(".maps");

@@ -1,0 +1,18 @@
+// The data plane of Tandem: label switching by XDP. forward.h is the code.
+#include "forward.h"
+
+// tandem_section runs on every interface that a section uses.
+SEC("xdp")
+int tandem_section(struct xdp_md *ctx)
+{
+	return label_switch(ctx);
+}
+
+// tandem_impose runs on the far end of the impose device.
+SEC("xdp")
+int tandem_impose(struct xdp_md *ctx)
+{
+	return impose_ip(ctx);
+}
+
+char LICENSE[] SEC("license") = "GPL";
