@@ -98,7 +98,7 @@ func actionsOf(t *testing.T) map[string]bool {
 	actions := map[string]bool{}
 	var walk func(e *yang.Entry)
 	walk = func(e *yang.Entry) {
-		if e.RPC != nil {
+		if e.Node != nil && e.Node.Kind() == "action" {
 			actions[e.Path()] = true
 			return
 		}
