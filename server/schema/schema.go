@@ -66,6 +66,9 @@ type Module struct {
 	schema *Schema
 }
 
+// Schema returns the schema that m is part of.
+func (m *Module) Schema() *Schema { return m.schema }
+
 // Submodule is one submodule that a module includes.
 type Submodule struct {
 	Name       string
