@@ -12,13 +12,17 @@ type Engine interface {
 	// may be called on any goroutine. The error is a *ConfigError.
 	Check(*MEG) error
 
-	// Open makes the session for a MEG that passed Check; nil when the MEG
-	// does not use this engine. It is called on the goroutine that applies
-	// the configuration; the session starts with Session.Configure.
+	// Wants says whether the MEG uses the engine.
+	Wants(*MEG) bool
+
+	// Open makes the session for a MEG that passed Check and that the engine
+	// wants. It is called on the goroutine that applies the configuration;
+	// the session starts with Session.Configure.
 	Open(*MEG, Host) Session
 
 	// Forget says that the session Open made for the MEG of this name has
-	// left the configuration: its state is not to be shown any more.
+	// left the configuration and is not to be shown any more. The session
+	// itself is closed by the shard.
 	Forget(name string)
 }
 

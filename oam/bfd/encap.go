@@ -55,11 +55,11 @@ func udpPayload(b []byte) ([]byte, bool) {
 func encapsulation(rx *oam.Rx, channel ach.ChannelType) string {
 	switch {
 	case rx.Reason != oam.ReasonGAL:
-		return "no GAL"
+		return "BFD without a GAL"
 	case channel == ach.IPv4:
-		return "IPv4 on the G-ACh"
+		return "BFD in IPv4 on the G-ACh"
 	case channel == ach.IPv6:
-		return "IPv6 on the G-ACh"
+		return "BFD in IPv6 on the G-ACh"
 	}
-	return "channel type 0x0007 (RFC 5885)"
+	return "BFD on channel type 0x0007 (RFC 5885)"
 }

@@ -88,11 +88,11 @@ func (e *Engine) Check(m *oam.MEG) error {
 	return nil
 }
 
+// Wants implements oam.Engine.
+func (e *Engine) Wants(m *oam.MEG) bool { return m.CC.Enabled }
+
 // Open implements oam.Engine.
 func (e *Engine) Open(m *oam.MEG, host oam.Host) oam.Session {
-	if !m.CC.Enabled {
-		return nil
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	discr := e.random()

@@ -173,7 +173,7 @@ func (s *session) receiveForeign(now int64, rx *oam.Rx, channel ach.ChannelType,
 		right = bytes.Equal(tlv, s.peerTLV)
 	}
 	if !right {
-		s.misconnect(now, rx, oam.DropEncapsulation, "BFD in an unexpected encapsulation: "+encapsulation(rx, channel))
+		s.misconnect(now, rx, oam.DropEncapsulation, encapsulation(rx, channel))
 		return
 	}
 	s.drop(oam.DropEncapsulation)
