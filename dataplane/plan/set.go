@@ -17,7 +17,26 @@ type Set struct {
 	// claims tells which object has a label, prefix or port.
 	claims map[claim]dataplane.Key
 	// users tells which LSPs refer to a section.
-	users map[string]map[dataplane.Key]struct{}
+	users index
+	// ports tells which sections are on an interface.
+	ports index
+}
+
+// index is a multimap from a name to keys.
+type index map[string]map[dataplane.Key]struct{}
+
+func (x index) add(name string, k dataplane.Key) {
+	if x[name] == nil {
+		x[name] = map[dataplane.Key]struct{}{}
+	}
+	x[name][k] = struct{}{}
+}
+
+func (x index) drop(name string, k dataplane.Key) {
+	delete(x[name], k)
+	if len(x[name]) == 0 {
+		delete(x, name)
+	}
 }
 
 // claim is something that only one object may have. Exactly one part is set
@@ -92,6 +111,9 @@ func (s *Set) Objects() map[dataplane.Key]dataplane.Object { return s.objects }
 
 // Users yields the LSPs that refer to a section.
 func (s *Set) Users(section string) iter.Seq[dataplane.Key] { return maps.Keys(s.users[section]) }
+
+// On yields the sections on an interface, tagged or not.
+func (s *Set) On(port string) iter.Seq[dataplane.Key] { return maps.Keys(s.ports[port]) }
 
 // Check tells whether the set stays consistent with d, in O(d). The error is
 // an *dataplane.OpError that names the first object at fault in the order of
@@ -204,7 +226,7 @@ func (s *Set) Apply(d dataplane.Delta) []dataplane.Op {
 	if s.objects == nil {
 		s.objects = map[dataplane.Key]dataplane.Object{}
 		s.claims = map[claim]dataplane.Key{}
-		s.users = map[string]map[dataplane.Key]struct{}{}
+		s.users, s.ports = index{}, index{}
 	}
 	for _, op := range ops {
 		s.remove(op.Key)
@@ -227,10 +249,10 @@ func (s *Set) remove(k dataplane.Key) {
 		delete(s.claims, c)
 	}
 	for _, name := range references(old) {
-		delete(s.users[name], k)
-		if len(s.users[name]) == 0 {
-			delete(s.users, name)
-		}
+		s.users.drop(name, k)
+	}
+	if sec, ok := old.(dataplane.Section); ok {
+		s.ports.drop(sec.Interface, k)
 	}
 }
 
@@ -241,13 +263,12 @@ func (s *Set) insert(o dataplane.Object) {
 		s.claims[c] = k
 	}
 	for _, name := range references(o) {
-		if name == "" {
-			continue
+		if name != "" {
+			s.users.add(name, k)
 		}
-		if s.users[name] == nil {
-			s.users[name] = map[dataplane.Key]struct{}{}
-		}
-		s.users[name][k] = struct{}{}
+	}
+	if sec, ok := o.(dataplane.Section); ok {
+		s.ports.add(sec.Interface, k)
 	}
 }
 

@@ -1,0 +1,151 @@
+package fake
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/tandem-ne/tandem/dataplane"
+)
+
+// Text prints every object, one on a line, in the order of their keys.
+func (d *Driver) Text() string {
+	d.mu.Lock()
+	names := make([]dataplane.Object, 0, len(d.sections)+len(d.lsps))
+	for _, s := range d.sections {
+		names = append(names, s)
+	}
+	for _, l := range d.lsps {
+		names = append(names, l.LSP)
+	}
+	d.mu.Unlock()
+	objects, err := d.Dump(context.Background(), names)
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	var b strings.Builder
+	for _, o := range objects {
+		b.WriteString(o.String() + "\n")
+	}
+	return b.String()
+}
+
+// TakeOps returns the operations of Apply since the last call, failed ones
+// included.
+func (d *Driver) TakeOps() []dataplane.Op {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ops := d.ops
+	d.ops = nil
+	return ops
+}
+
+// Applies returns how often Apply was called.
+func (d *Driver) Applies() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.applies
+}
+
+// Fail lets every operation on a key fail until Heal.
+func (d *Driver) Fail(k dataplane.Key, reason string, retry bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.faults[k] = dataplane.OpError{Key: k, Reason: reason, Retry: retry}
+}
+
+// Heal ends Fail.
+func (d *Driver) Heal(k dataplane.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.faults, k)
+}
+
+// FailDump lets Dump fail with err; nil heals it.
+func (d *Driver) FailDump(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dumpErr = err
+}
+
+// Lose removes an object behind the caller's back and sends no event.
+func (d *Driver) Lose(k dataplane.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.apply(dataplane.Op{Verb: dataplane.Delete, Key: k})
+}
+
+// Drift sends the event that k was changed; the zero Key asks for an audit.
+func (d *Driver) Drift(k dataplane.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.send(dataplane.Event{Kind: dataplane.Drift, Key: k})
+}
+
+// Plant puts an object into the data plane as a process before this one would
+// have left it.
+func (d *Driver) Plant(objects ...dataplane.Object) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range objects {
+		if s, ok := o.(dataplane.Section); ok {
+			d.sections[s.Name] = s
+		} else if l, ok := o.(dataplane.LSP); ok {
+			d.putLSP(l)
+		}
+	}
+}
+
+// AddRoute gives the host an IP route outside the LSPs.
+func (d *Driver) AddRoute(r Route) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.routes = append(d.routes, r)
+}
+
+// SetPort adds a port or changes it and sends the event that belongs to it.
+func (d *Driver) SetPort(p Port) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, was := d.ports[p.Name]
+	d.ports[p.Name] = p
+	kind := dataplane.LinkChanged
+	if was && old.MAC == p.MAC {
+		kind = dataplane.LinkDown
+		if p.Up {
+			kind = dataplane.LinkUp
+		}
+	}
+	d.send(dataplane.Event{Kind: kind, Interface: p.Name})
+}
+
+// RemovePort takes a port away, and the sections on it.
+func (d *Driver) RemovePort(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.ports, name)
+	for n, s := range d.sections {
+		if s.Interface == name {
+			delete(d.sections, n)
+		}
+	}
+	d.send(dataplane.Event{Kind: dataplane.LinkChanged, Interface: name})
+}
+
+// send queues an event; after one that did not fit comes a Drift without key.
+// Caller holds mu.
+func (d *Driver) send(e dataplane.Event) {
+	if d.closed {
+		return
+	}
+	e.Time = time.Now()
+	if d.lost {
+		e = dataplane.Event{Time: e.Time, Kind: dataplane.Drift}
+	}
+	select {
+	case d.events <- e:
+		d.lost = false
+	default:
+		d.lost = true
+	}
+}
