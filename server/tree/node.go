@@ -123,7 +123,8 @@ func (n *Node) Entry(keys ...schema.Value) *Node {
 	if n == nil || !n.IsHolder() {
 		return nil
 	}
-	return n.in.list.get(keys).node
+	it, _ := n.in.list.find(n.schema, keys)
+	return it.node
 }
 
 // EntryAt returns the entry at position i of a holder, counted from 0.

@@ -1,0 +1,129 @@
+package tree
+
+import "iter"
+
+// Walk calls fn for n, found at path p, and for all nodes below it in document
+// order. Holders are passed over, unless n is one. fn returns false to stay out
+// of the node's children. The paths may be kept.
+func Walk(n *Node, p Path, fn func(Path, *Node) bool) {
+	if n == nil {
+		return
+	}
+	if n.IsHolder() {
+		walkHolder(n, p, fn)
+		return
+	}
+	if !fn(p, n) || n.in == nil {
+		return
+	}
+	for _, k := range n.in.kids {
+		if k.IsHolder() {
+			walkHolder(k, p.Child(k.schema), fn)
+		} else {
+			Walk(k, p.Child(k.schema), fn)
+		}
+	}
+}
+
+// walkHolder walks the entries of h, whose path p ends in a step without keys.
+func walkHolder(h *Node, p Path, fn func(Path, *Node) bool) {
+	pos := 0
+	h.in.list.each(func(it item) bool {
+		pos++
+		q := append(Path(nil), p...)
+		st := entryStep(it.node)
+		if h.in.list.mode == keyless {
+			st.Pos = pos
+		}
+		q[len(q)-1] = st
+		Walk(it.node, q, fn)
+		return true
+	})
+}
+
+// Expand yields c and, if a subtree was Created or Deleted, one such change for
+// every node below its top.
+func Expand(c Change) iter.Seq[Change] {
+	return func(yield func(Change) bool) {
+		if c.Op != Created && c.Op != Deleted {
+			yield(c)
+			return
+		}
+		top, going := c.New, true
+		if c.Op == Deleted {
+			top = c.Old
+		}
+		first := true
+		Walk(top, c.Path, func(p Path, n *Node) bool {
+			if !going {
+				return false
+			}
+			sub := Change{Op: c.Op, Path: p}
+			if first {
+				sub.After, first = c.After, false
+			}
+			if c.Op == Created {
+				sub.New = n
+			} else {
+				sub.Old = n
+			}
+			going = yield(sub)
+			return going
+		})
+	}
+}
+
+// Edits returns edits that lead from old to new: Apply(old, Edits(old, new))
+// equals new. Their content is shared with new. A list without keys that changed
+// is replaced as a whole.
+func Edits(old, new *Node) []Edit {
+	var edits []Edit
+	var whole Path // the list without keys that was replaced last
+	for c := range Diff(old, new) {
+		if i := positionStep(c.Path); i >= 0 {
+			p := append(Path(nil), c.Path[:i+1]...)
+			p[i] = Step{Node: p[i].Node}
+			if whole == nil || !p.Equal(whole) {
+				whole = p
+				edits = append(edits, Edit{Op: Replace, Path: p, Tree: new.Get(p)})
+			}
+			continue
+		}
+		edits = append(edits, c.edit())
+	}
+	return edits
+}
+
+func positionStep(p Path) int {
+	for i := range p {
+		if p[i].Pos > 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// edit returns the edit that performs c.
+func (c *Change) edit() Edit {
+	ed := Edit{Op: Replace, Path: c.Path}
+	if c.Op == Deleted {
+		// Remove, as another edit may have taken it away with a case of a choice.
+		ed.Op = Remove
+		return ed
+	}
+	if c.New.in == nil {
+		ed.Value = c.New.value
+	} else {
+		ed.Tree = c.New
+	}
+	if c.Op == Moved {
+		ed.Op, ed.Tree = Merge, nil
+	}
+	if modeOf(c.New.schema) == positional {
+		ed.Insert = First
+		if c.After != nil {
+			ed.Insert, ed.Where = After, c.After
+		}
+	}
+	return ed
+}
