@@ -80,6 +80,10 @@ type Node struct {
 	Must []Must
 	When []When
 
+	// Extensions are the extension statements in the node's own statement, such
+	// as default-deny-write of ietf-netconf-acm.
+	Extensions []Extension
+
 	Input  *Node // of an RPC or action, never nil there
 	Output *Node
 
@@ -173,6 +177,13 @@ type Case struct {
 	Children []*Node   // the data nodes of the case and of choices nested in it
 	Choices  []*Choice // choices directly in this case
 	When     []When    // already included in the When of every child
+}
+
+// Extension is the use of an extension statement.
+type Extension struct {
+	Module   *Module
+	Name     string
+	Argument string
 }
 
 // Expr is an XPath expression of the schema, kept as text with what is needed

@@ -1,5 +1,7 @@
 package schema
 
+import "github.com/openconfig/goyang/pkg/yang"
+
 // TypeKind is a built-in type of YANG (RFC 7950 section 4.2.4).
 type TypeKind uint8
 
@@ -64,7 +66,8 @@ type Type struct {
 	bases      []*Identity
 	union      []*Type
 	leafref    *LeafrefSpec
-	require    bool // instance-identifier
+	require    bool    // instance-identifier
+	owner      *Schema // instance-identifier
 }
 
 // rule is what a range or length says about its violation.
@@ -136,7 +139,8 @@ type LeafrefSpec struct {
 	Target          *Node
 	RequireInstance bool
 	Expr            Expr // Path with its prefixes and position
-	steps           []leafrefStep
+	path            leafrefPath
+	stmt            *yang.Statement
 }
 
 // Resolver gives the meaning of prefixes inside a value.
@@ -155,3 +159,54 @@ type ValueError struct {
 
 // Error returns the message.
 func (e *ValueError) Error() string { return e.Message }
+
+// Pattern is a pattern statement.
+type Pattern struct {
+	Source  string // the regular expression of XML Schema as written
+	Invert  bool   // modifier invert-match
+	Message string // error-message, or empty
+	AppTag  string // error-app-tag, or empty
+
+	match func(string) bool
+}
+
+// Match reports whether s satisfies the pattern, the modifier included.
+func (p *Pattern) Match(s string) bool { return p.match(s) != p.Invert }
+
+// Range returns the parts of the range restriction in ascending order, of a
+// number type without one its whole range; nil for other types.
+func (t *Type) Range() []Range {
+	lo, hi, ok := t.numberLimits()
+	if !ok {
+		return nil
+	}
+	spans := t.ranges
+	if spans == nil {
+		spans = []span{{lo, hi}}
+	}
+	list := make([]Range, len(spans))
+	for i, sp := range spans {
+		list[i] = Range{t.formatNumber(sp.min), t.formatNumber(sp.max)}
+	}
+	return list
+}
+
+// Length returns the parts of the length restriction in ascending order; nil
+// when there is none.
+func (t *Type) Length() []Length {
+	var list []Length
+	for _, sp := range t.lengths {
+		list = append(list, Length{sp.min, sp.max})
+	}
+	return list
+}
+
+// builtinKind returns the built-in type called name, or 0.
+func builtinKind(name string) TypeKind {
+	for k := Int8; k <= InstanceIdentifier; k++ {
+		if typeKindNames[k] == name {
+			return k
+		}
+	}
+	return 0
+}
