@@ -235,3 +235,25 @@ func TestEveryRuleIsProved(t *testing.T) {
 		t.Errorf("found %d musts and %d uniques: the walk misses some", musts, uniques)
 	}
 }
+
+// TestReadmeShowsTrees compares the trees in README.md with what pyang prints.
+func TestReadmeShowsTrees(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "\n## Trees\n")
+	_, rest, _ = strings.Cut(rest, "\n```\n")
+	got, _, ok := strings.Cut(rest, "\n```")
+	if !ok {
+		t.Fatal("README.md has no block of trees")
+	}
+	args := append([]string{"-f", "tree", "-p", ".:standard"}, ourModules()...)
+	want, ok := run(t, pyang(t), args...)
+	if !ok {
+		t.Fatalf("pyang: %s", want)
+	}
+	if got != strings.TrimRight(want, "\n") {
+		t.Errorf("the trees in README.md are not those of the modules: put this there:\n%s", want)
+	}
+}
