@@ -26,7 +26,8 @@ func (m *machine) period(at int64, fx *effects) {
 	if m.remoteMinTx == slowInterval && at < m.periodFree {
 		return // Slow start: its Poll is still to come.
 	}
-	m.perPeriod = max(m.perPeriod, min(m.remoteMinTx, maxPeriod))
+	// The packets come as fast as both ends bear, not as the peer would like.
+	m.perPeriod = max(m.perPeriod, min(max(m.remoteMinTx, m.activeRx), maxPeriod))
 	m.perExit = at + m.perPeriod*7/2
 	m.enter(oam.UnexpectedPeriod, at, fx)
 }

@@ -166,7 +166,7 @@ func (m *machine) step(now int64, ev event) (fx effects) {
 		m.input(misConnectivity, now, ev.Time, &fx)
 		m.setDiag(oam.DiagMisConnectivity, now, &fx)
 	case evEncap:
-		m.enPeriod = max(m.enPeriod, min(ev.Period, maxPeriod))
+		m.enPeriod = max(m.enPeriod, min(max(ev.Period, m.activeRx), maxPeriod))
 		m.enExit = ev.Time + m.enPeriod*7/2
 		m.enter(oam.UnexpectedEncapsulation, ev.Time, &fx)
 	case evLDI, evLKR:
