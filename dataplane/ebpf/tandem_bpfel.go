@@ -44,6 +44,7 @@ type tandemLimit struct {
 type tandemLsp struct {
 	_          structs.HostLayout
 	Name       uint64
+	Since      uint64
 	Generation uint32
 	InLabel    uint32
 	InSection  uint32
@@ -77,6 +78,7 @@ type tandemPrefix6Key struct {
 type tandemSection struct {
 	_       structs.HostLayout
 	Name    uint64
+	Since   uint64
 	Ifindex uint32
 	Vlan    uint16
 	Mtu     uint16

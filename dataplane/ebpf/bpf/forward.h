@@ -16,6 +16,11 @@
 
 #define MAX_CPUS 1024
 
+// bound tells the verifier what it forgets of an offset that was in memory: no
+// offset is above ETH_HLEN + 4 + 4 * (MAX_RECEIVE + 1). In assembly, or the
+// compiler, which knows, leaves it out.
+#define bound(off) asm volatile("%0 &= 127" : "+r"(off))
+
 // What is known of the packet under way.
 struct packet {
 	struct section *sec;   // it came in on
@@ -159,11 +164,13 @@ static __always_inline int punt_frame(struct xdp_md *ctx, struct packet *p, __u3
 }
 
 // ip_protocol tells the ethertype of an IP payload at offset off, 0 if it is none.
-static __always_inline __u16 ip_protocol(struct xdp_md *ctx, __u32 off)
+static __always_inline __u16 ip_protocol(struct xdp_md *ctx, __u64 off)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u8 *b = data + off;
+	__u8 *b;
 
+	bound(off);
+	b = data + off;
 	if ((void *)(b + 20) > end)
 		return 0;
 	if (*b >> 4 == 4)
@@ -301,15 +308,18 @@ static __always_inline struct lsp *find(struct packet *p, __u32 label, __u32 dep
 // or dropped.
 static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 {
-	__u32 off = p->stack, above = 0, has_above = 0, counter = 0, depth;
+	__u64 off = p->stack;
+	__u32 above = 0, has_above = 0, counter = 0, depth;
 
 	for (depth = 0; depth < MAX_RECEIVE; depth++) {
 		void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-		__be32 *lse = data + off;
 		__u32 v, label, tc, s, ttl, id, gal_next;
 		struct counters *c;
 		struct lsp *l;
+		__be32 *lse;
 
+		bound(off);
+		lse = data + off;
 		if ((void *)(lse + 1) > end)
 			return drop_in(p, NULL, EV_MALFORMED);
 		v = bpf_ntohl(*lse);

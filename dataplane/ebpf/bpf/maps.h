@@ -76,6 +76,7 @@ struct port_key {
 
 struct section {
 	__u64 name; // FNV-1a of the name: tells an adopting process whose it is
+	__u64 since; // Unix nanoseconds at which the counters started
 	__u32 ifindex;
 	__u16 vlan;
 	__u16 mtu; // octets behind the Ethernet header and the VLAN tag
@@ -94,6 +95,7 @@ struct label_key {
 // one has TTL 0, because the packet's own is put in.
 struct lsp {
 	__u64 name;
+	__u64 since;
 	__u32 generation;
 	__u32 in_label;
 	__u32 in_section; // 0: the per-platform label space
@@ -171,9 +173,11 @@ struct {
 } section_counters SEC(".maps");
 
 // The per-platform label space: label to LSP, 0 for none. An array, because a
-// hash costs a cache miss more per packet once it is large.
+// hash costs a cache miss more per packet once it is large. It and the table of
+// LSPs are mapped into memory by audits: a batch read of a million takes 0.3 s.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, MAX_LABELS);
 	__type(key, __u32);
 	__type(value, __u32);
@@ -190,6 +194,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, DEFAULT_LSPS);
 	__type(key, __u32);
 	__type(value, struct lsp);

@@ -1,0 +1,369 @@
+package ebpf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
+)
+
+// Driver is the eBPF data plane of one network namespace.
+type Driver struct {
+	opt  Options
+	log  *slog.Logger
+	pins pins
+	net  *link.Handle
+	objs *tandemObjects
+	// impose is the far end of the impose device; imposeNear the device.
+	impose, imposeNear link.Link
+
+	mu          sync.Mutex
+	hooks       map[int]*hook // by interface index
+	mode        Mode          // of the hooks: native or generic
+	sections    map[uint64]*section
+	byID        map[uint32]*section
+	ports       map[tandemPortKey]*section
+	lsps        map[uint64]*lsp
+	sectionIDs  *slots
+	lspIDs      *slots
+	counterIDs  *slots
+	labels      map[labelKey]*lsp
+	prefixes    map[netip.Prefix]*lsp
+	strays      map[dataplane.Key]func() error // found by Dump: what removes it
+	wanted      map[string]bool                // interfaces that sections ask for
+	generation  uint32
+	otherPinned bool // maps of another schema version are still there
+
+	events chan dataplane.Event
+	evMu   sync.Mutex
+	lost   bool // an event did not fit; under evMu
+	sub    *link.Subscription
+	stop   chan struct{}
+	done   sync.WaitGroup
+	close  sync.Once
+}
+
+// section is a section as it is in the tables.
+type section struct {
+	name  string // empty: adopted and not yet asked for
+	id    uint32
+	entry tandemSection
+}
+
+// lsp is an LSP as it is in the tables.
+type lsp struct {
+	name     string
+	id       uint32
+	entry    tandemLsp
+	prefixes map[netip.Prefix]bool
+}
+
+// Probe tells why this host cannot run the driver, nil if it can. It needs
+// Linux 5.19 (6.1 is the oldest tested).
+func Probe() error {
+	errs := []error{
+		features.HaveProgramType(ebpf.XDP),
+		features.HaveMapType(ebpf.RingBuf),
+		features.HaveProgramHelper(ebpf.XDP, asm.FnXdpLoadBytes),
+		features.HaveProgramHelper(ebpf.XDP, asm.FnLoop),
+		features.HaveProgramHelper(ebpf.XDP, asm.FnMapLookupPercpuElem),
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("the ebpf data plane cannot run here: %w", err)
+	}
+	return nil
+}
+
+// Open starts the driver in the network namespace of the calling thread. What
+// an earlier process left pinned is adopted: packets go on being forwarded
+// while the programs are replaced.
+func Open(o Options) (*Driver, error) {
+	o = o.withDefaults()
+	d := &Driver{
+		opt: o, log: o.Log,
+		hooks: map[int]*hook{}, sections: map[uint64]*section{}, byID: map[uint32]*section{},
+		ports: map[tandemPortKey]*section{}, lsps: map[uint64]*lsp{},
+		labels: map[labelKey]*lsp{}, prefixes: map[netip.Prefix]*lsp{},
+		strays: map[dataplane.Key]func() error{}, wanted: map[string]bool{},
+		events: make(chan dataplane.Event, 256), stop: make(chan struct{}),
+	}
+	if err := d.open(); err != nil {
+		d.release()
+		return nil, err
+	}
+	d.done.Add(2)
+	go d.watch()
+	go d.auditLoop()
+	return d, nil
+}
+
+func (d *Driver) open() (err error) {
+	if d.pins, err = openPins(d.opt); err != nil {
+		return err
+	}
+	if d.net, err = link.Open(); err != nil {
+		return err
+	}
+	var adopted bool
+	if d.objs, adopted, err = openTables(d.pins, d.opt); err != nil {
+		return err
+	}
+	d.sectionIDs = newSlots(d.objs.Sections.MaxEntries())
+	d.lspIDs = newSlots(d.objs.Lsps.MaxEntries())
+	d.counterIDs = newSlots(d.objs.LspCounters.MaxEntries())
+	for reason := range uint32(4) {
+		rate := d.opt.ExceptionRate
+		if reason == galSReason {
+			rate = d.opt.GALRate
+		}
+		if err := d.objs.Limits.Update(reason, rate.limit(), ebpf.UpdateAny); err != nil {
+			return fmt.Errorf("set punt rate: %w", err)
+		}
+	}
+	if adopted {
+		if err := d.adopt(); err != nil {
+			return fmt.Errorf("adopt tables: %w", err)
+		}
+	}
+	if err := d.openHooks(adopted); err != nil {
+		return err
+	}
+	if err := d.openImposeDevice(); err != nil {
+		return err
+	}
+	d.sub, err = d.net.Subscribe()
+	return err
+}
+
+// adopt takes over what the tables hold.
+func (d *Driver) adopt() error {
+	im, err := d.objs.read()
+	if err != nil {
+		return err
+	}
+	for id, e := range im.sections {
+		if old := d.sections[e.Name]; old != nil || im.ports[portOf(e)] != id {
+			if err := d.objs.Sections.Update(id, tandemSection{}, ebpf.UpdateAny); err != nil {
+				return err
+			}
+			continue // Left by a process that died between two writes.
+		}
+		d.sectionIDs.take(id)
+		s := &section{id: id, entry: e}
+		d.sections[e.Name], d.byID[id], d.ports[portOf(e)] = s, s, s
+	}
+	for k, id := range im.ports {
+		if s := d.byID[id]; s == nil || portOf(s.entry) != k {
+			if err := absent(d.objs.Ports.Delete(k)); err != nil {
+				return err
+			}
+		}
+	}
+	for id, e := range im.lsps {
+		d.generation = max(d.generation, e.Generation)
+		l := &lsp{id: id, entry: e, prefixes: map[netip.Prefix]bool{}}
+		old := d.lsps[e.Name]
+		if old != nil {
+			// Two generations: the process died while it replaced one. The one
+			// that the label points to is in force; without a label, the newer.
+			k := labelKey{e.InSection, e.InLabel}
+			if im.labels[k] != id && (im.labels[k] == old.id || old.entry.Generation > e.Generation) {
+				l, old = old, l
+			}
+			if err := d.objs.Lsps.Update(old.id, tandemLsp{}, ebpf.UpdateAny); err != nil {
+				return err
+			}
+		}
+		d.lsps[e.Name] = l
+	}
+	byID := map[uint32]*lsp{}
+	for _, l := range d.lsps {
+		byID[l.id] = l
+		d.lspIDs.take(l.id)
+		d.counterIDs.take(l.entry.Counter)
+	}
+	for k, id := range im.labels {
+		if l := byID[id]; l != nil && k == l.labelKey() {
+			d.labels[k] = l
+		} else if err := d.objs.clearLabel(k); err != nil {
+			return err
+		}
+	}
+	for p, id := range im.prefixes {
+		if l := byID[id]; l != nil {
+			d.prefixes[p], l.prefixes[p] = l, true
+		} else if err := d.objs.clearPrefix(p); err != nil {
+			return err
+		}
+	}
+	d.log.Info("ebpf data plane adopted", "sections", len(d.sections), "lsps", len(d.lsps))
+	return nil
+}
+
+func (l *lsp) labelKey() labelKey { return labelKey{l.entry.InSection, l.entry.InLabel} }
+
+func portOf(e tandemSection) tandemPortKey {
+	return tandemPortKey{Ifindex: e.Ifindex, Vlan: uint32(e.Vlan)}
+}
+
+// Capabilities implements dataplane.Driver.
+func (d *Driver) Capabilities() dataplane.Capabilities {
+	c := dataplane.Capabilities{
+		Driver: "ebpf", Features: map[dataplane.Feature]bool{},
+		MaxImpose: maxImpose, MaxReceive: maxReceive, MaxLabel: dataplane.MaxLabel,
+		Limits: []string{
+			"An IP payload that leaves an LSP is routed by the host: IP forwarding must be on, and reverse path filtering not strict, on the interfaces of sections.",
+			"Labelled frames taken by XDP are not seen by tcpdump on the receiving interface.",
+			"VLAN tags must be in the frame: receive VLAN offload is turned off on interfaces with VLAN sections.",
+			"Traffic classes are carried and written; no queueing follows from them.",
+		},
+	}
+	for _, f := range dataplane.Features() {
+		c.Features[f] = true
+	}
+	return c
+}
+
+// Mode tells how XDP is attached at present: native or generic.
+func (d *Driver) Mode() Mode {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mode
+}
+
+// Prepare implements dataplane.Driver.
+func (d *Driver) Prepare(_ context.Context, ops []dataplane.Op) error {
+	caps := d.Capabilities()
+	var newLSPs, newSections int
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, op := range ops {
+		if op.Verb == dataplane.Delete {
+			continue
+		}
+		if err := dataplane.Validate(op.Object); err != nil {
+			return err
+		}
+		if err := caps.Check(op.Object); err != nil {
+			return err
+		}
+		switch o := op.Object.(type) {
+		case dataplane.Section:
+			if d.sections[hashName(o.Name)] == nil {
+				newSections++
+			}
+		case dataplane.LSP:
+			if d.lsps[hashName(o.Name)] == nil {
+				newLSPs++
+			}
+		}
+		// One slot is none, one is needed to replace.
+		if n := int(d.lspIDs.size) - 2; len(d.lsps)+newLSPs > n {
+			return &dataplane.OpError{Key: op.Key, Reason: fmt.Sprintf("the table of the ebpf data plane holds %d LSPs", n)}
+		}
+		if n := int(d.sectionIDs.size) - 1; len(d.sections)+newSections > n {
+			return &dataplane.OpError{Key: op.Key, Reason: fmt.Sprintf("the table of the ebpf data plane holds %d sections", n)}
+		}
+	}
+	return nil
+}
+
+// Counters implements dataplane.Driver.
+func (d *Driver) Counters(ctx context.Context, keys []dataplane.Key, dst []dataplane.Counters) ([]dataplane.Counters, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	perCPU := make([]tandemCounters, 0, 64)
+	for _, k := range keys {
+		if err := ctx.Err(); err != nil {
+			return dst, err
+		}
+		var m *ebpf.Map
+		var slot uint32
+		var since uint64
+		switch k.Kind {
+		case dataplane.KindSection:
+			if s := d.sections[hashName(k.Name)]; s != nil {
+				m, slot, since = d.objs.SectionCounters, s.id, s.entry.Since
+			}
+		case dataplane.KindLSP:
+			if l := d.lsps[hashName(k.Name)]; l != nil {
+				m, slot, since = d.objs.LspCounters, l.entry.Counter, l.entry.Since
+			}
+		}
+		if m == nil {
+			dst = append(dst, dataplane.Counters{})
+			continue
+		}
+		if err := m.Lookup(slot, &perCPU); err != nil {
+			return dst, fmt.Errorf("read counters of %s: %w", k, err)
+		}
+		t := total(perCPU)
+		dst = append(dst, dataplane.Counters{
+			In:      dataplane.Counter{Packets: t.InPackets, Octets: t.InOctets},
+			Out:     dataplane.Counter{Packets: t.OutPackets, Octets: t.OutOctets},
+			InDrops: t.InDrops, OutDrops: t.OutDrops, Since: time.Unix(0, int64(since)),
+		})
+	}
+	return dst, nil
+}
+
+// DropCounters returns what was dropped and punted, by reason, since the
+// tables were made.
+func (d *Driver) DropCounters() (map[string]uint64, error) {
+	out := make(map[string]uint64, len(eventNames))
+	for i, name := range eventNames {
+		var perCPU []uint64
+		if err := d.objs.Events.Lookup(uint32(i), &perCPU); err != nil {
+			return nil, fmt.Errorf("read drop counters: %w", err)
+		}
+		for _, n := range perCPU {
+			out[name] += n
+		}
+	}
+	return out, nil
+}
+
+// eventNames are the names of enum event of bpf/maps.h, in order.
+var eventNames = [...]string{
+	"malformed", "too-deep", "unknown-label", "foreign-mac", "section-down", "lsp-down", "ttl-expired",
+	"unknown-payload", "too-long", "punt-rate", "punt-full", "unknown-prefix", "internal",
+	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved",
+}
+
+// Events implements dataplane.Driver.
+func (d *Driver) Events() <-chan dataplane.Event { return d.events }
+
+// Close implements dataplane.Driver: the pinned programs go on forwarding.
+func (d *Driver) Close() error {
+	d.close.Do(func() {
+		close(d.stop)
+		d.sub.Close()
+		d.done.Wait()
+		close(d.events)
+		d.release()
+	})
+	return nil
+}
+
+// release closes what Open opened.
+func (d *Driver) release() {
+	for _, h := range d.hooks {
+		h.link.Close()
+	}
+	if d.objs != nil {
+		d.objs.Close()
+	}
+	if d.net != nil {
+		d.net.Close()
+	}
+}

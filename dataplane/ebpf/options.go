@@ -1,0 +1,94 @@
+package ebpf
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Mode is how XDP is attached to interfaces.
+type Mode uint8
+
+const (
+	// ModeAuto takes native XDP while every interface in use is a network card
+	// whose driver has it, and generic XDP otherwise. A veth counts as
+	// otherwise: native redirection to it drops every packet unless its far
+	// end runs XDP or GRO, and nobody tells.
+	ModeAuto Mode = iota
+	// ModeNative attaches in the drivers and fails where one cannot.
+	ModeNative
+	// ModeGeneric attaches in the network core: any interface, slower.
+	ModeGeneric
+)
+
+// String returns "auto", "native" or "generic".
+func (m Mode) String() string {
+	switch m {
+	case ModeNative:
+		return "native"
+	case ModeGeneric:
+		return "generic"
+	}
+	return "auto"
+}
+
+// Rate limits the punts of one reason, per section and CPU.
+type Rate struct {
+	PerSecond uint32 // At least 1.
+	Burst     uint32 // Frames taken at once after a pause; at least 1.
+}
+
+// Options of Open. The zero value is ready for use.
+type Options struct {
+	// Instance separates the elements on one host, whose bpffs they share:
+	// letters, digits, "-", "_" and ".". Empty: "ns-" and the inode of the
+	// network namespace.
+	Instance string
+	// BPFFS is a mounted BPF file system, or the directory to mount one on. It
+	// must outlive the process and be in a mount namespace that does, or
+	// nothing is left to adopt. Empty: /sys/fs/bpf, or /run/tandem/bpf where
+	// there is no such directory.
+	BPFFS string
+	Mode  Mode
+	// ImposeDevice is the interface that the routes of IP clients point to, a
+	// veth whose far end is named with an "x" behind. Empty: "mtp0".
+	ImposeDevice string
+	// MaxLSPs is the size of the LSP table: 112 octets and 48 per CPU for
+	// each. Empty: 65,536. A pinned table keeps its size.
+	MaxLSPs uint32
+	// GALRate limits G-ACh frames, ExceptionRate each of TTL expiry, router
+	// alert and reserved labels. Zero: 200,000/s in bursts of 8,192 and
+	// 1,000/s in bursts of 128.
+	GALRate, ExceptionRate Rate
+	// AuditInterval is the time between two looks for changes behind our
+	// back. Zero: 10 s.
+	AuditInterval time.Duration
+	Log           *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.ImposeDevice == "" {
+		o.ImposeDevice = "mtp0"
+	}
+	if o.MaxLSPs == 0 {
+		o.MaxLSPs = 1 << 16
+	}
+	if o.GALRate == (Rate{}) {
+		o.GALRate = Rate{PerSecond: 200_000, Burst: 8192}
+	}
+	if o.ExceptionRate == (Rate{}) {
+		o.ExceptionRate = Rate{PerSecond: 1000, Burst: 128}
+	}
+	if o.AuditInterval == 0 {
+		o.AuditInterval = 10 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// limit converts a rate to the bucket of the programs.
+func (r Rate) limit() tandemLimit {
+	cost := uint64(time.Second) / uint64(max(r.PerSecond, 1))
+	return tandemLimit{Cost: cost, Burst: cost * uint64(max(r.Burst, 1))}
+}

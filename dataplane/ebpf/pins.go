@@ -1,0 +1,166 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// schemaVersion is the version of bpf/maps.h. A process finds only pins of its
+// own version; those of another are replaced (see openTables).
+const schemaVersion = 1
+
+const (
+	sysBPFFS = "/sys/fs/bpf"
+	runBPFFS = "/run/tandem/bpf"
+)
+
+var instanceName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// pins are the directories of one instance:
+//
+//	BPFFS/tandem/INSTANCE/vN     the maps
+//	BPFFS/tandem/INSTANCE/links  the XDP links, INDEX-MODE of the interface
+//
+// The links are beside the version, because a link outlives a schema: its
+// program is replaced, with its maps, in one step.
+type pins struct{ root string }
+
+func (p pins) maps() string  { return filepath.Join(p.root, "v"+strconv.Itoa(schemaVersion)) }
+func (p pins) links() string { return filepath.Join(p.root, "links") }
+func (p pins) link(ifindex int, m Mode) string {
+	return filepath.Join(p.links(), strconv.Itoa(ifindex)+"-"+m.String())
+}
+
+// openPins finds or mounts the BPF file system and makes the directories. It
+// runs in the network namespace of the driver.
+func openPins(o Options) (pins, error) {
+	instance := o.Instance
+	if instance == "" {
+		var st unix.Stat_t
+		if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
+			return pins{}, fmt.Errorf("identify network namespace: %w", err)
+		}
+		instance = fmt.Sprintf("ns-%d", st.Ino)
+	}
+	if !instanceName.MatchString(instance) || strings.Trim(instance, ".") == "" {
+		return pins{}, fmt.Errorf("instance name %q: only letters, digits, \"-\", \"_\" and \".\", up to 64", instance)
+	}
+	base, err := ensureBPFFS(o.BPFFS)
+	if err != nil {
+		return pins{}, err
+	}
+	p := pins{root: filepath.Join(base, "tandem", instance)}
+	for _, dir := range []string{p.maps(), p.links()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return pins{}, fmt.Errorf("make pin directory: %w", err)
+		}
+	}
+	return p, nil
+}
+
+func ensureBPFFS(dir string) (string, error) {
+	if dir == "" {
+		if err := mountBPFFS(sysBPFFS); err == nil {
+			return sysBPFFS, nil
+		}
+		dir = runBPFFS
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make mount point of the BPF file system: %w", err)
+	}
+	return dir, mountBPFFS(dir)
+}
+
+// mountBPFFS mounts a BPF file system on dir unless dir is in one.
+func mountBPFFS(dir string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return fmt.Errorf("look at %s: %w", dir, err)
+	}
+	if st.Type == unix.BPF_FS_MAGIC {
+		return nil
+	}
+	if err := unix.Mount("bpf", dir, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
+		return fmt.Errorf("mount BPF file system on %s: %w", dir, err)
+	}
+	return nil
+}
+
+// openTables opens the pinned maps, or makes and pins them, and loads the
+// programs on top. adopted tells that the maps were there.
+func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error) {
+	spec, err := loadTandem()
+	if err != nil {
+		return nil, false, err
+	}
+	spec.Maps["lsps"].MaxEntries = o.MaxLSPs
+	spec.Maps["lsp_counters"].MaxEntries = o.MaxLSPs
+	replace := map[string]*ebpf.Map{}
+	defer func() {
+		for _, m := range replace {
+			m.Close() // The collection holds clones.
+		}
+	}()
+	for name := range spec.Maps {
+		if strings.HasPrefix(name, ".") {
+			continue // Read-only data goes with its program.
+		}
+		m, err := ebpf.LoadPinnedMap(filepath.Join(p.maps(), name), nil)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("open pinned map %s: %w", name, err)
+		}
+		replace[name] = m
+		spec.Maps[name].MaxEntries = m.MaxEntries()
+	}
+	objs = new(tandemObjects)
+	if err := spec.LoadAndAssign(objs, &ebpf.CollectionOptions{MapReplacements: replace}); err != nil {
+		return nil, false, fmt.Errorf("load BPF programs: %w", err)
+	}
+	for name, m := range objs.named() {
+		if replace[name] != nil {
+			continue
+		}
+		if err := m.Pin(filepath.Join(p.maps(), name)); err != nil {
+			objs.Close()
+			return nil, false, fmt.Errorf("pin map %s: %w", name, err)
+		}
+	}
+	return objs, len(replace) > 0, nil
+}
+
+// dropOtherVersions unpins the maps of other schema versions, once no program
+// of theirs runs any more.
+func (p pins) dropOtherVersions() error {
+	dirs, err := filepath.Glob(filepath.Join(p.root, "v*"))
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		if d != p.maps() {
+			err = errors.Join(err, os.RemoveAll(d))
+		}
+	}
+	return err
+}
+
+// named returns the maps by their pin names.
+func (m *tandemMaps) named() map[string]*ebpf.Map {
+	return map[string]*ebpf.Map{
+		"ports": m.Ports, "sections": m.Sections, "section_counters": m.SectionCounters,
+		"platform_labels": m.PlatformLabels, "section_labels": m.SectionLabels,
+		"lsps": m.Lsps, "lsp_counters": m.LspCounters,
+		"prefixes4": m.Prefixes4, "prefixes6": m.Prefixes6,
+		"events": m.Events, "limits": m.Limits, "buckets": m.Buckets, "punts": m.Punts,
+	}
+}

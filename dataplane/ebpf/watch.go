@@ -1,0 +1,215 @@
+package ebpf
+
+import (
+	"time"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
+)
+
+// hookInterval is the time between two looks at the XDP links: cheap, and the
+// kernel sends no event when one is detached.
+const hookInterval = time.Second
+
+// watch turns the kernel's events into the driver's.
+func (d *Driver) watch() {
+	defer d.done.Done()
+	seen := map[int]link.Link{}
+	if ls, err := d.net.List(); err == nil {
+		for _, l := range ls {
+			seen[l.Index] = l
+		}
+	}
+	for e := range d.sub.Events() {
+		switch e.Kind {
+		case link.LinkNew:
+			old, known := seen[e.Link.Index]
+			seen[e.Link.Index] = e.Link
+			d.linkChanged(old, known, e.Link)
+		case link.LinkGone:
+			delete(seen, e.Link.Index)
+			d.linkGone(e.Link)
+		case link.RouteGone:
+			d.routeGone(e.Route)
+		case link.Overflow:
+			d.emit(dataplane.Event{Kind: dataplane.Drift})
+		}
+	}
+}
+
+// concerns tells whether a section uses or wants the interface.
+func (d *Driver) concerns(l link.Link) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.wanted[l.Name] || l.Index == d.impose.Index || l.Index == d.imposeNear.Index || d.hooks[l.Index] != nil
+}
+
+func (d *Driver) linkChanged(old link.Link, known bool, l link.Link) {
+	if !d.concerns(l) {
+		return
+	}
+	if !known || old.Name != l.Name || old.MAC != l.MAC || old.MTU != l.MTU {
+		d.emit(dataplane.Event{Kind: dataplane.LinkChanged, Interface: l.Name})
+	}
+	up, wasUp := l.Up && l.Carrier, known && old.Up && old.Carrier
+	switch {
+	case up && !wasUp:
+		d.emit(dataplane.Event{Kind: dataplane.LinkUp, Interface: l.Name})
+	case !up && wasUp:
+		d.emit(dataplane.Event{Kind: dataplane.LinkDown, Interface: l.Name})
+	}
+}
+
+func (d *Driver) linkGone(l link.Link) {
+	if !d.concerns(l) {
+		return
+	}
+	d.emit(dataplane.Event{Kind: dataplane.LinkDown, Interface: l.Name})
+	d.emit(dataplane.Event{Kind: dataplane.LinkChanged, Interface: l.Name})
+}
+
+// routeGone reports a route that somebody else removed: ours leaves d.prefixes
+// before its route goes.
+func (d *Driver) routeGone(r link.Route) {
+	if r.Protocol != link.Protocol {
+		return
+	}
+	d.mu.Lock()
+	l := d.prefixes[r.Prefix]
+	ours := l != nil && r.Index == d.imposeNear.Index
+	var name string
+	if ours {
+		name = l.name
+	}
+	d.mu.Unlock()
+	if ours {
+		d.emitDrift(dataplane.KindLSP, name)
+	}
+}
+
+// emitDrift reports drift of one object, or of everything if it has no name yet.
+func (d *Driver) emitDrift(k dataplane.Kind, name string) {
+	e := dataplane.Event{Kind: dataplane.Drift}
+	if name != "" {
+		e.Key = dataplane.Key{Kind: k, Name: name}
+	}
+	d.emit(e)
+}
+
+// emit never blocks: when the channel is full, a Drift without a key follows
+// as soon as there is room.
+func (d *Driver) emit(e dataplane.Event) {
+	e.Time = time.Now()
+	d.evMu.Lock()
+	defer d.evMu.Unlock()
+	if d.lost {
+		select {
+		case d.events <- dataplane.Event{Time: e.Time, Kind: dataplane.Drift}:
+			d.lost = false
+		default:
+			return
+		}
+	}
+	select {
+	case d.events <- e:
+	default:
+		d.lost = true
+	}
+}
+
+// auditLoop looks for what the kernel tells nobody: programs taken off and
+// table entries changed.
+func (d *Driver) auditLoop() {
+	defer d.done.Done()
+	hooks := time.NewTicker(min(hookInterval, d.opt.AuditInterval))
+	defer hooks.Stop()
+	tables := time.NewTicker(d.opt.AuditInterval)
+	defer tables.Stop()
+	for {
+		select {
+		case <-d.stop:
+			return
+		case <-hooks.C:
+			d.auditHooks()
+		case <-tables.C:
+			if err := d.auditTables(); err != nil {
+				d.log.Error("audit of the ebpf tables", "error", err)
+			}
+		}
+		d.flushLost()
+	}
+}
+
+// flushLost sends the overdue Drift of emit.
+func (d *Driver) flushLost() {
+	d.evMu.Lock()
+	defer d.evMu.Unlock()
+	if !d.lost {
+		return
+	}
+	select {
+	case d.events <- dataplane.Event{Time: time.Now(), Kind: dataplane.Drift}:
+		d.lost = false
+	default:
+	}
+}
+
+// auditHooks repairs the impose device itself, which is no object, and reports
+// the sections whose program was taken off.
+func (d *Driver) auditHooks() {
+	var drift []string
+	d.mu.Lock()
+	if h := d.hooks[d.impose.Index]; !d.otherPinned && (h == nil || !h.attached()) {
+		d.detach(d.impose.Index)
+		if err := d.openImposeDevice(); err != nil {
+			d.log.Error("impose device not restored", "error", err)
+		} else {
+			d.log.Warn("impose device restored")
+			drift = append(drift, "") // Its routes went with it.
+		}
+	}
+	for _, s := range d.sections {
+		if h := d.hooks[int(s.entry.Ifindex)]; h != nil && !h.attached() {
+			drift = append(drift, s.name)
+		}
+	}
+	d.mu.Unlock()
+	for _, name := range drift {
+		d.emitDrift(dataplane.KindSection, name)
+	}
+}
+
+// auditTables compares the tables with what was written.
+func (d *Driver) auditTables() error {
+	var drift []dataplane.Key
+	d.mu.Lock()
+	im, err := d.objs.read()
+	if err != nil {
+		d.mu.Unlock()
+		return err
+	}
+	for _, s := range d.sections {
+		if im.sections[s.id] != s.entry || im.ports[portOf(s.entry)] != s.id {
+			drift = append(drift, dataplane.Key{Kind: dataplane.KindSection, Name: s.name})
+		}
+	}
+	for _, l := range d.lsps {
+		ok := im.lsps[l.id] == l.entry && (l.entry.InLabel == 0 || d.labels[l.labelKey()] != l || labelInPlace(im, l.entry, l.id))
+		for p := range l.prefixes {
+			ok = ok && (d.prefixes[p] != l || im.prefixes[p] == l.id)
+		}
+		if !ok {
+			drift = append(drift, dataplane.Key{Kind: dataplane.KindLSP, Name: l.name})
+		}
+	}
+	foreign := len(im.sections) > len(d.sections) || len(im.lsps) > len(d.lsps) ||
+		len(im.labels) > len(d.labels) || len(im.prefixes) > len(d.prefixes) || len(im.ports) > len(d.ports)
+	d.mu.Unlock()
+	for _, k := range drift {
+		d.emitDrift(k.Kind, k.Name)
+	}
+	if foreign {
+		d.emit(dataplane.Event{Kind: dataplane.Drift})
+	}
+	return nil
+}
