@@ -8,7 +8,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
@@ -33,9 +32,13 @@ type Request struct {
 	Filter *tree.Filter
 	// Instances are the instances of the provider's root that are wanted: one
 	// for each entry, in running or in the pushed state, that the lists above it
-	// have and the question asks for. A root in no list has one.
+	// have and the question asks for; a root in no list has one. A root that is
+	// itself a list of the configuration gives its entries, a list of state only
+	// its holder.
 	Instances []tree.Path
-	Build     *tree.Builder
+	// Build holds what is known already; Set with the paths of Instances adds to
+	// it. Whatever was not asked for is taken out again.
+	Build *tree.Builder
 }
 
 // Snapshot is one state of what the Hub holds.
@@ -77,5 +80,3 @@ type Notification struct {
 
 // NETCONF is the name of the stream that RFC 5277 section 3.2.3 requires.
 const NETCONF = "NETCONF"
-
-var _ = schema.Notification

@@ -1,0 +1,122 @@
+package datastore
+
+import (
+	"context"
+
+	"github.com/tandem-ne/tandem/server/tree"
+)
+
+// Candidate returns the candidate as it is now.
+func (s *Session) Candidate() *tree.Node {
+	st := s.store
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.candidateRoot()
+}
+
+// candidateRoot returns the candidate's tree; the caller holds mu.
+func (s *Store) candidateRoot() *tree.Node {
+	if s.candidate.root != nil {
+		return s.candidate.root
+	}
+	return s.Running().Root
+}
+
+// Edit applies edits to the candidate: all of them, or none if one fails. The
+// error is a yangerr.List; in-use if another session has locked the candidate.
+func (s *Session) Edit(ctx context.Context, edits []tree.Edit) error {
+	return s.Update(ctx, func(root *tree.Node) (*tree.Node, error) {
+		next, errs := tree.Apply(root, edits)
+		return next, errs.Err()
+	})
+}
+
+// Replace makes root the candidate (copy-config and delete-config).
+func (s *Session) Replace(ctx context.Context, root *tree.Node) error {
+	return s.Update(ctx, func(*tree.Node) (*tree.Node, error) { return root, nil })
+}
+
+// Discard makes the candidate equal to running (RFC 6241 section 8.3.4.2).
+func (s *Session) Discard(ctx context.Context) error {
+	return s.Update(ctx, func(*tree.Node) (*tree.Node, error) { return nil, nil })
+}
+
+// Update makes the tree that f returns the candidate, while no other session
+// can change it; nil stands for running. If f fails the candidate stays.
+func (s *Session) Update(ctx context.Context, f func(candidate *tree.Node) (*tree.Node, error)) error {
+	st := s.store
+	if err := st.editor.lock(ctx); err != nil {
+		return err
+	}
+	defer st.editor.unlock()
+	st.mu.Lock()
+	err := st.free(s, Candidate)
+	old := st.candidateRoot()
+	st.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	root, err := f(old)
+	if err != nil {
+		return err
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	// A commit straight to running may have moved it meanwhile. It waits for
+	// editor before it carries its change over to the candidate, so a candidate
+	// that is still to be changed counts from the old running.
+	switch {
+	case root == nil || root == st.Running().Root:
+		st.candidate.reset()
+	case root != old:
+		st.candidate = candidate{root: root, by: s.id}
+	}
+	return nil
+}
+
+// Validate checks root, or the candidate where root is nil, as a commit would:
+// constraints, access and what the engines say.
+func (s *Session) Validate(ctx context.Context, root *tree.Node) error {
+	st := s.store
+	st.mu.Lock()
+	err := st.alive(s)
+	if root == nil {
+		root = st.candidateRoot()
+	}
+	participants := st.participants
+	st.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	cur := st.running.Load()
+	_, errs := st.validator.Change(cur.checked, root)
+	if err := errs.Err(); err != nil {
+		return err
+	}
+	_, err = st.prepare(ctx, participants, &Change{Old: cur.Root, New: root, Session: s.info})
+	return err
+}
+
+// rebase carries the change from base to running over to a candidate that was
+// made from base: what the candidate has changed itself, at the same place,
+// above or below, stays as it is.
+func rebase(base, running, candidate *tree.Node) *tree.Node {
+	var own []tree.Path
+	for c := range tree.Diff(base, candidate) {
+		own = append(own, c.Path)
+	}
+	var edits []tree.Edit
+next:
+	for _, e := range tree.Edits(base, running) {
+		for _, p := range own {
+			if p.HasPrefix(e.Path) || e.Path.HasPrefix(p) {
+				continue next
+			}
+		}
+		edits = append(edits, e)
+	}
+	// An edit may no longer fit, where it deletes what the candidate has deleted
+	// with its parent for instance; the others are carried over.
+	merged, _ := tree.ApplyEach(candidate, edits)
+	return merged
+}

@@ -1,0 +1,230 @@
+package datastore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/validate"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// Store is the set of datastores. It is safe for concurrent use. Readers of
+// running take no lock; whoever writes takes, in this order and as needed:
+// writer, editor, mu.
+type Store struct {
+	schema    *schema.Schema
+	validator *validate.Validator
+	log       *slog.Logger
+	now       func() time.Time
+	authorize func(SessionInfo, *Change) yangerr.List
+	journal   *journal
+	recovery  Recovery
+
+	running atomic.Pointer[current]
+
+	writer semaphore // held through a commit
+	editor semaphore // held while the candidate is being changed
+
+	mu           sync.Mutex
+	closed       bool
+	sessions     map[uint32]*Session
+	lastSession  uint32
+	locks        map[Name]Lock
+	candidate    candidate
+	participants []Participant
+	history      []CommitInfo // the oldest first
+
+	notify notifier
+}
+
+// current is running with the indexes that validate the next change to it;
+// checked is nil while running is known to break a constraint.
+type current struct {
+	Snapshot
+	checked *validate.State
+}
+
+// semaphore is a mutex that a context can be waited with.
+type semaphore chan struct{}
+
+func (s semaphore) lock(ctx context.Context) error {
+	select {
+	case s <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return yangerr.New(yangerr.ResourceDenied, nil, "gave up waiting for another session: %v", context.Cause(ctx))
+	}
+}
+
+func (s semaphore) unlock() { <-s }
+
+// Open loads the configuration from o.Dir, or commits o.Initial there if the
+// directory holds none. What it found is told by Recovery and in the log.
+func Open(o Options) (*Store, error) {
+	if o.Schema == nil || o.Validator == nil || o.Dir == "" {
+		return nil, errors.New("datastore: Options need a Schema, a Validator and a Dir")
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Store{
+		schema: o.Schema, validator: o.Validator, log: o.Log, now: o.Now, authorize: o.Authorize,
+		writer: make(semaphore, 1), editor: make(semaphore, 1),
+		sessions: make(map[uint32]*Session), locks: make(map[Name]Lock),
+	}
+	j, l, err := openJournal(o.Dir, o.Schema, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	s.journal, s.recovery, s.history = j, l.Recovery, l.history
+	if over := len(s.history) - historyRecords; over > 0 {
+		s.history = slices.Clone(s.history[over:])
+	}
+	root := l.root
+	if root == nil {
+		root = tree.Empty(o.Schema)
+	}
+	checked, errs := o.Validator.Full(root)
+	s.recovery.Invalid = errs
+	s.running.Store(&current{Snapshot{root, l.Last, l.Time}, checked})
+	s.report()
+	if l.root == nil && o.Initial != nil {
+		if err := s.commitInitial(o.Initial); err != nil {
+			return nil, errors.Join(fmt.Errorf("datastore: initial configuration: %w", err), s.Close())
+		}
+	}
+	return s, nil
+}
+
+func (s *Store) report() {
+	r := &s.recovery
+	for _, d := range r.Damage {
+		s.log.Error("the stored configuration is damaged", "what", d, "started with commit", r.Last, "of", r.Time)
+	}
+	if r.SchemaChanged {
+		s.log.Warn("the configuration was stored under another set of YANG modules", "commit", r.Last)
+	}
+	for _, e := range r.Invalid {
+		s.log.Error("the stored configuration breaks a constraint", "reason", e)
+	}
+}
+
+func (s *Store) commitInitial(root *tree.Node) error {
+	system := SessionInfo{User: "system", Protocol: "system"}
+	session := s.NewSession(system, nil)
+	defer session.Close()
+	_, err := session.commit(context.Background(), CommitOptions{Comment: "initial configuration"},
+		func(*tree.Node) (*tree.Node, error) { return root, nil })
+	return err
+}
+
+// Close ends all sessions and closes the journal. Commits that are under way
+// finish first; later ones are refused.
+func (s *Store) Close() error {
+	for _, session := range s.Sessions() {
+		session.Close()
+	}
+	if err := s.writer.lock(context.Background()); err != nil {
+		return err
+	}
+	defer s.writer.unlock()
+	s.mu.Lock()
+	was := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if was {
+		return nil
+	}
+	return s.journal.close()
+}
+
+// Recovery tells what Open found.
+func (s *Store) Recovery() Recovery { return s.recovery }
+
+// Running returns the running configuration. It never waits.
+func (s *Store) Running() Snapshot { return s.running.Load().Snapshot }
+
+// Register adds an engine to the commits that follow. Engines are asked in the
+// order in which they were registered.
+func (s *Store) Register(p Participant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.participants = append(s.participants, p)
+}
+
+// OnCommit has f called after each commit that changed something, in the order
+// of commits, before the commit is answered and without any lock that other
+// commits need to be written. f must not wait for a commit.
+func (s *Store) OnCommit(f func(Commit)) { s.notify.add(f) }
+
+// History returns up to n of the latest commits, the latest first; all that are
+// kept, at most 1,000, where n is 0.
+func (s *Store) History(n int) []CommitInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n <= 0 || n > len(s.history) {
+		n = len(s.history)
+	}
+	latest := slices.Clone(s.history[len(s.history)-n:])
+	slices.Reverse(latest)
+	return latest
+}
+
+// remember adds to the history; the caller holds mu.
+func (s *Store) remember(info CommitInfo) {
+	if len(s.history) >= 2*historyRecords {
+		s.history = append(s.history[:0], s.history[len(s.history)-historyRecords:]...)
+	}
+	s.history = append(s.history, info)
+}
+
+// notifier hands commits to the callbacks in their order.
+type notifier struct {
+	mu    sync.Mutex // guards the queue
+	queue []Commit
+	calls sync.Mutex // held while callbacks run
+	fs    []func(Commit)
+}
+
+func (n *notifier) add(f func(Commit)) {
+	n.calls.Lock()
+	defer n.calls.Unlock()
+	n.fs = append(n.fs, f)
+}
+
+func (n *notifier) put(c Commit) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.queue = append(n.queue, c)
+}
+
+// drain returns when all that was put before has been handed on.
+func (n *notifier) drain() {
+	n.calls.Lock()
+	defer n.calls.Unlock()
+	n.mu.Lock()
+	queue := n.queue
+	n.queue = nil
+	n.mu.Unlock()
+	for _, c := range queue {
+		for _, f := range n.fs {
+			f(c)
+		}
+	}
+}

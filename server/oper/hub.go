@@ -1,0 +1,183 @@
+package oper
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+)
+
+// Hub is where state, configuration and subscribers meet. It is safe for
+// concurrent use. Publishers wait for each other, never for a subscriber.
+type Hub struct {
+	schema *schema.Schema
+	snap   atomic.Pointer[Snapshot] // replaced under mu, read without
+
+	mu    sync.Mutex // of publishers and of who subscribes
+	seq   uint64     // of the latest publication
+	index index
+	keys  []byte // scratch of deliver
+
+	providersMu sync.RWMutex
+	providers   []provided
+
+	streams streams
+}
+
+// New returns a Hub that starts from the given running configuration, which may
+// be nil, and no state. now is the clock for that start; time.Now where nil.
+func New(s *schema.Schema, running *tree.Node, now func() time.Time) *Hub {
+	if now == nil {
+		now = time.Now
+	}
+	empty := tree.Empty(s)
+	if running == nil {
+		running = empty
+	}
+	h := &Hub{schema: s, index: newIndex()}
+	h.snap.Store(&Snapshot{Running: running, State: empty, Time: now()})
+	return h
+}
+
+// Snapshot returns what the Hub holds now, without waiting.
+func (h *Hub) Snapshot() Snapshot { return *h.snap.Load() }
+
+// State returns the state that was pushed, without waiting.
+func (h *Hub) State() *tree.Node { return h.snap.Load().State }
+
+// Publish changes the pushed state as of time t and tells the subscribers. The
+// error is a yangerr.List; nothing has happened then.
+func (h *Hub) Publish(t time.Time, edits []tree.Edit) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := h.snap.Load()
+	next, errs := tree.Apply(old.State, edits)
+	if err := errs.Err(); err != nil {
+		return err
+	}
+	h.snap.Store(&Snapshot{Running: old.Running, State: next, Time: t})
+	h.publish(t, old.State, next, old.Running)
+	return nil
+}
+
+// PublishCommit makes new the running configuration as of time t and tells the
+// subscribers what differs from old. The caller calls it in the order of commits.
+func (h *Hub) PublishCommit(old, new *tree.Node, t time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	snap := h.snap.Load()
+	h.snap.Store(&Snapshot{Running: new, State: snap.State, Time: t})
+	h.publish(t, old, new, snap.State)
+}
+
+// change is a tree.Change on its way to readers, shared by all of them.
+type change struct {
+	tree.Change
+	time time.Time
+	seq  uint64 // of the publication
+	size int    // estimated octets
+	dups uint32 // earlier changes that this one stands for
+}
+
+// publish hands on the changes from old to new, one of the two trees that the
+// subscriber sees joined; other is the second one. The caller holds mu.
+func (h *Hub) publish(t time.Time, old, new, other *tree.Node) {
+	h.seq++
+	if h.index.empty() {
+		return
+	}
+	for c := range tree.Diff(old, new) {
+		h.join(t, c, other.Get(c.Path))
+	}
+}
+
+// join reports c as the joined tree shows it. Where a container or entry
+// appears or goes that the other tree has as well, only what is in it does.
+func (h *Hub) join(t time.Time, c tree.Change, other *tree.Node) {
+	n := c.New
+	if n == nil {
+		n = c.Old
+	}
+	if other == nil || c.Op != tree.Created && c.Op != tree.Deleted || isValue(n) {
+		h.deliver(&change{Change: c, time: t, seq: h.seq})
+		return
+	}
+	for child := range n.Children() {
+		s := child.Schema()
+		if s.IsKey() {
+			continue
+		}
+		if child.IsHolder() {
+			// The changes of Diff are about entries, never about holders.
+			for e := range child.Children() {
+				h.join(t, part(c, e, c.Path), other.Child(s).Entry(e.Keys()...))
+			}
+			continue
+		}
+		h.join(t, part(c, child, c.Path), other.Child(s))
+	}
+}
+
+// part is the share that n, a child of the node at p or an entry in it, has in
+// a subtree that was created or deleted.
+func part(c tree.Change, n *tree.Node, p tree.Path) tree.Change {
+	c.Path = p.Child(n.Schema(), n.Keys()...)
+	c.After = nil
+	if c.Op == tree.Created {
+		c.New = n
+	} else {
+		c.Old = n
+	}
+	return c
+}
+
+func isValue(n *tree.Node) bool {
+	switch n.Schema().Kind {
+	case schema.Leaf, schema.Anydata, schema.Anyxml:
+		return true
+	case schema.LeafList:
+		return !n.IsHolder()
+	}
+	return false
+}
+
+// deliver gives c to every subscriber with a pattern that matches: at the
+// changed node or above it by one look-up for each level of the path, below it
+// by following the pattern through the subtree that came or went.
+func (h *Hub) deliver(c *change) {
+	h.keys = h.keys[:0]
+	h.index.root.each(h.keys, c.Path, func(r *reg) { r.sub.push(c) })
+	for i := range c.Path {
+		st := &c.Path[i]
+		h.keys = appendKeys(h.keys, st)
+		if b := h.index.at[st.Node.ID]; b != nil {
+			b.each(h.keys, c.Path, func(r *reg) { r.sub.push(c) })
+		}
+	}
+	if len(c.Path) == 0 || c.Op != tree.Created && c.Op != tree.Deleted {
+		return
+	}
+	last := &c.Path[len(c.Path)-1]
+	if isLeaf(last.Node) {
+		return
+	}
+	for _, r := range h.index.below[last.Node.ID] {
+		if r.matches(c.Path) {
+			n := c.New
+			if c.Op == tree.Deleted {
+				n = c.Old
+			}
+			r.descend(c, n, c.Path)
+		}
+	}
+}
+
+func isLeaf(s *schema.Node) bool {
+	switch s.Kind {
+	case schema.Leaf, schema.LeafList, schema.Anydata, schema.Anyxml:
+		return true
+	}
+	return false
+}
