@@ -1,0 +1,179 @@
+//go:build ignore
+
+// Command bench runs the benchmarks behind the figures that design and README
+// promise, prints them as one table and appends each row as a JSON object to
+// the file named by BENCH_OUT. A figure of a peer is measured in the same run,
+// on the same machine, or left out.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// row is one line of the table: a metric of a benchmark, and the metric of
+// another that it is held against.
+type row struct {
+	name      string
+	bench     string // Name of the benchmark without the -N suffix.
+	metric    string // Unit as b.ReportMetric or testing print it.
+	peer      string // What the peer is; empty: none.
+	peerBench string
+	target    string
+}
+
+// suite is one run of go test.
+type suite struct {
+	pkg, pattern, time string
+	rows               []row
+}
+
+// result is what BENCH_OUT gets.
+type result struct {
+	Time   string  `json:"time"`
+	Name   string  `json:"name"`
+	Figure float64 `json:"figure"`
+	Unit   string  `json:"unit"`
+	Peer   string  `json:"peer,omitempty"`
+	PeerIs float64 `json:"peer_figure,omitempty"`
+	Ratio  float64 `json:"ratio,omitempty"`
+	Target string  `json:"target,omitempty"`
+	// JitterP99 is how late a 1 ms sleep was on this machine just before the
+	// row was measured, in microseconds.
+	JitterP99 float64 `json:"jitter_p99_us"`
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "WHAT\tFIGURE\tUNIT\tPEER\tPEER'S\tRATIO\tTARGET\tJITTER P99 us")
+	var failed []string
+	var results []result
+	for _, s := range suites {
+		jitter := sleepJitter()
+		fmt.Fprintf(os.Stderr, "bench: %s %s\n", s.pkg, s.pattern)
+		metrics, err := runSuite(s)
+		if err != nil {
+			failed = append(failed, err.Error())
+		}
+		for _, r := range s.rows {
+			figure, ok := metrics[r.bench][r.metric]
+			if !ok {
+				failed = append(failed, fmt.Sprintf("%s: %s reported no %s", s.pkg, r.bench, r.metric))
+				continue
+			}
+			out := result{Time: time.Now().UTC().Format(time.RFC3339), Name: r.name, Figure: figure, Unit: r.metric, Target: r.target, JitterP99: jitter}
+			cells := []string{"-", "-", "-"}
+			if r.peer != "" {
+				out.Peer, out.PeerIs = r.peer, metrics[r.peerBench][r.metric]
+				if out.PeerIs != 0 {
+					out.Ratio = figure / out.PeerIs
+				}
+				cells = []string{r.peer, number(out.PeerIs), fmt.Sprintf("%.2f", out.Ratio)}
+			}
+			results = append(results, out)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\n", r.name, number(figure), r.metric, cells[0], cells[1], cells[2], r.target, jitter)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := appendResults(results); err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("not everything was measured:\n  %s", strings.Join(failed, "\n  "))
+	}
+	return nil
+}
+
+func number(f float64) string {
+	switch {
+	case f >= 1000:
+		return strconv.FormatFloat(f, 'f', 0, 64)
+	case f >= 10:
+		return strconv.FormatFloat(f, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(f, 'g', 3, 64)
+}
+
+// runSuite returns metric by benchmark and unit.
+func runSuite(s suite) (map[string]map[string]float64, error) {
+	cmd := exec.Command("go", "test", "-run", "^$", "-bench", s.pattern, "-benchtime", s.time, "-benchmem", "-timeout", "30m", s.pkg)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	err := cmd.Run()
+	metrics := map[string]map[string]float64{}
+	for sc := bufio.NewScanner(&out); sc.Scan(); {
+		fields := strings.Fields(sc.Text())
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			if err != nil {
+				fmt.Fprintln(os.Stderr, sc.Text())
+			}
+			continue
+		}
+		name := fields[0]
+		if i := strings.LastIndexByte(name, '-'); i > 0 {
+			if _, e := strconv.Atoi(name[i+1:]); e == nil {
+				name = name[:i]
+			}
+		}
+		m := map[string]float64{}
+		for i := 2; i+1 < len(fields); i += 2 {
+			if v, e := strconv.ParseFloat(fields[i], 64); e == nil {
+				m[fields[i+1]] = v
+			}
+		}
+		metrics[name] = m
+	}
+	if err != nil {
+		return metrics, fmt.Errorf("%s %s: %w", s.pkg, s.pattern, err)
+	}
+	return metrics, nil
+}
+
+// sleepJitter returns the 99th percentile of how late 1 ms sleeps end, in us.
+func sleepJitter() float64 {
+	late := make([]time.Duration, 300)
+	for i := range late {
+		began := time.Now()
+		time.Sleep(time.Millisecond)
+		late[i] = time.Since(began) - time.Millisecond
+	}
+	slices.Sort(late)
+	return float64(late[len(late)*99/100]) / float64(time.Microsecond)
+}
+
+func appendResults(results []result) error {
+	name := os.Getenv("BENCH_OUT")
+	if name == "" {
+		return nil
+	}
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	enc := json.NewEncoder(f)
+	for _, r := range results {
+		if err := enc.Encode(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
