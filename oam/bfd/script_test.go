@@ -75,12 +75,14 @@ func (s *script) command(f []string) {
 	case "node":
 		s.addNode(f[1])
 	case "link":
-		a, b, ok := strings.Cut(f[1], "<>")
-		if !ok {
-			s.failf("link A<>B")
+		a, b, both := strings.Cut(f[1], "<>")
+		if !both {
+			a, b, _ = strings.Cut(f[1], ">")
 		}
 		s.links[a+">"+b] = &link{to: b, delay: int64(time.Millisecond)}
-		s.links[b+">"+a] = &link{to: a, delay: int64(time.Millisecond)}
+		if both {
+			s.links[b+">"+a] = &link{to: a, delay: int64(time.Millisecond)}
+		}
 	case "at":
 		at := int64(s.duration(f[1]))
 		if at < s.now {
@@ -151,13 +153,13 @@ func (s *script) action(verb string, args []string) {
 func (s *script) configure(n *node, fields []string) {
 	m, ok := s.megs[n.name]
 	if !ok {
-		m = simMEG(n.name[0]-'A'+1, 3-(n.name[0]-'A'+1), oam.Section)
+		m = pairMEG(n, oam.Section)
 	}
 	for _, f := range fields {
 		key, value, _ := strings.Cut(f, "=")
 		switch key {
 		case "lsp":
-			m = simMEG(n.name[0]-'A'+1, 3-(n.name[0]-'A'+1), oam.LSP)
+			m = pairMEG(n, oam.LSP)
 		case "tx":
 			m.CC.TxInterval = s.duration(value)
 		case "rx":
@@ -182,6 +184,12 @@ func (s *script) configure(n *node, fields []string) {
 		s.failf("%v", err)
 	}
 	n.shard.Apply(d)
+}
+
+// pairMEG is the node's MEG: A's peer is B, C's is D, and so on.
+func pairMEG(n *node, entity oam.EntityKind) oam.MEG {
+	i := n.name[0] - 'A'
+	return simMEG(i+1, (i^1)+1, entity)
 }
 
 // expect holds the node's next event against "<event> [rest]".

@@ -196,8 +196,8 @@ func (n *node) Send(batch []oam.Tx) (int, error) {
 		if c := len(path.Labels); c > 0 {
 			rx.Label, rx.HasLabel = path.Labels[c-1].Label, true
 		}
-		for key, l := range n.sim.links {
-			if key == n.name+">"+l.to {
+		for _, to := range n.sim.order {
+			if l := n.sim.links[n.name+">"+to.name]; l != nil {
 				n.sim.transmit(l, rx)
 			}
 		}
@@ -253,7 +253,7 @@ func (s *sim) transmit(l *link, rx oam.Rx) {
 	}
 }
 
-// peerMEG is the MEG of a node whose peer is other, on one section or LSP.
+// simMEG is the MEG of a node whose peer is other, on one section or LSP.
 func simMEG(local, peer byte, entity oam.EntityKind) oam.MEG {
 	m := oam.MEG{
 		Name: "m", Entity: entity, RxSection: "s", AdminUp: true,
