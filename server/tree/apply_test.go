@@ -119,7 +119,7 @@ func TestApplyErrors(t *testing.T) {
 		{"a missing anchor", "create /net:net/dns = b before z", "bad-attribute missing-instance /net:net/dns[.='b']"},
 		{"an anchor in an empty list", "create ~/lsp[name='a']/stage[id='1'] after 2", "bad-attribute missing-instance ~/lsp[name='a']/stage[id='1']"},
 		{"before itself while new", "create /net:net/dns = b before b", "bad-attribute missing-instance /net:net/dns[.='b']"},
-		{"a place in a list without order", "merge ~/lsp[name='a'] first", "bad-attribute ~/lsp[name='a']"},
+		{"a place in a list without order", "merge ~/lsp[name='a'] first", "unknown-attribute ~/lsp[name='a']"},
 		{"an entry without keys", "merge ~/lsp/num = 1", "missing-element ~/lsp"},
 		{"a leaf without value", "merge /net:banner", "invalid-value /net:banner"},
 		{"every error", "create ~/lsp[name='a']\ndelete /net:banner\ncreate ~/lsp[name='b']\ndelete ~/pair[a='1'][b='x']",

@@ -68,7 +68,8 @@ type Edit struct {
 // Apply performs edits in order on root with the semantics of RFC 6241 section
 // 7.2 and RFC 7950 section 7. Either all succeed, or root is returned with every
 // error: data-exists, data-missing, bad-attribute with missing-instance for an
-// absent anchor, invalid-value for a key leaf that contradicts its entry,
+// absent anchor, unknown-attribute for a place in what the user does not order,
+// invalid-value for a key leaf that contradicts its entry,
 // operation-not-supported for taking a key away. After an error, edits below
 // the same path are passed over. The cost follows the edits, not root.
 func Apply(root *Node, edits []Edit) (*Node, yangerr.List) {

@@ -166,20 +166,20 @@ func (e *editor) checkContent(ed *Edit, s *schema.Node, keys []schema.Value) *ya
 	return yangerr.New(yangerr.InvalidValue, ed.Path, "The content's keys contradict the keys of the entry.")
 }
 
-// checkPlace refuses a place on what has no order of its own, and an anchor
-// that does not exist (RFC 7950 section 15.7).
+// checkPlace refuses a place on what has no order of its own (RFC 7950 section
+// 8.3.1), and an anchor that does not exist (section 15.7).
 func (e *editor) checkPlace(ed *Edit, holder *Node) *yangerr.Error {
 	if ed.Insert == Default {
 		return nil
 	}
 	s := ed.Path[len(ed.Path)-1].Node
-	bad := func(attribute, format string, args ...any) *yangerr.Error {
-		return yangerr.New(yangerr.BadAttribute, ed.Path, format, args...).WithInfo(
+	bad := func(tag yangerr.Tag, attribute, format string, args ...any) *yangerr.Error {
+		return yangerr.New(tag, ed.Path, format, args...).WithInfo(
 			yangerr.Info{Name: yangerr.InfoBadAttribute, Value: attribute},
 			yangerr.Info{Name: yangerr.InfoBadElement, Value: s.Name})
 	}
 	if modeOf(s) != positional {
-		return bad("insert", "%q is not ordered by the user.", s.Name)
+		return bad(yangerr.UnknownAttribute, "insert", "%q is not ordered by the user.", s.Name)
 	}
 	if ed.Insert == First || ed.Insert == Last {
 		return nil
@@ -193,7 +193,7 @@ func (e *editor) checkPlace(ed *Edit, holder *Node) *yangerr.Error {
 	if s.Kind == schema.LeafList {
 		attribute = "value"
 	}
-	return bad(attribute, "The entry to insert before or after does not exist.").
+	return bad(yangerr.BadAttribute, attribute, "The entry to insert before or after does not exist.").
 		WithAppTag(yangerr.AppMissingInstance)
 }
 

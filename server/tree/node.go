@@ -135,6 +135,19 @@ func (n *Node) EntryAt(i int) *Node {
 	return n.in.list.at(i).node
 }
 
+// Position returns the position, from 0, of the entry of a holder with the given
+// keys, or -1.
+func (n *Node) Position(keys ...schema.Value) int {
+	if n == nil || !n.IsHolder() {
+		return -1
+	}
+	it, ok := n.in.list.find(n.schema, keys)
+	if !ok {
+		return -1
+	}
+	return n.in.list.rankOf(it)
+}
+
 // Children yields the children of a container or entry in schema order, keys
 // first, and the entries of a holder in their order.
 func (n *Node) Children() iter.Seq[*Node] {
