@@ -69,8 +69,7 @@ func DecodeJSONEdits(s *schema.Schema, path tree.Path, data []byte, op tree.Op, 
 			a.enter(n, nil, in)
 		case schema.List:
 			if len(last.Keys) == 0 {
-				d.fail(yangerr.New(yangerr.MissingElement, path, "the path names no entry of list %q", n.Name))
-				return nil
+				return d.report(yangerr.New(yangerr.MissingElement, path, "the path names no entry of list %q", n.Name))
 			}
 			a.enter(n, last.Keys, in)
 		case schema.LeafList:

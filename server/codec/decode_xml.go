@@ -382,14 +382,14 @@ func (d *xmlDecoder) keys(s *schema.Node) ([]schema.Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		missing--
 		if !ok {
 			bad = true
 			break
 		}
 		if !keys[i].IsZero() {
-			break // the second one is reported when the content is read
+			continue // the second one is reported when the content is read
 		}
+		missing--
 		var e *yangerr.Error
 		if keys[i], e = d.value(s.Keys[i]); e != nil {
 			e.Path = d.path().Child(s).Child(s.Keys[i])
