@@ -293,7 +293,10 @@ type Driver interface {
 	// The data plane holds labels and prefixes, not names, so desired tells
 	// which name has which label; what belongs to none of them is returned
 	// under a name that starts with "?", so that it is seen as stale and
-	// removed.
+	// removed. The driver goes on with these names: a Delete of a "?" key
+	// removes what it stood for in the last Dump. A desired object that is
+	// rightly without a trace (an LSP that is down, for example) is returned
+	// as if it were there.
 	Dump(ctx context.Context, desired []Object) ([]Object, error)
 	// Counters appends the counters of keys to dst, in order; an unknown key
 	// gives zero counters.

@@ -1,7 +1,6 @@
 package fake
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -11,18 +10,8 @@ import (
 // Text prints every object, one on a line, in the order of their keys.
 func (d *Driver) Text() string {
 	d.mu.Lock()
-	names := make([]dataplane.Object, 0, len(d.sections)+len(d.lsps))
-	for _, s := range d.sections {
-		names = append(names, s)
-	}
-	for _, l := range d.lsps {
-		names = append(names, l.LSP)
-	}
+	objects := d.list()
 	d.mu.Unlock()
-	objects, err := d.Dump(context.Background(), names)
-	if err != nil {
-		return "error: " + err.Error() + "\n"
-	}
 	var b strings.Builder
 	for _, o := range objects {
 		b.WriteString(o.String() + "\n")
@@ -148,4 +137,15 @@ func (d *Driver) send(e dataplane.Event) {
 	default:
 		d.lost = true
 	}
+}
+
+// Reopen gives the forwarding state to a new process: events start anew.
+func (d *Driver) Reopen() *Driver {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		d.closed, d.lost = false, false
+		d.events = make(chan dataplane.Event, cap(d.events))
+	}
+	return d
 }

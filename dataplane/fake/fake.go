@@ -180,11 +180,18 @@ func (d *Driver) putLSP(o dataplane.LSP) *dataplane.OpError {
 	d.lsps[o.Name] = n
 	if o.Op == dataplane.ImposeAndForward {
 		for _, p := range o.Prefixes {
+			if other := d.prefixes[p]; other != nil {
+				other.Prefixes = slices.DeleteFunc(slices.Clone(other.Prefixes), func(q netip.Prefix) bool { return p == q })
+			}
 			d.prefixes[p] = n
 		}
 		return nil
 	}
-	d.labels[spaceLabel{o.InSection, o.InLabel}] = n
+	k := spaceLabel{o.InSection, o.InLabel}
+	if other := d.labels[k]; other != nil {
+		delete(d.lsps, other.Name) // An LSP is its label; n takes it over.
+	}
+	d.labels[k] = n
 	return nil
 }
 
@@ -205,55 +212,88 @@ func (d *Driver) removeLSP(name string) {
 	}
 }
 
-// Dump returns what the tables hold. Like a real data plane it knows labels
-// and prefixes; names come from desired.
+// Dump returns what the tables hold. Like a real data plane it knows labels,
+// prefixes and interfaces; names come from desired, and stay.
 func (d *Driver) Dump(_ context.Context, desired []dataplane.Object) ([]dataplane.Object, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.dumpErr != nil {
 		return nil, d.dumpErr
 	}
-	sections := map[string]dataplane.Section{}
-	labels := map[spaceLabel]string{}
-	prefixes := map[netip.Prefix]string{}
-	for _, o := range desired {
-		switch o := o.(type) {
-		case dataplane.Section:
-			sections[o.Name] = o
-		case dataplane.LSP:
-			labels[spaceLabel{o.InSection, o.InLabel}] = o.Name
-			for _, p := range o.Prefixes {
-				prefixes[p] = o.Name
-			}
-		}
-	}
+	d.rename(desired)
+	return d.list(), nil
+}
+
+// list returns everything in the order of keys. Caller holds mu.
+func (d *Driver) list() []dataplane.Object {
 	var out []dataplane.Object
 	for _, s := range d.sections {
-		if _, ok := sections[s.Name]; !ok {
-			s.Name = "?" + strings.TrimLeft(s.Name, "?")
-		}
 		out = append(out, s)
 	}
 	for _, l := range d.lsps {
-		o := l.LSP
-		name, ok := labels[spaceLabel{o.InSection, o.InLabel}]
-		if o.Op == dataplane.ImposeAndForward {
-			name, ok = o.Name, slices.ContainsFunc(desired, func(x dataplane.Object) bool { return x.Key() == o.Key() })
-			for _, p := range o.Prefixes {
-				if n, has := prefixes[p]; has {
-					name, ok = n, true
-				}
-			}
-		}
-		if o.Name = name; !ok {
-			o.Name = "?" + strings.TrimLeft(l.Name, "?")
-		}
-		out = append(out, o)
+		out = append(out, l.LSP)
 	}
 	slices.SortFunc(out, func(a, b dataplane.Object) int {
 		return cmp.Or(cmp.Compare(a.Key().Kind, b.Key().Kind), strings.Compare(a.Key().Name, b.Key().Name))
 	})
-	return out, nil
+	return out
+}
+
+// rename gives every object the name that desired has for its port, label or
+// prefix, or one that starts with "?".
+func (d *Driver) rename(desired []dataplane.Object) {
+	ports := map[string]string{}
+	labels := map[spaceLabel]string{}
+	prefixes := map[netip.Prefix]string{}
+	empty := map[string]bool{} // Imposing LSPs without prefixes have nothing but a name.
+	for _, o := range desired {
+		switch o := o.(type) {
+		case dataplane.Section:
+			ports[fmt.Sprint(o.Interface, ".", o.VLAN)] = o.Name
+		case dataplane.LSP:
+			if o.Op != dataplane.ImposeAndForward {
+				labels[spaceLabel{o.InSection, o.InLabel}] = o.Name
+			}
+			for _, p := range o.Prefixes {
+				prefixes[p] = o.Name
+			}
+			empty[o.Name] = o.Op == dataplane.ImposeAndForward && len(o.Prefixes) == 0
+		}
+	}
+	names := map[string]string{"": ""} // Old to new, of sections.
+	sections := map[string]dataplane.Section{}
+	counters := map[string]*dataplane.Counters{}
+	for old, s := range d.sections {
+		s.Name = ports[fmt.Sprint(s.Interface, ".", s.VLAN)]
+		if s.Name == "" {
+			s.Name = "?" + strings.TrimLeft(old, "?")
+		}
+		names[old], sections[s.Name], counters[s.Name] = s.Name, s, d.section[old]
+	}
+	d.sections, d.section = sections, counters
+	lsps := map[string]*lsp{}
+	clear(d.labels)
+	for old, l := range d.lsps {
+		l.InSection, l.Out.Section = names[l.InSection], names[l.Out.Section]
+		if l.Op == dataplane.ImposeAndForward {
+			if l.Name = "?" + strings.TrimLeft(old, "?"); empty[old] && len(l.Prefixes) == 0 {
+				l.Name = old
+			}
+			for _, p := range l.Prefixes {
+				if n := prefixes[p]; n != "" {
+					l.Name = n
+				}
+			}
+		} else {
+			k := spaceLabel{l.InSection, l.InLabel}
+			d.labels[k] = l
+			if l.Name = labels[k]; l.Name == "" {
+				l.Name = "?" + strings.TrimLeft(old, "?")
+			}
+		}
+		lsps[l.Name] = l
+	}
+	d.lsps = lsps
 }
 
 // Counters returns the counters of keys.
@@ -278,7 +318,11 @@ func (d *Driver) Counters(_ context.Context, keys []dataplane.Key, dst []datapla
 }
 
 // Events delivers link changes and drift.
-func (d *Driver) Events() <-chan dataplane.Event { return d.events }
+func (d *Driver) Events() <-chan dataplane.Event {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.events
+}
 
 // Close ends the events.
 func (d *Driver) Close() error {

@@ -1,0 +1,187 @@
+package drivertest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/tandem-ne/tandem/dataplane"
+)
+
+func (s suite) link(t *testing.T) {
+	t.Run("flap", s.flap)
+	t.Run("interface goes and comes back", s.vanish)
+	t.Run("close ends the events", s.eventsEnd)
+}
+
+// wait reads events until one of a kind on a port comes.
+func (d driver) wait(t *testing.T, kind dataplane.EventKind, port string) {
+	t.Helper()
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for {
+		select {
+		case e, ok := <-d.Events():
+			if !ok {
+				t.Fatalf("events ended before %s of %s", kind, port)
+			}
+			if e.Kind == kind && e.Interface == port {
+				if e.Time.IsZero() {
+					t.Errorf("%s of %s has no time", kind, port)
+				}
+				return
+			}
+		case <-timeout.C:
+			t.Fatalf("no event %s of %s", kind, port)
+		}
+	}
+}
+
+// flap takes East down and up again; one Put of the section must be enough for
+// labels and IP clients.
+func (s suite) flap(t *testing.T) {
+	d := s.start(t)
+	defer d.close(t)
+	e := s.env(d)
+	imp := imposing(out("east", 300), "198.51.100.0/24", "2001:db8:100::/48")
+	imp.Name = "imp"
+	sections := e.sections()
+	d.put(t, append(sections, lsp(swap, 100, out("east", 200)), imp)...)
+	s.lab.SetPort(t, East, false)
+	d.wait(t, dataplane.LinkDown, e.east.Name)
+	s.lab.SetPort(t, East, true)
+	d.wait(t, dataplane.LinkUp, e.east.Name)
+	d.put(t, sections[1])
+	s.swapped(t, e, 100, 200)
+	s.imposed(t, e, 300)
+	d.holds(t, append(sections, lsp(swap, 100, out("east", 200)), imp)...)
+}
+
+// imposed sends IP packets of both families into the LSP with a label.
+func (s suite) imposed(t *testing.T, e env, out uint32) {
+	t.Helper()
+	s.exchange(t, e, packetCase{
+		in: Client, send: func(e env) []byte { return e.fromClient(ip(clientIPv4, remoteIPv4, 64)) },
+		out: East, want: func(e env) []byte { return e.toEast(stack(label{out, 0, 255}), ip(clientIPv4, remoteIPv4, 63)) },
+	})
+	s.exchange(t, e, packetCase{
+		in: Client, send: func(e env) []byte { return e.fromClient(ip(clientIPv6, remoteIPv6, 64)) },
+		out: East, want: func(e env) []byte { return e.toEast(stack(label{out, 0, 255}), ip(clientIPv6, remoteIPv6, 63)) },
+	})
+}
+
+// vanish deletes East and makes it anew, with another index.
+func (s suite) vanish(t *testing.T) {
+	d := s.start(t)
+	defer d.close(t)
+	e := s.env(d)
+	imp := imposing(out("east", 300), "198.51.100.0/24", "2001:db8:100::/48")
+	imp.Name = "imp"
+	sections := e.sections()
+	d.put(t, append(sections, lsp(swap, 100, out("east", 200)), imp)...)
+	s.lab.RemovePort(t, East)
+	d.wait(t, dataplane.LinkChanged, e.east.Name)
+	failed := d.apply([]dataplane.Op{{Verb: dataplane.Put, Key: sections[1].Key(), Object: sections[1]}})
+	if len(failed) == 0 || failed[0].Retry {
+		t.Errorf("section on an interface that is gone: got %v, want an error without Retry", failed)
+	}
+	s.lab.AddPort(t, East)
+	d.wait(t, dataplane.LinkChanged, e.east.Name)
+	// What failed with the section is put again by the reconciler.
+	d.put(t, sections[1], lsp(swap, 100, out("east", 200)), imp)
+	s.swapped(t, e, 100, 200)
+	s.imposed(t, e, 300)
+	d.holds(t, append(sections, lsp(swap, 100, out("east", 200)), imp)...)
+}
+
+func (s suite) eventsEnd(t *testing.T) {
+	d := s.start(t)
+	d.close(t)
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for {
+		select {
+		case _, ok := <-d.Events():
+			if !ok {
+				return
+			}
+		case <-timeout.C:
+			t.Fatal("events go on after Close")
+		}
+	}
+}
+
+// counters checks exact counters where there are any, and zero ones elsewhere.
+func (s suite) counters(t *testing.T) {
+	d := s.start(t)
+	defer d.close(t)
+	e := s.env(d)
+	x := lsp(swap, 100, out("east", 300, 200))
+	off := down(lsp(swap, 101, out("east", 201)))
+	off.Name = "off"
+	imp := imposing(out("east", 400), "198.51.100.0/24")
+	imp.Name = "imp"
+	d.put(t, append(e.sections(), x, off, imp)...)
+	inner := ip(remoteIPv4, clientIPv4, 64)
+	keys := []dataplane.Key{x.Key(), off.Key(), imp.Key(), sectionKey("west"), sectionKey("east"), lspKey("never")}
+	before := d.count(t, keys)
+	s.drain(t)
+	const packets = 5
+	for range packets {
+		s.lab.Send(t, West, e.fromWest(stack(label{100, 0, 64}), inner))
+		s.lab.Send(t, West, e.fromWest(stack(label{101, 0, 64}), inner))
+		s.lab.Send(t, Client, e.fromClient(ip(clientIPv4, remoteIPv4, 64)))
+		for range 2 {
+			if s.next(t, East, patience) == nil {
+				t.Fatal("packet lost")
+			}
+		}
+	}
+	s.quiet(t)
+	after := d.count(t, keys)
+	n := uint64(len(inner))
+	want := []dataplane.Counters{
+		{In: times(packets, 4+n), Out: times(packets, 8+n)},
+		{In: times(packets, 4+n), InDrops: packets},
+		{In: times(packets, n), Out: times(packets, 4+n)},
+		{In: times(2*packets, 4+n)},
+		{Out: dataplane.Counter{Packets: 2 * packets, Octets: packets * (8 + n + 4 + n)}},
+		{},
+	}
+	if !d.has(dataplane.FeatureLSPCounters) {
+		want[0], want[1], want[2] = dataplane.Counters{}, dataplane.Counters{}, dataplane.Counters{}
+	}
+	if !d.has(dataplane.FeatureSectionCounters) {
+		want[3], want[4] = dataplane.Counters{}, dataplane.Counters{}
+	}
+	for i, k := range keys {
+		got := dataplane.Counters{
+			In: less(after[i].In, before[i].In), Out: less(after[i].Out, before[i].Out),
+			InDrops: after[i].InDrops - before[i].InDrops, OutDrops: after[i].OutDrops - before[i].OutDrops,
+		}
+		if got != want[i] {
+			t.Errorf("counters of %s: got %+v, want %+v", k, got, want[i])
+		}
+	}
+}
+
+func (d driver) count(t *testing.T, keys []dataplane.Key) []dataplane.Counters {
+	t.Helper()
+	first := dataplane.Counters{InDrops: 12345}
+	got, err := d.Counters(context.Background(), keys, []dataplane.Counters{first})
+	if err != nil {
+		t.Fatalf("Counters: %v", err)
+	}
+	if len(got) != 1+len(keys) || got[0] != first {
+		t.Fatalf("Counters returns %d elements for %d keys behind one, first %+v", len(got), len(keys), got[0])
+	}
+	return got[1:]
+}
+
+func times(packets, octets uint64) dataplane.Counter {
+	return dataplane.Counter{Packets: packets, Octets: packets * octets}
+}
+
+func less(a, b dataplane.Counter) dataplane.Counter {
+	return dataplane.Counter{Packets: a.Packets - b.Packets, Octets: a.Octets - b.Octets}
+}
