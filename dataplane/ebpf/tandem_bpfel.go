@@ -75,6 +75,23 @@ type tandemPrefix6Key struct {
 	Address [16]uint8
 }
 
+type tandemPunt struct {
+	_        structs.HostLayout
+	Time     uint64
+	Ifindex  uint32
+	Section  uint32
+	Label    uint32
+	Length   uint32
+	Captured uint16
+	Reason   uint8
+	HasLabel uint8
+	Stack    uint8
+	Depth    uint8
+	Vlan     uint16
+	Packets  uint64
+	Octets   uint64
+}
+
 type tandemSection struct {
 	_       structs.HostLayout
 	Name    uint64
@@ -157,6 +174,7 @@ type tandemMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemVariableSpecs struct {
+	PuntRecordType *ebpf.VariableSpec `ebpf:"punt_record_type"`
 }
 
 // tandemObjects contains all objects after they have been loaded into the kernel.
@@ -216,6 +234,7 @@ func (m *tandemMaps) Close() error {
 //
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemVariables struct {
+	PuntRecordType *ebpf.Variable `ebpf:"punt_record_type"`
 }
 
 // tandemPrograms contains all programs after they have been loaded into the kernel.

@@ -15,4 +15,7 @@ int tandem_impose(struct xdp_md *ctx)
 	return impose_ip(ctx);
 }
 
+// Keeps the type of the records in the object, for the reader in Go.
+const struct punt *punt_record_type __attribute__((unused));
+
 char LICENSE[] SEC("license") = "GPL";
