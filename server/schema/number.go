@@ -39,6 +39,9 @@ func (t *Type) parseNumber(s string) (uint64, error) { return t.number(s, false)
 func (t *Type) number(s string, inModule bool) (uint64, error) {
 	if t.kind == Decimal64 {
 		v, err := parseDecimal(s, t.fraction)
+		if errors.Is(err, strconv.ErrRange) {
+			return 0, boundsError{t}
+		}
 		return flip(v), err
 	}
 	base := 10
@@ -57,7 +60,7 @@ func (t *Type) number(s string, inModule bool) (uint64, error) {
 	}
 	abs, err := strconv.ParseUint(digits, base, 64)
 	if errors.Is(err, strconv.ErrRange) {
-		return 0, t.outOfBounds()
+		return 0, boundsError{t}
 	}
 	if err != nil {
 		return 0, errors.New("it is not an integer")
@@ -71,20 +74,23 @@ func (t *Type) number(s string, inModule bool) (uint64, error) {
 		case !negative && abs < signBit:
 			v = abs ^ signBit
 		default:
-			return 0, t.outOfBounds()
+			return 0, boundsError{t}
 		}
 	} else if negative && abs != 0 {
-		return 0, t.outOfBounds()
+		return 0, boundsError{t}
 	}
 	if lo, hi, _ := t.numberLimits(); v < lo || v > hi {
-		return 0, t.outOfBounds()
+		return 0, boundsError{t}
 	}
 	return v, nil
 }
 
-func (t *Type) outOfBounds() error {
-	lo, hi, _ := t.numberLimits()
-	return fmt.Errorf("%s holds %s to %s", t.kind, t.formatNumber(lo), t.formatNumber(hi))
+// boundsError says that a well-formed number does not fit its built-in type.
+type boundsError struct{ t *Type }
+
+func (e boundsError) Error() string {
+	lo, hi, _ := e.t.numberLimits()
+	return fmt.Sprintf("%s holds %s to %s", e.t.kind, e.t.formatNumber(lo), e.t.formatNumber(hi))
 }
 
 // formatNumber returns the canonical form (RFC 7950 sections 9.2.2 and 9.3.2).
@@ -98,7 +104,8 @@ func (t *Type) formatNumber(v uint64) string {
 	return strconv.FormatUint(v, 10)
 }
 
-// parseDecimal reads a decimal64 as the number of its smallest units.
+// parseDecimal reads a decimal64 as the number of its smallest units; the error
+// is strconv.ErrRange when the type cannot hold it.
 func parseDecimal(s string, fraction int) (int64, error) {
 	body, negative := s, false
 	if body != "" && (body[0] == '+' || body[0] == '-') {
@@ -119,8 +126,7 @@ func parseDecimal(s string, fraction int) (int64, error) {
 	}
 	abs, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil || abs > signBit || abs == signBit && !negative {
-		return 0, fmt.Errorf("decimal64 with %d fraction digits holds %s to %s", fraction,
-			formatDecimal(math.MinInt64, fraction), formatDecimal(math.MaxInt64, fraction))
+		return 0, strconv.ErrRange
 	}
 	if negative {
 		return -int64(abs), nil

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -94,10 +95,10 @@ func (t *Type) parse(lexical string, r Resolver, inModule bool) (Value, *ValueEr
 func (t *Type) parseNumeric(lexical string, inModule bool) (Value, *ValueError) {
 	text := strings.Trim(lexical, space)
 	v, err := t.number(text, inModule)
-	if err != nil {
+	if err != nil && (t.ranges == nil || !errors.As(err, new(boundsError))) {
 		return Value{}, t.invalid(lexical, "%v", err)
 	}
-	if !inSpans(v, t.ranges) {
+	if err != nil || !inSpans(v, t.ranges) {
 		e := t.invalid(lexical, "the range is %s", printSpans(t.ranges, t.formatNumber))
 		return Value{}, t.rangeRule.apply(e)
 	}

@@ -182,7 +182,7 @@ func (c *compiler) restrict(base *Type, s *yang.Statement, sc *scope, builtin bo
 		}
 	}
 	if builtin && required != "" && first(s, required) == nil {
-		c.errorf(s, "type %s needs a %s", t.kind, required)
+		c.errorf(s, "type %s needs the statement %s", t.kind, required)
 		return &t
 	}
 	// The rest needs the properties above, whatever the order of statements.
