@@ -96,27 +96,3 @@ func (s *Session) Validate(ctx context.Context, root *tree.Node) error {
 	_, err = st.prepare(ctx, participants, &Change{Old: cur.Root, New: root, Session: s.info})
 	return err
 }
-
-// rebase carries the change from base to running over to a candidate that was
-// made from base: what the candidate has changed itself, at the same place,
-// above or below, stays as it is.
-func rebase(base, running, candidate *tree.Node) *tree.Node {
-	var own []tree.Path
-	for c := range tree.Diff(base, candidate) {
-		own = append(own, c.Path)
-	}
-	var edits []tree.Edit
-next:
-	for _, e := range tree.Edits(base, running) {
-		for _, p := range own {
-			if p.HasPrefix(e.Path) || e.Path.HasPrefix(p) {
-				continue next
-			}
-		}
-		edits = append(edits, e)
-	}
-	// An edit may no longer fit, where it deletes what the candidate has deleted
-	// with its parent for instance; the others are carried over.
-	merged, _ := tree.ApplyEach(candidate, edits)
-	return merged
-}
