@@ -22,7 +22,8 @@ import (
 
 // State is a root that was found valid, with the indexes over it.
 type State struct {
-	root *tree.Node
+	root  *tree.Node
+	index index
 }
 
 // Root returns the tree that the State belongs to.
@@ -38,20 +39,22 @@ type Context struct {
 
 // Rule is a constraint that the schema's own statements do not express. Check is
 // called for every validation whose Changes are not empty and returns all
-// violations; it must be safe for concurrent use.
+// violations; it must be safe for concurrent use. A rule that looks only at what
+// Changes touch must find every violation that they can cause, because Old is
+// known to be valid.
 type Rule interface {
 	Check(ctx *Context) yangerr.List
 }
 
 // Validator checks trees of one schema. It is safe for concurrent use.
 type Validator struct {
-	schema *schema.Schema
-	rules  []Rule
+	plan  *plan
+	rules []Rule
 }
 
 // New returns a Validator for s with additional rules.
 func New(s *schema.Schema, rules ...Rule) *Validator {
-	return &Validator{schema: s, rules: rules}
+	return &Validator{plan: compile(s), rules: rules}
 }
 
 // Full checks all of root.
@@ -60,7 +63,20 @@ func (v *Validator) Full(root *tree.Node) (*State, yangerr.List) {
 }
 
 // Change checks what differs between prev's root and root, and everything if
-// prev is nil. Errors come in document order, all of them; then the State is nil.
+// prev is nil. It returns all errors, in document order, with the tags, app-tags,
+// paths and info of RFC 7950 section 15; the State is nil then.
 func (v *Validator) Change(prev *State, root *tree.Node) (*State, yangerr.List) {
-	return &State{root: root}, nil
+	c := newCheck(v.plan, prev, root)
+	c.collect()
+	errs := c.verify(prev == nil)
+	if len(c.changes) > 0 {
+		ctx := &Context{Schema: v.plan.schema, Old: c.old, New: root, Changes: c.changes}
+		for _, r := range v.rules {
+			errs = append(errs, r.Check(ctx)...)
+		}
+	}
+	if len(errs) > 0 {
+		return nil, inOrder(errs, root)
+	}
+	return &State{root: root, index: c.index}, nil
 }

@@ -1,0 +1,186 @@
+package validate
+
+import (
+	"slices"
+
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// check is one validation. It first brings the indexes from the old tree to the
+// new one and notes what the changes may have broken, then verifies that.
+type check struct {
+	*plan
+	old, root *tree.Node
+	index     index
+	changes   []tree.Change
+	errs      yangerr.List
+
+	made    []refItem           // references that are new
+	gone    map[valueOf]bool    // values that some instance of a target lost
+	removed []string            // paths of deleted subtrees, for instance-identifiers
+	tuples  []uniqueItem        // tuples that are new
+	entries map[string]pathPair // entries whose tuples may have changed
+	recheck []pathPair          // clusters to verify: path, and where it is in root
+	last    tree.Path           // of the cluster that was noted last
+}
+
+type valueOf struct {
+	target int
+	value  string
+}
+
+// pathPair is a node with its path.
+type pathPair struct {
+	path tree.Path
+	node *tree.Node
+}
+
+func newCheck(p *plan, prev *State, root *tree.Node) *check {
+	c := &check{plan: p, root: root, gone: map[valueOf]bool{}, entries: map[string]pathPair{}}
+	if prev != nil {
+		c.old, c.index = prev.root, prev.index.copy()
+	} else {
+		c.old, c.index = tree.Empty(p.schema), newIndex()
+	}
+	return c
+}
+
+// collect goes through the changes.
+func (c *check) collect() {
+	for ch := range tree.Diff(c.old, c.root) {
+		c.changes = append(c.changes, ch)
+	}
+	for i := range c.changes {
+		ch := &c.changes[i]
+		switch ch.Op {
+		case tree.Created:
+			tree.Walk(ch.New, ch.Path, c.enter)
+		case tree.Deleted:
+			tree.Walk(ch.Old, ch.Path, c.leave)
+			if c.identifiers {
+				c.removed = append(c.removed, ch.Path.String())
+			}
+		case tree.Modified:
+			c.leave(ch.Path, ch.Old)
+			c.enter(ch.Path, ch.New)
+		}
+		c.around(ch)
+	}
+	c.retuple()
+}
+
+// enter indexes n, which is new at p.
+func (c *check) enter(p tree.Path, n *tree.Node) bool {
+	s := n.Schema()
+	if !s.Config {
+		c.fail(yangerr.New(yangerr.UnknownElement, p, "%q is state and cannot be configured.", s.Name).
+			WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: s.Name}))
+		return false
+	}
+	switch s.Kind {
+	case schema.Leaf, schema.LeafList:
+		if c.counted[s.ID] {
+			c.index.count(s.ID, n.Value().String(), 1)
+		}
+		c.eachRef(p, n, func(it refItem) {
+			c.index.refs.Set(it)
+			c.made = append(c.made, it)
+		})
+	case schema.List:
+		c.eachTuple(p, n, func(it uniqueItem) {
+			c.index.unique.Set(it)
+			c.tuples = append(c.tuples, it)
+		})
+		if c.cluster[s.ID] {
+			c.recheck = append(c.recheck, pathPair{p, n})
+		}
+	case schema.Container:
+		if c.cluster[s.ID] && s.Presence {
+			c.recheck = append(c.recheck, pathPair{p, n})
+		}
+	}
+	return true
+}
+
+// leave takes n, which was at p, out of the indexes.
+func (c *check) leave(p tree.Path, n *tree.Node) bool {
+	switch s := n.Schema(); s.Kind {
+	case schema.Leaf, schema.LeafList:
+		if c.counted[s.ID] {
+			c.index.count(s.ID, n.Value().String(), -1)
+		}
+		if c.targets[s.ID] {
+			c.gone[valueOf{s.ID, n.Value().String()}] = true
+		}
+		c.eachRef(p, n, func(it refItem) { c.index.refs.Delete(it) })
+	case schema.List:
+		c.eachTuple(p, n, func(it uniqueItem) { c.index.unique.Delete(it) })
+	}
+	return true
+}
+
+// around notes what a change means for the nodes above it: the cluster it is
+// in, the lists whose unique statements look at it, the references that use it.
+func (c *check) around(ch *tree.Change) {
+	s := ch.Path[len(ch.Path)-1].Node
+	if ch.Op == tree.Moved {
+		return
+	}
+	if lists := c.affects[s.ID]; lists != nil {
+		for i := range ch.Path[:len(ch.Path)-1] {
+			if slices.Contains(lists, ch.Path[i].Node) {
+				c.entries[ch.Path[:i+1].String()] = pathPair{path: ch.Path[:i+1]}
+			}
+		}
+	}
+	for _, t := range c.implied {
+		// Where a change touches the surroundings of a target with a default, that
+		// default may have gone out of use.
+		if top(t) == ch.Path[0].Node {
+			for _, d := range t.Defaults {
+				c.gone[valueOf{t.ID, d.String()}] = true
+			}
+		}
+	}
+	c.dependents(ch)
+	if ch.Op == tree.Modified {
+		return
+	}
+	// The cluster hangs below the nearest node that is not implied by its parent.
+	at := len(ch.Path) - 1
+	for at > 0 && ch.Path[at-1].Node.Kind == schema.Container && !ch.Path[at-1].Node.Presence {
+		at--
+	}
+	p := ch.Path[:at]
+	if c.last != nil && p.Equal(c.last) {
+		return
+	}
+	c.last = p
+	if n := c.root.Get(p); n != nil && c.cluster[n.Schema().ID] {
+		c.recheck = append(c.recheck, pathPair{p, n})
+	}
+}
+
+func top(n *schema.Node) *schema.Node {
+	for n.Parent != nil && n.Parent.Parent != nil {
+		n = n.Parent
+	}
+	return n
+}
+
+func (c *check) fail(e *yangerr.Error) { c.errs = append(c.errs, e) }
+
+// verify reports all that is broken.
+func (c *check) verify(all bool) yangerr.List {
+	if all {
+		c.recheck = append(c.recheck, pathPair{tree.Path{}, c.root})
+	}
+	for _, r := range c.recheck {
+		c.structure(r.path, r.node)
+	}
+	c.verifyRefs()
+	c.verifyUnique()
+	return c.errs
+}

@@ -1,0 +1,249 @@
+package validate
+
+import (
+	"strings"
+
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// eachRef calls fn with every reference that leaf n at p makes.
+func (c *check) eachRef(p tree.Path, n *tree.Node, fn func(refItem)) {
+	r := c.refs[n.Schema().ID]
+	if r == nil || r.plain[n.Value().Type()] {
+		return
+	}
+	keys := keysOf(p)
+	for _, l := range r.leafrefs {
+		fn(refItem{target: l.target.ID, value: n.Value().String(), leaf: r.leaf, keys: keys})
+	}
+	if r.instance && n.Value().Type().Kind() == schema.InstanceIdentifier {
+		value := n.Value().String()
+		if target, err := tree.ParsePath(c.schema, value); err == nil {
+			value = target.String()
+		}
+		fn(refItem{target: instances, value: value, leaf: r.leaf, keys: keys})
+	}
+}
+
+// dependents notes the references whose predicates look at what changed, such as
+// "current()/../x". The other side of a predicate is a key, whose entry can only
+// come or go as a whole, and with it the values of the target.
+func (c *check) dependents(ch *tree.Change) {
+	s := ch.Path[len(ch.Path)-1].Node
+	for _, d := range c.looks[s.ID] {
+		base := len(ch.Path) - len(d.down)
+		if base < 0 {
+			continue
+		}
+		above := c.root.Get(ch.Path[:base])
+		if above == nil {
+			continue
+		}
+		c.instancesBelow(above, ch.Path[:base], d.leaf, func(p tree.Path, n *tree.Node) {
+			c.eachRef(p, n, func(it refItem) { c.made = append(c.made, it) })
+		})
+	}
+}
+
+// instancesBelow calls fn for all instances of leaf below n, which is at p.
+func (c *check) instancesBelow(n *tree.Node, p tree.Path, leaf *schema.Node, fn func(tree.Path, *tree.Node)) {
+	next := leaf
+	for next.Parent != n.Schema() {
+		if next = next.Parent; next == nil {
+			return
+		}
+	}
+	kid := n.Child(next)
+	if kid == nil {
+		return
+	}
+	visit := func(kid *tree.Node, q tree.Path) {
+		if next == leaf {
+			fn(q, kid)
+		} else {
+			c.instancesBelow(kid, q, leaf, fn)
+		}
+	}
+	if !kid.IsHolder() {
+		visit(kid, p.Child(next))
+		return
+	}
+	for e := range kid.Children() {
+		visit(e, p.Child(next, e.Keys()...))
+	}
+}
+
+// verifyRefs checks the references that are new, and those to what is gone.
+func (c *check) verifyRefs() {
+	for i := range c.made {
+		c.verifyRef(&c.made[i])
+	}
+	for v := range c.gone {
+		pivot := refItem{target: v.target, value: v.value}
+		c.index.refs.Ascend(pivot, func(it refItem) bool {
+			if it.target != v.target || it.value != v.value {
+				return false
+			}
+			c.verifyRef(&it)
+			return true
+		})
+	}
+	for _, prefix := range c.removed {
+		c.index.refs.Ascend(refItem{target: instances, value: prefix}, func(it refItem) bool {
+			if it.target != instances || !strings.HasPrefix(it.value, prefix) {
+				return false
+			}
+			c.verifyRef(&it)
+			return true
+		})
+	}
+}
+
+// verifyRef reports the leaf of it if it refers to nothing. Its other
+// references count: a union may offer several.
+func (c *check) verifyRef(it *refItem) {
+	p := pathOf(it.leaf, it.keys)
+	n := c.root.Get(p)
+	if n == nil {
+		return
+	}
+	r := c.refs[it.leaf.ID]
+	v := n.Value()
+	if r.instance && v.Type().Kind() == schema.InstanceIdentifier {
+		if !c.present(v.String()) {
+			c.fail(yangerr.New(yangerr.DataMissing, p, "There is no instance %s.", v).
+				WithAppTag(yangerr.AppInstanceRequired))
+		}
+		return
+	}
+	for _, l := range r.leafrefs {
+		if c.resolves(l, p, v) {
+			return
+		}
+	}
+	c.fail(yangerr.New(yangerr.DataMissing, p, "There is no %s with the value %q.", r.leafrefs[0].target.Path(), v.String()).
+		WithAppTag(yangerr.AppInstanceRequired))
+}
+
+// present reports whether an instance-identifier leads to configuration.
+func (c *check) present(text string) bool {
+	p, err := tree.ParsePath(c.schema, text)
+	if err != nil {
+		return false
+	}
+	if c.root.Get(p) != nil {
+		return true
+	}
+	if _, ok := c.root.GetValue(p); ok {
+		return true
+	}
+	// A container without presence exists with its parent.
+	for len(p) > 0 && p[len(p)-1].Node.Kind == schema.Container && !p[len(p)-1].Node.Presence {
+		p = p[:len(p)-1]
+		if c.root.Get(p) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// resolves reports whether l, followed from the leaf at p, leads to an instance
+// with value v.
+func (c *check) resolves(l *leafref, p tree.Path, v schema.Value) bool {
+	if c.counted[l.target.ID] && l.up < 0 && !l.lookup && !l.hasPredicates() {
+		if _, ok := c.index.counts.Get(countItem{target: l.target.ID, value: v.String()}); ok {
+			return true
+		}
+		if len(l.target.Defaults) == 0 {
+			return false
+		}
+	}
+	at := c.root
+	if l.up > 0 {
+		if at = c.root.Get(p[:len(p)-l.up]); at == nil {
+			return false
+		}
+	}
+	return c.follow(at, l, 0, p, v)
+}
+
+// follow walks the steps of l from i on, below n.
+func (c *check) follow(n *tree.Node, l *leafref, i int, p tree.Path, v schema.Value) bool {
+	st := &l.steps[i]
+	last := i == len(l.steps)-1
+	switch st.node.Kind {
+	case schema.Leaf:
+		have, _ := tree.Effective(n, st.node)
+		return last && !have.IsZero() && schema.Compare(have, v) == 0
+	case schema.LeafList:
+		if holder := n.Child(st.node); holder != nil {
+			return holder.Entry(v) != nil
+		}
+		for w := range tree.WithDefaults(n, tree.ReportAll) {
+			if w.Schema() == st.node {
+				return w.Entry(v) != nil
+			}
+		}
+		return false
+	case schema.List:
+		return c.followList(n.Child(st.node), l, i, p, v)
+	}
+	kid := child(n, st.node)
+	return kid != nil && !last && c.follow(kid, l, i+1, p, v)
+}
+
+func (c *check) followList(holder *tree.Node, l *leafref, i int, p tree.Path, v schema.Value) bool {
+	if holder == nil || i+1 >= len(l.steps) {
+		return false
+	}
+	st := &l.steps[i]
+	want := make([]schema.Value, len(st.node.Keys))
+	known := 0
+	set := func(k *schema.Node, v schema.Value) bool {
+		w := &want[k.KeyIndex()]
+		if w.IsZero() {
+			*w = v
+			known++
+		}
+		return schema.Compare(*w, v) == 0
+	}
+	for _, pr := range st.preds {
+		have, ok := c.current(p, &pr)
+		if !ok || pr.key == nil || !pr.key.IsKey() || !set(pr.key, have) {
+			return false
+		}
+	}
+	if next := l.steps[i+1].node; next.IsKey() && !set(next, v) {
+		return false
+	}
+	if known == len(want) {
+		e := holder.Entry(want...)
+		return e != nil && c.follow(e, l, i+1, p, v)
+	}
+	for e := range holder.Children() {
+		match := true
+		for k, have := range e.Keys() {
+			if !want[k].IsZero() && schema.Compare(want[k], have) != 0 {
+				match = false
+			}
+		}
+		if match && c.follow(e, l, i+1, p, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// current returns the value that a predicate compares with, seen from the leaf at p.
+func (c *check) current(p tree.Path, pr *pred) (schema.Value, bool) {
+	if len(p) < pr.up || len(pr.down) == 0 {
+		return schema.Value{}, false
+	}
+	q := append(tree.Path(nil), p[:len(p)-pr.up]...)
+	for _, n := range pr.down {
+		q = append(q, tree.Step{Node: n})
+	}
+	return c.root.GetValue(q)
+}

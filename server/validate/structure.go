@@ -1,0 +1,121 @@
+package validate
+
+import (
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// structure checks what must exist, and what may not exist together, below n,
+// an entry, a presence container or the root, down to the next such nodes
+// (RFC 7950 sections 7.6.5, 7.7.5, 7.7.6, 7.9.4). Containers without presence
+// are looked into whether they have an instance or not.
+func (c *check) structure(p tree.Path, n *tree.Node) {
+	for _, ch := range n.Schema().Choices() {
+		c.choice(p, n, ch)
+	}
+	for _, s := range n.Schema().Children() {
+		if !s.Config {
+			continue
+		}
+		kid := n.Child(s)
+		switch s.Kind {
+		case schema.List, schema.LeafList:
+			c.elements(p, n, s, kid.Len())
+		case schema.Container:
+			if s.Presence || !c.cluster[s.ID] {
+				continue
+			}
+			if kid == nil {
+				if !demanded(n, s) {
+					continue
+				}
+				kid = tree.New(s)
+			}
+			c.structure(p.Child(s), kid)
+		default:
+			if s.Mandatory && kid == nil && demanded(n, s) {
+				c.fail(yangerr.New(yangerr.DataMissing, p.Child(s), "%q is mandatory.", s.Name))
+			}
+		}
+	}
+}
+
+// demanded reports whether the absence of s below n matters: s is in no case,
+// or in a case of which there is something. What depends on a when expression is
+// never demanded here, because whether it may exist at all is not known.
+func demanded(n *tree.Node, s *schema.Node) bool {
+	return len(s.When) == 0 && (s.Case == nil || active(n, s.Case))
+}
+
+// active reports whether n has a node of the case.
+func active(n *tree.Node, ca *schema.Case) bool {
+	for _, s := range ca.Children {
+		if n.Child(s) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// choice checks one choice below n and those nested in it.
+func (c *check) choice(p tree.Path, n *tree.Node, ch *schema.Choice) {
+	if !ch.Config {
+		return
+	}
+	var chosen *schema.Case
+	for _, ca := range ch.Cases {
+		if !active(n, ca) {
+			continue
+		}
+		if chosen != nil {
+			c.fail(yangerr.New(yangerr.BadElement, p, "Choice %q cannot have both cases %q and %q.", ch.Name, chosen.Name, ca.Name).
+				WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: firstOf(n, ca)}))
+			continue
+		}
+		chosen = ca
+		for _, nested := range ca.Choices {
+			c.choice(p, n, nested)
+		}
+	}
+	if chosen == nil && ch.Mandatory && !conditional(ch) {
+		c.fail(yangerr.New(yangerr.DataMissing, p, "Choice %q is mandatory.", ch.Name).
+			WithAppTag(yangerr.AppMissingChoice).
+			WithInfo(yangerr.Info{Name: yangerr.InfoMissingChoice, Namespace: yangerr.NamespaceYANG, Value: ch.Name}))
+	}
+}
+
+// conditional reports whether every node of the choice depends on a when
+// expression, as it does if the choice itself has one.
+func conditional(ch *schema.Choice) bool {
+	for _, ca := range ch.Cases {
+		for _, s := range ca.Children {
+			if len(s.When) == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// firstOf returns the name of the first node of the case that n has.
+func firstOf(n *tree.Node, ca *schema.Case) string {
+	for _, s := range ca.Children {
+		if n.Child(s) != nil {
+			return s.Name
+		}
+	}
+	return ca.Name
+}
+
+// elements checks the number of entries of s below n.
+func (c *check) elements(p tree.Path, n *tree.Node, s *schema.Node, have int) {
+	switch {
+	case uint64(have) < uint64(s.MinElements) && (have > 0 || demanded(n, s)):
+		c.fail(yangerr.New(yangerr.OperationFailed, p.Child(s), "%q needs %d entries at least and has %d.", s.Name, s.MinElements, have).
+			WithAppTag(yangerr.AppTooFewElements))
+	case s.MaxElements > 0 && uint64(have) > uint64(s.MaxElements):
+		c.fail(yangerr.New(yangerr.OperationFailed, p.Child(s), "%q takes %d entries at most and has %d.", s.Name, s.MaxElements, have).
+			WithAppTag(yangerr.AppTooManyElements))
+	}
+}
