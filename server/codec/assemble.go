@@ -76,19 +76,19 @@ func (a *assembler) fail(e *yangerr.Error) bool {
 	return len(a.errs) < maxErrors
 }
 
-// child finds the child of the innermost frame with this name; module nil
-// stands for any.
-func (a *assembler) child(name []byte, matches func(*schema.Module) bool) *schema.Node {
+// child finds the child of the innermost frame with this name and a module
+// that matches.
+func (a *assembler) child(name string, matches func(*schema.Module) bool) *schema.Node {
 	f := a.top()
 	kids := f.s.Children()
 	// Most documents follow the schema's order or repeat one list.
 	for i := f.hint; i < len(kids) && i < f.hint+3; i++ {
-		if kids[i].Name == string(name) && matches(kids[i].Module) {
+		if kids[i].Name == name && matches(kids[i].Module) {
 			f.hint = i
 			return kids[i]
 		}
 	}
-	c := f.s.Child(string(name))
+	c := f.s.Child(name)
 	if c == nil || !matches(c.Module) {
 		return nil
 	}

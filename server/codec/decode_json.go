@@ -95,7 +95,7 @@ func DecodeJSONEdits(s *schema.Schema, path tree.Path, data []byte, op tree.Op, 
 func decodeJSON(a *assembler, data []byte, opt JSONOptions, read func(*jsonDecoder) error) error {
 	j, err := newJSONScanner(data)
 	if err == nil {
-		d := &jsonDecoder{assembler: a, j: j, opt: opt}
+		d := newJSONDecoder(a, j, opt)
 		if err = read(d); err == nil {
 			err = j.end()
 		}
@@ -119,6 +119,23 @@ type jsonDecoder struct {
 	j    *jsonScanner
 	opt  JSONOptions
 	leaf *schema.Node // whose value is being parsed
+
+	match func(*schema.Module) bool // whether a module is the one wanted
+	want  string                    // its name, empty if the member has none
+}
+
+func newJSONDecoder(a *assembler, j *jsonScanner, opt JSONOptions) *jsonDecoder {
+	d := &jsonDecoder{assembler: a, j: j, opt: opt}
+	d.match = func(m *schema.Module) bool {
+		switch {
+		case d.want != "":
+			return m.Name == d.want
+		case d.opt.IETF:
+			return m == d.top().s.Module // at the root every name is qualified
+		}
+		return true
+	}
+	return d
 }
 
 // Module resolves the module names of values: jsonDecoder is a
@@ -204,6 +221,14 @@ func (d *jsonDecoder) onceJSON(s *schema.Node, op tree.Op) *yangerr.Error {
 // find resolves the name of a member (RFC 7951 section 4).
 func (d *jsonDecoder) find(name string) (*schema.Node, *yangerr.Error) {
 	f := d.top()
+	local, qualified := name, false
+	d.want = ""
+	if i := strings.IndexByte(name, ':'); i >= 0 {
+		d.want, local, qualified = name[:i], name[i+1:], true
+	}
+	if s := d.child(local, d.match); s != nil {
+		return s, nil
+	}
 	var at yangerr.Path
 	if p := d.path(); len(p) > 0 {
 		at = p
@@ -213,27 +238,11 @@ func (d *jsonDecoder) find(name string) (*schema.Node, *yangerr.Error) {
 		return nil, yangerr.New(yangerr.UnknownAttribute, at, "the annotation %q (RFC 7952) is not supported", name).
 			WithInfo(yangerr.Info{Name: yangerr.InfoBadAttribute, Value: name}, info)
 	}
-	module, local, qualified := strings.Cut(name, ":")
-	if !qualified {
-		module, local = "", name
-	}
 	if qualified {
-		if m := d.schema.Module(module); m == nil || !m.Implemented {
-			return nil, yangerr.New(yangerr.UnknownNamespace, at, "the member %q is of module %q, which is not implemented", name, module).
-				WithInfo(info, yangerr.Info{Name: yangerr.InfoBadNamespace, Value: module})
+		if m := d.schema.Module(d.want); m == nil || !m.Implemented {
+			return nil, yangerr.New(yangerr.UnknownNamespace, at, "the member %q is of module %q, which is not implemented", name, d.want).
+				WithInfo(info, yangerr.Info{Name: yangerr.InfoBadNamespace, Value: d.want})
 		}
-	}
-	s := d.child([]byte(local), func(m *schema.Module) bool {
-		switch {
-		case qualified:
-			return m.Name == module
-		case d.opt.IETF:
-			return m == f.s.Module // at the root every name is qualified
-		}
-		return true
-	})
-	if s != nil {
-		return s, nil
 	}
 	if !qualified && f.s.Child(local) != nil {
 		return nil, yangerr.New(yangerr.UnknownElement, at, "the member %q needs its module's name, %s:%s (RFC 7951 section 4)",

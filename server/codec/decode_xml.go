@@ -172,7 +172,7 @@ func (d *xmlDecoder) content() error {
 
 // element reads one child of the innermost frame.
 func (d *xmlDecoder) element() error {
-	s := d.child(d.r.Local(), d.match)
+	s := d.child(string(d.r.Local()), d.match)
 	if s == nil {
 		return d.report(d.unknown())
 	}
@@ -456,7 +456,7 @@ func (d *xmlDecoder) action() (path tree.Path, action *schema.Node, input *tree.
 			}
 			continue
 		}
-		s := d.child(d.r.Local(), d.match)
+		s := d.child(string(d.r.Local()), d.match)
 		if s == nil || s.Kind != schema.Container && s.Kind != schema.List {
 			return nil, nil, nil, d.unknown()
 		}

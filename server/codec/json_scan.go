@@ -40,6 +40,7 @@ type jsonScanner struct {
 	pos   int
 	depth int
 	limit int // of depth
+	names map[string]string
 }
 
 func newJSONScanner(data []byte) (*jsonScanner, error) {
@@ -132,11 +133,30 @@ func (j *jsonScanner) open(c byte) error {
 	return nil
 }
 
-// name reads a member's name and the colon.
+// name reads a member's name and the colon. A document has few names, many
+// times each, so that they are kept.
 func (j *jsonScanner) name() (string, error) {
+	j.space()
+	if j.pos < len(j.data) && j.data[j.pos] == '"' {
+		rest := j.data[j.pos+1:]
+		if n := bytes.IndexByte(rest[:min(len(rest), 64)], '"'); n > 0 {
+			if known, ok := j.names[string(rest[:n])]; ok {
+				j.pos += n + 2
+				return known, j.expect(':')
+			}
+		}
+	}
+	start := j.pos
 	s, err := j.str()
 	if err != nil {
 		return "", err
+	}
+	// A name that was written with escapes is not what stands in the text.
+	if len(j.names) < 1024 && j.pos-start == len(s)+2 {
+		if j.names == nil {
+			j.names = make(map[string]string)
+		}
+		j.names[s] = s
 	}
 	return s, j.expect(':')
 }
