@@ -20,18 +20,24 @@ const (
 	// lockTimeout is how long Open waits for another process to let the journal go.
 	lockTimeout = 2 * time.Second
 
-	// A checkpoint is due when the records since the last one are so many, or
-	// have as many octets as half of it, and not less than the minimum: opening
-	// replays no more than that, and checkpoints cost a constant factor of the
-	// records.
-	checkpointRecords  = 8192
-	checkpointMinBytes = 4 << 20
-
-	// Records before the older checkpoint serve the history only.
-	historyRecords = 1000
-	historyBytes   = 256 << 20
-	pruneBatch     = 256
+	pruneBatch = 256
 )
+
+// limits bound what a journal gathers.
+type limits struct {
+	// A checkpoint is due when the records since the last one are so many, or
+	// have as many octets as half of it and at least minBytes: opening replays no
+	// more than that, and checkpoints cost a constant factor of the records.
+	records  int
+	minBytes int64
+	// Records that no checkpoint needs serve the history, up to these bounds.
+	historyRecords int
+	historyBytes   int64
+}
+
+func defaultLimits() limits {
+	return limits{records: 8192, minBytes: 4 << 20, historyRecords: historyRecords, historyBytes: 256 << 20}
+}
 
 // The names of what the file holds: the records by commit id, and the id of the
 // commit that a new file continued after.
@@ -46,6 +52,7 @@ type journal struct {
 	schema *schema.Schema
 	print  fingerprint
 	log    *slog.Logger
+	limits limits
 	db     *bolt.DB
 
 	// Of the writer: what came after the last checkpoint that was asked for.
@@ -90,9 +97,9 @@ func (j *journal) append(id uint64, record []byte) error {
 // maybeCheckpoint asks for a checkpoint of snap if one is due. It does not wait.
 func (j *journal) maybeCheckpoint(snap Snapshot) {
 	j.mu.Lock()
-	due := max(checkpointMinBytes, j.checkpointSize/2)
+	due := max(j.limits.minBytes, j.checkpointSize/2)
 	j.mu.Unlock()
-	if j.records < checkpointRecords && j.bytes < due {
+	if j.records < j.limits.records && j.bytes < due {
 		return
 	}
 	select {
@@ -177,12 +184,12 @@ func (j *journal) prune(last uint64) error {
 func (j *journal) firstKept(last uint64) (limit uint64, err error) {
 	err = j.db.View(func(tx *bolt.Tx) error {
 		c := tx.Bucket(commitsBucket()).Cursor()
-		records, size := 0, 0
+		records, size := 0, int64(0)
 		for k, v := c.Last(); k != nil; k, v = c.Prev() {
 			id := binary.BigEndian.Uint64(k)
 			records++
-			size += len(v)
-			if id <= last && (records > historyRecords || size > historyBytes) {
+			size += int64(len(v))
+			if id <= last && (records > j.limits.historyRecords || size > j.limits.historyBytes) {
 				limit = id + 1
 				return nil
 			}

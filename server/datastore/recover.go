@@ -58,12 +58,12 @@ func (l *loaded) damaged(format string, args ...any) {
 // are set aside with the suffix ".damaged" and the state that was reached is
 // written as a new checkpoint. Nothing is ever given up for a fresh start: if
 // files are there and no state can be had from them, that is an error.
-func openJournal(dir string, s *schema.Schema, log *slog.Logger) (*journal, *loaded, error) {
+func openJournal(dir string, s *schema.Schema, log *slog.Logger, lim limits) (*journal, *loaded, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("datastore: %w", err)
 	}
 	j := &journal{
-		dir: dir, schema: s, print: fingerprintOf(s), log: log,
+		dir: dir, schema: s, print: fingerprintOf(s), log: log, limits: lim,
 		want: make(chan Snapshot), done: make(chan struct{}),
 	}
 	name := filepath.Join(dir, journalName)
@@ -143,7 +143,12 @@ func (l *loaded) load(j *journal, name string) error {
 		return err
 	}
 	if j.db != nil {
-		if err := l.replay(j); err != nil {
+		err := l.replay(j)
+		var m *misfitError
+		if errors.As(err, &m) {
+			return misfit(journalName, err)
+		}
+		if err != nil {
 			l.damaged("%s: %v", journalName, err)
 		}
 	}
@@ -186,6 +191,9 @@ func (l *loaded) loadCheckpoint(j *journal) (found bool, err error) {
 		c, err := readCheckpoint(j.schema, name)
 		if err == nil && c.id != id {
 			err = fmt.Errorf("it holds commit %d", c.id)
+		}
+		if err != nil && c.schemaChanged {
+			return true, misfit(checkpointName(id), err)
 		}
 		if err != nil {
 			l.damaged("%s: %v", checkpointName(id), err)
@@ -257,17 +265,16 @@ func (l *loaded) record(j *journal, id uint64, raw []byte) error {
 		if id != l.Last+1 {
 			return fmt.Errorf("commit %d is missing before it", l.Last+1)
 		}
-		edits, err := d.edits()
-		if err != nil {
-			return err
-		}
 		root := l.root
 		if root == nil {
 			root = tree.Empty(j.schema)
 		}
-		next, errs := tree.Apply(root, edits)
-		if len(errs) > 0 {
-			return errs
+		next, err := redo(root, d)
+		if err != nil && print != j.print {
+			return &misfitError{err}
+		}
+		if err != nil {
+			return err
 		}
 		l.root, l.Last, l.Time = next, id, info.Time
 		l.Replayed++
@@ -278,6 +285,27 @@ func (l *loaded) record(j *journal, id uint64, raw []byte) error {
 	l.history = append(l.history, info)
 	l.raw = append(l.raw, rawRecord{id, raw})
 	return nil
+}
+
+// redo applies the edits of a record.
+func redo(root *tree.Node, d *decoder) (*tree.Node, error) {
+	edits, err := d.edits()
+	if err != nil {
+		return nil, err
+	}
+	next, errs := tree.Apply(root, edits)
+	return next, errs.Err()
+}
+
+// misfitError says that intact data has no place in the present schema.
+type misfitError struct{ error }
+
+func (e *misfitError) Unwrap() error { return e.error }
+
+// misfit is why Open gives up and leaves all files as they are: another set of
+// modules can still read them.
+func misfit(name string, err error) error {
+	return fmt.Errorf("datastore: %s was written under other YANG modules and does not fit the present ones: %w", name, err)
 }
 
 // renew writes the state that was reached as a checkpoint and, where the journal

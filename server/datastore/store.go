@@ -45,6 +45,9 @@ type Store struct {
 	notify notifier
 }
 
+// historyRecords is the number of commits that the history keeps at least.
+const historyRecords = 1000
+
 // current is running with the indexes that validate the next change to it;
 // checked is nil while running is known to break a constraint.
 type current struct {
@@ -73,7 +76,9 @@ func (s semaphore) unlock() { <-s }
 
 // Open loads the configuration from o.Dir, or commits o.Initial there if the
 // directory holds none. What it found is told by Recovery and in the log.
-func Open(o Options) (*Store, error) {
+func Open(o Options) (*Store, error) { return open(o, defaultLimits()) }
+
+func open(o Options, lim limits) (*Store, error) {
 	if o.Schema == nil || o.Validator == nil || o.Dir == "" {
 		return nil, errors.New("datastore: Options need a Schema, a Validator and a Dir")
 	}
@@ -88,7 +93,7 @@ func Open(o Options) (*Store, error) {
 		writer: make(semaphore, 1), editor: make(semaphore, 1),
 		sessions: make(map[uint32]*Session), locks: make(map[Name]Lock),
 	}
-	j, l, err := openJournal(o.Dir, o.Schema, o.Log)
+	j, l, err := openJournal(o.Dir, o.Schema, o.Log, lim)
 	if err != nil {
 		return nil, err
 	}

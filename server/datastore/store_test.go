@@ -380,11 +380,11 @@ func TestConcurrentUse(t *testing.T) {
 						}
 					}
 				default:
-					ed := set(st.schema, fmt.Sprintf("/lsp[name='w%d']/label", w), fmt.Sprint(100+i))
+					ed := set(st.schema, fmt.Sprintf("/lsp[name='w%d']/label", w), fmt.Sprint(1000*w+100+i))
 					_, err := session.Transact(bg, func(*tree.Node) ([]tree.Edit, error) { return []tree.Edit{ed}, nil }, CommitOptions{})
 					switch {
 					case err == nil:
-						wrote[w] = 100 + i
+						wrote[w] = 1000*w + 100 + i
 					case !yangerr.From(err).Has(yangerr.InUse):
 						t.Error(err)
 					}
