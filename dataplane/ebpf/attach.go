@@ -184,6 +184,9 @@ func (d *Driver) openImposeDevice() error {
 			}
 		}
 		for _, cmd := range []uint32{unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_STXCSUM} {
+			if on, err := ethtoolGet(near.Name, cmd-1); err == nil && on == 0 {
+				continue // Each command to set is the one after that to get.
+			}
 			if err := ethtoolSet(near.Name, cmd, 0); err != nil {
 				return fmt.Errorf("turn offloads off on %s: %w", near.Name, err)
 			}

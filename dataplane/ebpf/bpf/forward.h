@@ -39,16 +39,18 @@ static __always_inline void count_event(__u32 ev)
 		(*n)++;
 }
 
+// drop_in counts a drop at the LSP that it happened to, or else at the section.
 static __always_inline int drop_in(struct packet *p, struct counters *c, __u32 ev)
 {
 	count_event(ev);
-	if (p->secc)
-		p->secc->in_drops++;
 	if (c)
 		c->in_drops++;
+	else if (p->secc)
+		p->secc->in_drops++;
 	return XDP_DROP;
 }
 
+// drop_out counts a drop at the LSP and at the section it was to leave by.
 static __always_inline int drop_out(struct counters *c, struct counters *outc, __u32 ev)
 {
 	count_event(ev);
