@@ -177,6 +177,9 @@ type EventKind uint8
 const (
 	DefectEntered EventKind = iota
 	DefectCleared
+	// StateChanged says that the local state changed, or, with the State
+	// there was before, that other values of SessionState did, counters
+	// aside: such changes are told together, up to 100 ms late.
 	StateChanged
 	// EventsLost says that the observer was too slow: some events are
 	// missing, read the states instead. MEG is empty.

@@ -23,6 +23,11 @@ const (
 	// can have.
 	maxPeriod = 60 * second
 
+	// reportDelay is how long a change that is neither of the state nor of a
+	// defect waits for others before the observer hears of it: the Poll
+	// exchange makes several, and a hostile peer as many as it likes.
+	reportDelay = second / 10
+
 	// startPhase spreads the first packets of sessions configured together.
 	startPhase = 10 * second / 1000
 
@@ -73,8 +78,9 @@ type note struct {
 	Time   int64
 }
 
-// maxNotes is more than any one step can produce: every defect and a state change.
-const maxNotes = int(oam.NumDefects) + 2
+// maxNotes is more than any one step can produce: every defect, a state
+// change and a report.
+const maxNotes = int(oam.NumDefects) + 3
 
 // effects is what a step asks for.
 type effects struct {
@@ -130,6 +136,7 @@ type machine struct {
 	misExit, perExit, enExit       int64
 	misPeriod, perPeriod, enPeriod int64 // Longest period seen since the defect was entered.
 	extraAt                        int64 // Generic cell rate: when the burst is wholly recovered.
+	reportAt                       int64 // When to tell of changes nobody has been told of.
 }
 
 // newMachine returns a machine in AdminDown that does nothing until it is configured.
@@ -137,55 +144,62 @@ func newMachine(localDiscr uint32, seed uint64) machine {
 	return machine{
 		localDiscr: localDiscr, rng: seed | 1, state: oam.AdminDown, remoteState: oam.Down, remoteMinRx: 1,
 		txAt: oam.Forever, cvAt: oam.Forever, detectAt: oam.Forever,
-		misExit: oam.Forever, perExit: oam.Forever, enExit: oam.Forever,
+		misExit: oam.Forever, perExit: oam.Forever, enExit: oam.Forever, reportAt: oam.Forever,
 	}
 }
 
 // step takes one event and returns what it leads to.
 func (m *machine) step(now int64, ev event) (fx effects) {
-	switch ev.Kind {
-	case evConfigure:
+	switch {
+	case ev.Kind == evConfigure:
 		m.configure(now, ev.Config, &fx)
-		return fx
-	case evTimer:
+	case ev.Kind == evTimer:
 		m.timer(now, ev.Seen, &fx)
-		return fx
+	case m.state != oam.AdminDown:
+		m.hear(now, ev, &fx)
 	}
-	if m.state == oam.AdminDown {
-		return fx
+	switch {
+	case fx.count > 0:
+		m.reportAt = oam.Forever // Who hears of that reads the rest too.
+	case fx.Changed:
+		m.reportAt = min(m.reportAt, now+reportDelay)
 	}
+	return fx
+}
+
+// hear takes what came from outside.
+func (m *machine) hear(now int64, ev event, fx *effects) {
 	switch ev.Kind {
 	case evCC:
-		m.receive(now, ev.Time, ev.Packet, &fx)
+		m.receive(now, ev.Time, ev.Packet, fx)
 	case evCV:
 		m.matched = true
 	case evMisconnect:
 		m.misPeriod = max(m.misPeriod, min(max(ev.Period, cvInterval), maxPeriod))
 		m.misExit = ev.Time + m.misPeriod*7/2
-		m.enter(oam.MisConnectivity, ev.Time, &fx)
-		m.input(misConnectivity, now, ev.Time, &fx)
-		m.setDiag(oam.DiagMisConnectivity, now, &fx)
+		m.enter(oam.MisConnectivity, ev.Time, fx)
+		m.input(misConnectivity, now, ev.Time, fx)
+		m.setDiag(oam.DiagMisConnectivity, now, fx)
 	case evEncap:
 		m.enPeriod = max(m.enPeriod, min(max(ev.Period, m.activeRx), maxPeriod))
 		m.enExit = ev.Time + m.enPeriod*7/2
-		m.enter(oam.UnexpectedEncapsulation, ev.Time, &fx)
+		m.enter(oam.UnexpectedEncapsulation, ev.Time, fx)
 	case evLDI, evLKR:
 		in := rxLDI
 		if ev.Kind == evLKR {
 			in = rxLKR
 		}
-		m.enter(oam.LossOfContinuity, ev.Time, &fx)
-		m.input(in, now, ev.Time, &fx)
+		m.enter(oam.LossOfContinuity, ev.Time, fx)
+		m.input(in, now, ev.Time, fx)
 		if m.diag != oam.DiagMisConnectivity {
-			m.setDiag(oam.DiagPathDown, now, &fx)
+			m.setDiag(oam.DiagPathDown, now, fx)
 		}
 	}
-	return fx
 }
 
 // nextDeadline says when a timer event is due.
 func (m *machine) nextDeadline() int64 {
-	return min(m.txAt, m.cvAt, m.detectAt, m.misExit, m.perExit, m.enExit)
+	return min(m.txAt, m.cvAt, m.detectAt, m.misExit, m.perExit, m.enExit, m.reportAt)
 }
 
 // configure takes a new configuration; what did not change goes on.
@@ -271,6 +285,9 @@ func (m *machine) timer(now, seen int64, fx *effects) {
 	}
 	if m.enExit <= seen {
 		m.leave(oam.UnexpectedEncapsulation, m.enExit, fx)
+	}
+	if m.reportAt <= now {
+		fx.note(note{Kind: oam.StateChanged, Time: now})
 	}
 	if m.txAt <= now {
 		m.periodic(now, fx)

@@ -260,6 +260,7 @@ func (s *script) checkState(n *node, fields []string) {
 		"diag": strconv.Itoa(int(st.LocalDiag)), "remote-diag": strconv.Itoa(int(st.RemoteDiag)),
 		"tx": st.NegotiatedTx.String(), "rx": st.NegotiatedRx.String(), "detection": st.DetectionTime.String(),
 		"ups": strconv.Itoa(int(st.UpCount)), "downs": strconv.Itoa(int(st.DownCount)),
+		"reports": strconv.Itoa(n.reports),
 		"defects": strings.ReplaceAll(st.Defects.String(), " ", ","),
 	}
 	for r := range oam.NumDropReasons {

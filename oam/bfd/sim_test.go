@@ -64,6 +64,10 @@ type node struct {
 	lastCC int64
 	lastTx map[ach.ChannelType]bfd.Packet
 	sent   []sentFrame
+
+	hasState bool
+	state    oam.BFDState // Of the last event.
+	reports  int
 }
 
 // sentFrame is one frame a node sent.
@@ -94,6 +98,7 @@ func (n *node) boot() {
 	if err != nil {
 		n.sim.t.Fatal(err)
 	}
+	n.hasState = false
 	n.shard, n.dead, n.queue, n.paths, n.wakeAt = sh, false, nil, nil, oam.Forever
 }
 
@@ -159,8 +164,16 @@ func (n *node) arrive(rx oam.Rx) {
 // Now implements oam.Clock.
 func (n *node) Now() int64 { return n.sim.now }
 
-// OnEvent implements oam.Observer.
+// OnEvent implements oam.Observer. Reports of other changes than of the state
+// are counted only.
 func (n *node) OnEvent(ev oam.Event) {
+	if ev.Kind == oam.StateChanged {
+		if n.hasState && ev.State == n.state {
+			n.reports++
+			return
+		}
+		n.hasState, n.state = true, ev.State
+	}
 	n.log = append(n.log, entry{ev, n.sim.now, n.lastCC})
 }
 
