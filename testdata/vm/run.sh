@@ -30,8 +30,8 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 guest() {
 	local pkg=$1 job=$work/job dir rc
 	rm -rf "$job" "$work"/*.out; mkdir -p "$job/test"
-	dir=$(cd "$root" && go list -f '{{.Dir}}' "$pkg")
-	(cd "$root" && CGO_ENABLED=0 go test -c -o "$job/test/t.test" "$pkg")
+	dir=$(cd "$root" && go list -tags vm -f '{{.Dir}}' "$pkg")
+	(cd "$root" && CGO_ENABLED=0 go test -tags vm -c -o "$job/test/t.test" "$pkg")
 	[ -f "$job/test/t.test" ] || { echo "testdata/vm: $pkg has no tests" >&2; return 1; }
 	[ -d "$dir/testdata" ] && cp -r "$dir/testdata" "$job/test/testdata"
 	printf 'cd /test && TANDEM_VM=1 ./t.test -test.timeout %ss%s\n' "$limit" "$(printf ' %q' "${flags[@]}")" >"$job/test/run"

@@ -31,7 +31,9 @@ const (
 
 // Event is one change in the namespace.
 type Event struct {
-	Kind  EventKind
+	Kind EventKind
+	// Own tells that a request of the handle caused it.
+	Own   bool
 	Link  Link
 	Route Route
 	// IP is the route with all that Route leaves out, for the kernel driver.
@@ -43,6 +45,7 @@ type Event struct {
 type Subscription struct {
 	events  chan Event
 	monitor *mplsnl.Monitor
+	port    uint32
 	close   sync.Once
 	stop    chan struct{}
 	done    chan struct{}
@@ -60,7 +63,7 @@ func (h *Handle) Subscribe() (*Subscription, error) {
 		return nil, err
 	}
 	s := &Subscription{
-		events: make(chan Event, 256), monitor: m,
+		events: make(chan Event, 256), monitor: m, port: h.conn.Port(),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go s.run()
@@ -89,8 +92,10 @@ func (s *Subscription) run() {
 		if err != nil {
 			return
 		}
+		e := eventOf(k)
+		e.Own = k.Port != 0 && k.Port == s.port
 		select {
-		case s.events <- eventOf(k):
+		case s.events <- e:
 		case <-s.stop:
 			return
 		}

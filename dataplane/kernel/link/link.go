@@ -168,19 +168,22 @@ func (h *Handle) DeleteNeighbour(index int, ip netip.Addr) error {
 	return nil
 }
 
-// Neighbours returns the permanent neighbour entries of an interface.
-func (h *Handle) Neighbours(index int) (map[netip.Addr]dataplane.MAC, error) {
-	out := map[netip.Addr]dataplane.MAC{}
-	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		ns, err := h.nl.NeighList(index, family)
-		if err != nil {
-			return nil, fmt.Errorf("list neighbours of interface %d: %w", index, err)
-		}
-		for _, n := range ns {
-			a, ok := netip.AddrFromSlice(n.IP)
-			if ok && n.State&netlink.NUD_PERMANENT != 0 && len(n.HardwareAddr) == 6 {
-				out[a.Unmap()] = dataplane.MAC(n.HardwareAddr)
-			}
+// NeighboursOf returns the permanent neighbour entries for an address, by the
+// index of the interface.
+func (h *Handle) NeighboursOf(ip netip.Addr) (map[int]dataplane.MAC, error) {
+	family := unix.AF_INET
+	if ip.Is6() {
+		family = unix.AF_INET6
+	}
+	ns, err := h.nl.NeighList(0, family)
+	if err != nil {
+		return nil, fmt.Errorf("list neighbours: %w", err)
+	}
+	out := map[int]dataplane.MAC{}
+	for _, n := range ns {
+		a, ok := netip.AddrFromSlice(n.IP)
+		if ok && a.Unmap() == ip && n.State&netlink.NUD_PERMANENT != 0 && len(n.HardwareAddr) == 6 {
+			out[n.LinkIndex] = dataplane.MAC(n.HardwareAddr)
 		}
 	}
 	return out, nil

@@ -53,6 +53,8 @@ var ErrOverflow = errors.New("netlink receive buffer overflow")
 // namespace it was opened in. Its methods may be called from several
 // goroutines; they take turns.
 type Conn struct {
+	port uint32
+
 	mu  sync.Mutex
 	fd  int
 	seq uint32
@@ -66,8 +68,18 @@ func Open() (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{fd: fd, rx: make([]byte, 256<<10)}, nil
+	c := &Conn{fd: fd, rx: make([]byte, 256<<10)}
+	if sa, err := unix.Getsockname(fd); err == nil {
+		if nl, ok := sa.(*unix.SockaddrNetlink); ok {
+			c.port = nl.Pid
+		}
+	}
+	return c, nil
 }
+
+// Port is the netlink port of the socket: events that its requests cause carry
+// it.
+func (c *Conn) Port() uint32 { return c.port }
 
 // openSocket returns a bound socket with extended acknowledgements (text, no
 // echo of the request) and strict checking, which makes dumps filter.
@@ -284,7 +296,7 @@ type messages []byte
 // message is one netlink message in a datagram.
 type message struct {
 	typ, flags uint16
-	seq        uint32
+	seq, port  uint32
 	body       []byte
 }
 
@@ -300,6 +312,7 @@ func (ms messages) all() func(yield func(message) bool) {
 				typ:   binary.NativeEndian.Uint16(b[4:]),
 				flags: binary.NativeEndian.Uint16(b[6:]),
 				seq:   binary.NativeEndian.Uint32(b[8:]),
+				port:  binary.NativeEndian.Uint32(b[12:]),
 				body:  b[unix.NLMSG_HDRLEN:n],
 			}
 			if !yield(m) {

@@ -30,7 +30,10 @@ func (l Link) Carrier() bool {
 // Event is a change of an interface or a route. Exactly one pointer is set, or
 // none after an overflow.
 type Event struct {
-	Deleted  bool
+	Deleted bool
+	// Port is the netlink port of whose request made the change; 0: the
+	// kernel's own doing. See Conn.Port.
+	Port     uint32
 	Link     *Link
 	MPLS     *Route
 	IP       *IPRoute
@@ -78,8 +81,8 @@ func (m *Monitor) Next() (Event, error) {
 			return Event{}, errors.Join(net.ErrClosed, err)
 		}
 		for msg := range messages(m.buf[:n]).all() {
-			e, ok := parseEvent(msg)
-			if ok {
+			if e, ok := parseEvent(msg); ok {
+				e.Port = msg.port
 				m.pending = append(m.pending, e)
 			}
 		}

@@ -1,0 +1,326 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// batch is one Apply. Operations change the model one after the other and note
+// what they touch; then all routes go to the kernel in one pipeline: what is
+// wanted first, each replaced in one step, what is wanted no longer after it.
+type batch struct {
+	d        *Driver
+	lsps     map[string]struct{}       // To be put again.
+	labels   map[uint32]struct{}       // Perhaps to be deleted.
+	prefixes map[netip.Prefix]struct{} // Perhaps to be deleted.
+	leaving  []*section                // Deleted sections.
+	failed   []*dataplane.OpError
+
+	changes []mplsnl.Change
+	owners  []dataplane.Key // Of changes.
+}
+
+// Apply makes the operations.
+func (d *Driver) Apply(ctx context.Context, ops []dataplane.Op) []*dataplane.OpError {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := &batch{
+		d: d, lsps: map[string]struct{}{},
+		labels: map[uint32]struct{}{}, prefixes: map[netip.Prefix]struct{}{},
+	}
+	for _, op := range ops {
+		if err := ctx.Err(); err != nil {
+			b.fail(op.Key, "cancelled", true, err)
+			continue
+		}
+		b.operation(op)
+	}
+	b.collect()
+	b.send()
+	for _, s := range b.leaving {
+		b.leave(s)
+	}
+	return b.failed
+}
+
+func (b *batch) fail(k dataplane.Key, reason string, retry bool, err error) {
+	b.failed = append(b.failed, &dataplane.OpError{Key: k, Reason: reason, Retry: retry, Err: err})
+}
+
+// operation takes one operation into the model.
+func (b *batch) operation(op dataplane.Op) {
+	if op.Verb == dataplane.Delete {
+		switch op.Key.Kind {
+		case dataplane.KindSection:
+			b.deleteSection(op.Key.Name)
+		case dataplane.KindLSP:
+			b.drop(op.Key.Name)
+		}
+		return
+	}
+	if err := b.d.check(op.Object); err != nil {
+		if oe, ok := errors.AsType[*dataplane.OpError](err); ok {
+			b.failed = append(b.failed, oe)
+		}
+		return
+	}
+	switch o := op.Object.(type) {
+	case dataplane.Section:
+		b.putSection(o)
+	case dataplane.LSP:
+		b.drop(o.Name)
+		b.takeOver(o)
+		b.d.model.insert(o)
+		b.lsps[o.Name] = struct{}{}
+	}
+}
+
+// drop takes an LSP out of the model and notes what it may leave behind.
+func (b *batch) drop(name string) {
+	l, ok := b.d.model.lsps[name]
+	if !ok {
+		return
+	}
+	if l.InLabel != 0 {
+		b.labels[l.InLabel] = struct{}{}
+	}
+	for _, p := range l.Prefixes {
+		b.prefixes[p] = struct{}{}
+	}
+	b.d.model.remove(name)
+	delete(b.lsps, name)
+}
+
+// takeOver drops the LSP that has the label o gets.
+func (b *batch) takeOver(o dataplane.LSP) {
+	if other, ok := b.d.model.labels[o.InLabel]; ok && o.InLabel != 0 {
+		b.drop(other)
+	}
+}
+
+// putSection brings a section to its interface and touches the LSPs on it.
+func (b *batch) putSection(o dataplane.Section) {
+	d := b.d
+	old := d.model.sections[o.Name]
+	s := &section{Section: o, since: now()}
+	if old != nil {
+		s.since = old.since
+		if old.Interface != o.Interface {
+			b.leaving = append(b.leaving, old)
+		}
+	}
+	d.model.sections[o.Name] = s
+	for name := range d.model.users[o.Name] {
+		b.lsps[name] = struct{}{}
+	}
+	l, err := d.link.ByName(o.Interface)
+	if errors.Is(err, link.ErrNotFound) {
+		b.fail(o.Key(), "there is no interface "+o.Interface, false, err)
+		return
+	}
+	if err == nil {
+		err = d.join(s, l)
+	}
+	if err != nil {
+		s.index = 0
+		b.fail(o.Key(), "cannot prepare interface "+o.Interface, true, err)
+	}
+}
+
+// join makes an interface ready for a section: the neighbour entries of its
+// peer, then the input of labels.
+func (d *Driver) join(s *section, l link.Link) error {
+	mac := s.PeerMAC.OrMulticast()
+	if err := d.link.SetNeighbour(l.Index, gatewayIPv4(), mac); err != nil {
+		return err
+	}
+	if s.ipv6 = d.ipv6(l.Name); s.ipv6 {
+		if err := d.link.SetNeighbour(l.Index, gatewayIPv6(), mac); err != nil {
+			return err
+		}
+	}
+	if err := d.setInput(l.Name, !s.Down); err != nil {
+		return err
+	}
+	s.index = l.Index
+	return nil
+}
+
+// deleteSection takes a section out of the model; its LSPs, if some are left,
+// lose their routes.
+func (b *batch) deleteSection(name string) {
+	m := &b.d.model
+	s, ok := m.sections[name]
+	if !ok {
+		return
+	}
+	delete(m.sections, name)
+	b.leaving = append(b.leaving, s)
+	for user := range m.users[name] {
+		b.lsps[user] = struct{}{}
+	}
+}
+
+// leave undoes join, unless another section has come to the interface. An
+// interface that is gone has nothing left to undo.
+func (b *batch) leave(s *section) {
+	d := b.d
+	for _, other := range d.model.sections {
+		if other.Interface == s.Interface {
+			return
+		}
+	}
+	l, err := d.link.ByName(s.Interface)
+	if errors.Is(err, link.ErrNotFound) {
+		return
+	}
+	if err == nil {
+		err = errors.Join(
+			d.setInput(l.Name, false),
+			d.link.DeleteNeighbour(l.Index, gatewayIPv4()),
+			d.link.DeleteNeighbour(l.Index, gatewayIPv6()),
+		)
+	}
+	if err != nil {
+		b.fail(s.Key(), "cannot leave interface "+s.Interface, true, err)
+	}
+}
+
+// collect turns what was touched into changes of routes.
+func (b *batch) collect() {
+	m := &b.d.model
+	top := uint32(0)
+	for _, clients := range []bool{false, true} { // IP clients after the labels.
+		for name := range b.lsps {
+			l := m.lsps[name]
+			if clients != (l.Op == dataplane.ImposeAndForward) {
+				continue
+			}
+			f, oe := b.d.routesOf(l, func(s string) *section { return m.sections[s] })
+			if oe != nil {
+				b.failed = append(b.failed, oe)
+			}
+			b.put(l, f)
+			if f.mpls != nil {
+				top = max(top, l.InLabel)
+			}
+		}
+	}
+	for label := range b.labels {
+		if _, ours := m.routes[label]; ours {
+			b.add(mplsnl.Change{Delete: true, MPLS: &mplsnl.Route{Label: label, Protocol: link.Protocol}}, dataplane.Key{})
+		}
+	}
+	for p := range b.prefixes {
+		if _, ours := m.ipRoutes[p]; ours {
+			b.add(mplsnl.Change{Delete: true, IP: &mplsnl.IPRoute{Prefix: p, Protocol: link.Protocol, Metric: link.Metric}}, dataplane.Key{})
+		}
+	}
+	if top > 0 {
+		if err := b.d.ensureLabels(top); err != nil {
+			b.d.log.Error("cannot enlarge the label table", "label", top, "error", err)
+		}
+	}
+}
+
+// put adds the routes of an LSP; what it has and should not goes to the
+// deletes.
+func (b *batch) put(l dataplane.LSP, f footprint) {
+	m := &b.d.model
+	if l.InLabel != 0 {
+		switch protocol, foreign := m.foreign[l.InLabel]; {
+		case f.mpls == nil:
+			b.labels[l.InLabel] = struct{}{}
+		case foreign:
+			b.fail(l.Key(), fmt.Sprintf("label %d belongs to a route of protocol %d that is not Tandem's", l.InLabel, protocol), true, unix.EEXIST)
+		default:
+			delete(b.labels, l.InLabel)
+			b.add(mplsnl.Change{MPLS: f.mpls}, l.Key())
+		}
+	}
+	if len(f.ip) == 0 {
+		for _, p := range l.Prefixes {
+			b.prefixes[p] = struct{}{}
+		}
+		return
+	}
+	for i := range f.ip {
+		if m.prefixes[f.ip[i].Prefix] == l.Name {
+			delete(b.prefixes, f.ip[i].Prefix)
+			b.add(mplsnl.Change{IP: &f.ip[i]}, l.Key())
+		}
+	}
+}
+
+func (b *batch) add(c mplsnl.Change, owner dataplane.Key) {
+	b.changes = append(b.changes, c)
+	b.owners = append(b.owners, owner)
+}
+
+// send gives the changes to the kernel and notes what became of them.
+func (b *batch) send() {
+	m := &b.d.model
+	bad := map[int]error{}
+	err := b.d.link.Conn().Apply(b.changes, func(i int, err error) { bad[i] = err })
+	told := map[dataplane.Key]bool{}
+	for i, c := range b.changes {
+		e := bad[i]
+		if e == nil {
+			e = err // Of the transport: nothing is known, all is tried again.
+		}
+		if e == nil {
+			m.done(c)
+			continue
+		}
+		k := b.owners[i]
+		if k == (dataplane.Key{}) {
+			b.d.log.Warn("cannot delete a route", "error", e)
+			continue
+		}
+		if !told[k] {
+			told[k] = true
+			b.fail(k, b.d.reason(c, e), retryable(e), e)
+		}
+	}
+}
+
+// done notes a change that the kernel has made.
+func (m *model) done(c mplsnl.Change) {
+	switch {
+	case c.MPLS != nil && c.Delete:
+		delete(m.routes, c.MPLS.Label)
+	case c.MPLS != nil:
+		m.routes[c.MPLS.Label] = struct{}{}
+	case c.Delete:
+		delete(m.ipRoutes, c.IP.Prefix)
+	default:
+		m.ipRoutes[c.IP.Prefix] = struct{}{}
+	}
+}
+
+// retryable tells whether time alone can help: not where an interface is
+// missing or down, because an event will tell when it is there.
+func retryable(err error) bool {
+	return !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.ENETDOWN) && !errors.Is(err, unix.ENETUNREACH) && !errors.Is(err, unix.EINVAL)
+}
+
+// reason says in a few words why the kernel refused a route.
+func (d *Driver) reason(c mplsnl.Change, err error) string {
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return "the interface is gone"
+	case errors.Is(err, unix.ENETDOWN):
+		return "the interface is down"
+	case c.IP != nil:
+		return fmt.Sprintf("the kernel refuses the route for %s: %v", c.IP.Prefix, err)
+	}
+	return fmt.Sprintf("the kernel refuses the route for label %d: %v", c.MPLS.Label, err)
+}
