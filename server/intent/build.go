@@ -1,0 +1,257 @@
+package intent
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/oam"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// Build translates the change from old to new. prev is the State of old, from
+// the Result of an earlier Build; nil means that the engines have nothing yet,
+// and old is not looked at. The errors, in a fixed order, are all rules that new
+// breaks in what the change touches; then there is no Result.
+//
+// new must be valid by the schema: Build relies on mandatory nodes and leafrefs.
+func (i *Intent) Build(prev *State, old, new *tree.Node) (*Result, yangerr.List) {
+	switch {
+	case prev == nil:
+		prev = i.emptyState()
+	case prev.root != old:
+		// The caller lost track of the State: make it again, at the cost of
+		// reading all of old.
+		prev = i.index(old)
+	}
+	next := prev.with(new)
+	before, after := i.view(prev), i.view(next)
+	t := i.touched(prev.root, new)
+	for _, r := range t.refs() {
+		next.change(before, r, false)
+		next.change(after, r, true)
+	}
+	t.spread(before, after)
+	b := builder{before: before, after: after, touched: t}
+	result := b.run()
+	if len(after.errors) > 0 {
+		return nil, after.errors
+	}
+	result.State = next
+	return result, nil
+}
+
+// index makes the State of a configuration from nothing.
+func (i *Intent) index(root *tree.Node) *State {
+	s := i.emptyState()
+	t := i.touched(s.root, root)
+	s.root = root
+	v := i.view(s)
+	for _, r := range t.refs() {
+		s.change(v, r, true)
+	}
+	return s
+}
+
+// touched collects what a change is about.
+type touched struct {
+	objects        map[ref]bool
+	blocks, nodeID bool // label blocks; identifiers of the node
+	ttlMode        bool
+}
+
+// refs lists the objects by kind and name.
+func (t *touched) refs() []ref {
+	refs := make([]ref, 0, len(t.objects))
+	for r := range t.objects {
+		refs = append(refs, r)
+	}
+	slices.SortFunc(refs, ref.compare)
+	return refs
+}
+
+// touched finds the entries of our lists that differ.
+func (i *Intent) touched(old, new *tree.Node) *touched {
+	t := &touched{objects: map[ref]bool{}}
+	for c := range tree.Diff(old, new) {
+		if !i.within(t, c.Path) {
+			i.enter(t, c.Old)
+			i.enter(t, c.New)
+		}
+	}
+	return t
+}
+
+// within notes the entry or setting that a path leads into; it is false for a
+// path that ends above all of them.
+func (i *Intent) within(t *touched, p tree.Path) bool {
+	for at := range p {
+		n := p[at].Node
+		if k, ok := i.lists[n]; ok {
+			t.objects[ref{k, p[at].Keys[0].String()}] = true
+			return true
+		}
+		switch {
+		case n == i.blocks:
+			t.blocks = true
+			return true
+		case n.Parent == i.node:
+			t.setting(n.Name)
+			return true
+		case !i.above[n] && n != i.node:
+			return true
+		}
+	}
+	return false
+}
+
+func (t *touched) setting(name string) {
+	switch name {
+	case "node-id", "global-id":
+		t.nodeID = true
+	case "ttl-mode":
+		t.ttlMode = true
+	}
+}
+
+// enter notes the entries and settings in a subtree that came or went as a whole.
+func (i *Intent) enter(t *touched, n *tree.Node) {
+	if n == nil {
+		return
+	}
+	for c := range n.Children() {
+		s := c.Schema()
+		k, ours := i.lists[s]
+		switch {
+		case ours && c.IsHolder():
+			for e := range c.Children() {
+				t.objects[ref{k, e.Keys()[0].String()}] = true
+			}
+		case s == i.blocks:
+			t.blocks = true
+		case s.Parent == i.node:
+			t.setting(s.Name)
+		case i.above[s] || s == i.node:
+			i.enter(t, c)
+		}
+	}
+}
+
+// spread adds every object whose translation depends on a touched one, in
+// either configuration.
+func (t *touched) spread(views ...*view) {
+	queue := t.refs()
+	add := func(k kind, names ...string) {
+		for _, name := range names {
+			if r := (ref{k, name}); !t.objects[r] {
+				t.objects[r] = true
+				queue = append(queue, r)
+			}
+		}
+	}
+	for len(queue) > 0 {
+		r := queue[0]
+		queue = queue[1:]
+		for _, v := range views {
+			for _, k := range []kind{bidirectionalLSP, tunnel, meg} {
+				add(k, v.state.users(r, k)...)
+			}
+			switch r.kind {
+			case staticLSP:
+				// A section has a label space when an LSP says so.
+				if l := v.lsp(r.name); l != nil && l.InSegment != nil && l.InSegment.IncomingSection != nil {
+					add(section, *l.InSegment.IncomingSection)
+				}
+			case tunnel:
+				// LSPs that enter the tunnel have its labels; LSPs in it
+				// have its identifiers and administrative state.
+				add(staticLSP, v.state.users(r, staticLSP)...)
+				if c := v.tunnel(r.name); c != nil {
+					for _, l := range c.Lsp {
+						if l.BidirectionalLsp != nil {
+							add(bidirectionalLSP, *l.BidirectionalLsp)
+							if b := v.bidir(*l.BidirectionalLsp); b != nil {
+								add(staticLSP, deref(b.ForwardLsp), deref(b.ReverseLsp))
+							}
+						}
+						if l.StaticLsp != nil {
+							add(staticLSP, *l.StaticLsp)
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, v := range views {
+		v.spreadNode(t)
+	}
+}
+
+// spreadNode adds the objects that depend on a setting of the node: their number
+// is that of the whole configuration, and such a change is rare.
+func (v *view) spreadNode(t *touched) {
+	all := func(k kind) {
+		list := v.list(k)
+		for e := range v.instance(list.Parent).Child(list).Children() {
+			t.objects[ref{k, e.Keys()[0].String()}] = true
+		}
+	}
+	if t.ttlMode {
+		all(staticLSP)
+	}
+	if t.nodeID {
+		all(meg)
+	}
+}
+
+// builder makes the deltas out of the touched objects.
+type builder struct {
+	before, after *view
+	touched       *touched
+	result        Result
+}
+
+func (b *builder) run() *Result {
+	if b.touched.blocks {
+		b.after.checkBlocks()
+	}
+	if b.touched.nodeID {
+		b.after.checkNode()
+	}
+	for _, r := range b.touched.refs() {
+		switch r.kind {
+		case section:
+			b.object(dataplane.Key{Kind: dataplane.KindSection, Name: r.name}, b.before.buildSection(r.name), b.after.buildSection(r.name))
+		case staticLSP:
+			b.object(dataplane.Key{Kind: dataplane.KindLSP, Name: r.name}, b.before.buildLSP(r.name), b.after.buildLSP(r.name))
+		case bidirectionalLSP:
+			b.after.checkBidirectional(r.name)
+		case tunnel:
+			b.after.checkTunnel(r.name)
+		case meg:
+			b.meg(r.name, b.before.buildMEG(r.name), b.after.buildMEG(r.name))
+		}
+	}
+	return &b.result
+}
+
+func (b *builder) object(k dataplane.Key, old, new dataplane.Object) {
+	switch {
+	case new == nil && old == nil:
+	case new == nil:
+		b.result.Dataplane.Delete = append(b.result.Dataplane.Delete, k)
+	case old == nil || !new.Equal(old):
+		b.result.Dataplane.Put = append(b.result.Dataplane.Put, new)
+	}
+}
+
+func (b *builder) meg(name string, old, new *oam.MEG) {
+	switch {
+	case new == nil && old == nil:
+	case new == nil:
+		b.result.OAM.Delete = append(b.result.OAM.Delete, name)
+	case old == nil || !reflect.DeepEqual(old, new):
+		b.result.OAM.Put = append(b.result.OAM.Put, *new)
+	}
+}

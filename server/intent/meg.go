@@ -1,0 +1,241 @@
+package intent
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/gen/mtp"
+	"github.com/tandem-ne/tandem/oam"
+	"github.com/tandem-ne/tandem/oam/ach"
+	"github.com/tandem-ne/tandem/server/tree"
+)
+
+// maxDetection is the longest detection time, multiplier times interval.
+const maxDetection = 60 * time.Second
+
+func itoa(n uint16) string { return strconv.Itoa(int(n)) }
+
+// buildMEG returns the MEG for the OAM engines, nil when there is none, it has
+// no MEP at this node, or it breaks a rule.
+func (v *view) buildMEG(name string) *oam.MEG {
+	c := v.meg(name)
+	if c == nil || c.Mep == nil {
+		return nil
+	}
+	p := v.entryPath(ref{meg, name})
+	found := len(v.errors)
+	m := &oam.MEG{Name: name, AdminUp: c.AdminState != mtp.MtpTypes_AdminState_down}
+	v.megTiming(below(p, "mep"), c, m)
+	v.megIdentity(p, c)
+	switch {
+	case c.Section != nil:
+		v.sectionMEG(p, c, m)
+	case c.BidirectionalLsp != nil:
+		v.lspMEG(p, c, m)
+	case c.StaticLsp != nil:
+		v.lack(below(p, "static-lsp"), "meg %q: a MEP of a unidirectional LSP needs the independent mode, which the OAM engine does not have", name)
+	default:
+		v.fail(p, "missing-choice", "meg %q: nothing to monitor", name)
+	}
+	if len(v.errors) > found {
+		return nil
+	}
+	return m
+}
+
+// megTiming takes over CC and CV and holds them against the engine.
+func (v *view) megTiming(p tree.Path, c *megConfig, m *oam.MEG) {
+	cc := c.Mep.Cc
+	micro := func(us *uint32) time.Duration { return time.Duration(deref(us)) * time.Microsecond }
+	m.CC = oam.CCConfig{
+		Enabled:    deref(cc.Enabled),
+		Mode:       oam.Coordinated,
+		TxInterval: micro(cc.DesiredMinTxInterval),
+		RxInterval: micro(cc.RequiredMinRxInterval),
+		Multiplier: deref(cc.LocalMultiplier),
+	}
+	m.CV = deref(c.Mep.Cv.Enabled)
+	independent := cc.Mode == mtp.MtpNode_MplsTp_Oam_Meg_Mep_Cc_Mode_independent
+	if independent {
+		v.lack(below(p, "cc", "mode"), "meg %q: the OAM engine does not have the independent mode", m.Name)
+	}
+	for _, interval := range []struct {
+		leaf  string
+		value time.Duration
+	}{{"desired-min-tx-interval", m.CC.TxInterval}, {"required-min-rx-interval", m.CC.RxInterval}} {
+		if interval.value < oam.MinInterval || interval.value > oam.MaxInterval {
+			v.lack(below(p, "cc", interval.leaf), "meg %q: the OAM engine runs intervals from %v to %v", m.Name, oam.MinInterval, oam.MaxInterval)
+		}
+	}
+	if !independent && m.CC.TxInterval != m.CC.RxInterval {
+		v.fail(below(p, "cc"), "intervals-differ", "in coordinated mode both directions run at the same interval")
+	}
+	if max(m.CC.TxInterval, m.CC.RxInterval)*time.Duration(m.CC.Multiplier) > maxDetection {
+		v.fail(below(p, "cc"), "detection-time", "the multiplier times the interval exceeds 60 seconds")
+	}
+	if m.CV && !m.CC.Enabled {
+		v.fail(below(p, "cv", "enabled"), "cv-without-cc", "connectivity verification needs the continuity check")
+	}
+}
+
+// megIdentity holds the identifiers of a MEG against their form.
+func (v *view) megIdentity(p tree.Path, c *megConfig) {
+	if c.Mep.MepId != nil && c.Mep.RemoteMepId != nil && *c.Mep.MepId == *c.Mep.RemoteMepId {
+		v.fail(below(p, "mep", "mep-id"), "mep-ids-equal", "the two MEPs of a MEG have different numbers")
+	}
+	if c.IccBased == nil {
+		if v.node().NodeId == nil {
+			v.fail(below(p, "mep"), "node-id-missing", "a MEP needs the node-id of the node")
+		}
+		return
+	}
+	if v.node().Icc == nil {
+		v.fail(below(p, "icc-based"), "icc-missing", "an ICC-based MEG needs the ITU carrier code of the node")
+	}
+	if deref(c.Mep.Cv.Enabled) {
+		v.fail(p, "cv-icc-based", "CV packets have no form for ICC-based identifiers: disable CV in this MEG")
+	}
+	if c.Mep.MepId == nil || c.Mep.RemoteMepId == nil {
+		v.fail(p, "mep-id-missing", "an ICC-based MEG needs both MEP numbers")
+	}
+}
+
+// globalID returns a Global_ID of the far end, which is that of this node unless
+// the configuration says otherwise.
+func (v *view) globalID(configured *uint32) uint32 {
+	if configured != nil {
+		return *configured
+	}
+	return deref(v.node().GlobalId)
+}
+
+func (v *view) sectionMEG(p tree.Path, c *megConfig, m *oam.MEG) {
+	name := *c.Section
+	s := v.section(name)
+	if s == nil {
+		v.fail(below(p, "section"), "instance-required", "there is no section %q", name)
+		return
+	}
+	m.Entity = oam.Section
+	m.Path = oam.Path{Section: name, GALTTL: 1, GALTC: deref(c.Mep.Cc.TrafficClass)}
+	m.RxSection = name
+	m.AdminUp = m.AdminUp && s.AdminState != mtp.MtpTypes_AdminState_down
+	if c.IccBased != nil {
+		return
+	}
+	if s.IfNum == nil || s.Peer == nil || s.Peer.NodeId == nil || s.Peer.IfNum == nil {
+		v.fail(below(p, "section"), "mep-id-missing", "a section with a MEP needs its if-num and the node-id and if-num of its peer")
+		return
+	}
+	m.Local = ach.MEPID{Type: ach.MEPIDSection, GlobalID: deref(v.node().GlobalId), NodeID: nodeID(v.node().NodeId), IfNum: *s.IfNum}
+	m.Peer = ach.MEPID{Type: ach.MEPIDSection, GlobalID: v.globalID(s.Peer.GlobalId), NodeID: nodeID(s.Peer.NodeId), IfNum: *s.Peer.IfNum}
+	v.checkEnds(below(p, "section"), m)
+}
+
+// checkEnds refuses a MEG whose two ends have the same identifier: each end
+// would take its own packets for the other's.
+func (v *view) checkEnds(p tree.Path, m *oam.MEG) {
+	if m.Local == m.Peer {
+		v.fail(p, "mep-ids-equal", "both ends of meg %q have the same identifier", m.Name)
+	}
+}
+
+func (v *view) lspMEG(p tree.Path, c *megConfig, m *oam.MEG) {
+	name := *c.BidirectionalLsp
+	at := below(p, "bidirectional-lsp")
+	b := v.bidir(name)
+	if b == nil {
+		v.fail(at, "instance-required", "there is no bidirectional-lsp %q", name)
+		return
+	}
+	send, receive := deref(b.ForwardLsp), deref(b.ReverseLsp)
+	sc, rc := v.lsp(send), v.lsp(receive)
+	if sc != nil && rc != nil && operation(sc) == dataplane.PopAndLookup {
+		send, receive, sc, rc = receive, send, rc, sc
+	}
+	if sc == nil || rc == nil || operation(sc) != dataplane.ImposeAndForward || operation(rc) != dataplane.PopAndLookup {
+		v.fail(below(p, "mep"), "mep-not-at-end", "bidirectional-lsp %q passes through this node: a MEP is at an end of the LSP", name)
+		return
+	}
+	quiet := *v // errors of the next hop are those of the LSP itself
+	next, down, ok := quiet.nextHop(v.entryPath(ref{staticLSP, send}), sc, nil)
+	if !ok || rc.InSegment == nil || rc.InSegment.IncomingLabel == nil {
+		return
+	}
+	tc := deref(c.Mep.Cc.TrafficClass)
+	m.Entity = oam.LSP
+	m.Path = oam.Path{Section: next.Section, Labels: entries(next.Stack, tc), GALTTL: 1, GALTC: tc}
+	m.RxSection, m.RxLabel, m.RxHasLabel = deref(rc.InSegment.IncomingSection), *rc.InSegment.IncomingLabel, true
+	m.AdminUp = m.AdminUp && !down && !v.lspDown(send) && !v.lspDown(receive)
+	if c.IccBased == nil {
+		v.lspEnds(at, name, b, m)
+	}
+}
+
+// entries returns a stack as OAM sends it: in the traffic class of the MEP.
+func entries(stack []dataplane.LabelEntry, tc uint8) []oam.LSE {
+	lses := make([]oam.LSE, len(stack))
+	for n, e := range stack {
+		lses[n] = oam.LSE{Label: e.Label, TC: tc, TTL: e.EffectiveTTL()}
+	}
+	return lses
+}
+
+// lspEnds finds the identifiers of the two ends: in the tunnel that the LSP is
+// in, else in its lsp-id (RFC 6370 sections 5.2 and 7.2.2).
+func (v *view) lspEnds(at tree.Path, name string, b *bidirConfig, m *oam.MEG) {
+	local := ach.MEPID{Type: ach.MEPIDLSP, GlobalID: deref(v.node().GlobalId), NodeID: nodeID(v.node().NodeId)}
+	peer := ach.MEPID{Type: ach.MEPIDLSP}
+	if tunnels := v.state.users(ref{bidirectionalLSP, name}, tunnel); len(tunnels) > 0 {
+		t := v.tunnel(tunnels[0])
+		d := t.Destination
+		if d == nil || d.NodeId == nil {
+			v.fail(at, "mep-id-missing", "a MEP of bidirectional-lsp %q needs the node-id of the destination of tunnel %q", name, tunnels[0])
+			return
+		}
+		num := uint16(0)
+		for n, l := range t.Lsp {
+			if deref(l.BidirectionalLsp) == name {
+				num = n
+			}
+		}
+		local.TunnelNum, local.LSPNum = deref(t.TunnelNum), num
+		peer.GlobalID, peer.NodeID, peer.LSPNum = v.globalID(d.GlobalId), nodeID(d.NodeId), num
+		peer.TunnelNum = local.TunnelNum
+		if d.TunnelNum != nil {
+			peer.TunnelNum = *d.TunnelNum
+		}
+	} else if !v.lspID(at, name, b, &local, &peer) {
+		return
+	}
+	m.Local, m.Peer = local, peer
+	v.checkEnds(at, m)
+}
+
+// lspID takes the identifiers from the lsp-id: the end with the Node_ID of this
+// node is the local one.
+func (v *view) lspID(at tree.Path, name string, b *bidirConfig, local, peer *ach.MEPID) bool {
+	missing := func() bool {
+		v.fail(at, "mep-id-missing",
+			"a MEP of bidirectional-lsp %q needs a tunnel with the LSP, or an lsp-id with lsp-num and the node-id and tunnel-num of both ends, one of them this node", name)
+		return false
+	}
+	if b.LspId == nil || b.LspId.LspNum == nil || b.LspId.Source == nil || b.LspId.Destination == nil {
+		return missing()
+	}
+	source, destination := b.LspId.Source, b.LspId.Destination
+	ends := []ach.MEPID{
+		{Type: ach.MEPIDLSP, GlobalID: v.globalID(source.GlobalId), NodeID: nodeID(source.NodeId), TunnelNum: deref(source.TunnelNum), LSPNum: *b.LspId.LspNum},
+		{Type: ach.MEPIDLSP, GlobalID: v.globalID(destination.GlobalId), NodeID: nodeID(destination.NodeId), TunnelNum: deref(destination.TunnelNum), LSPNum: *b.LspId.LspNum},
+	}
+	here := slices.IndexFunc(ends, func(e ach.MEPID) bool {
+		return e.NodeID == local.NodeID && e.GlobalID == local.GlobalID
+	})
+	if source.TunnelNum == nil || destination.TunnelNum == nil || ends[0].NodeID == 0 || ends[1].NodeID == 0 || here < 0 {
+		return missing()
+	}
+	*local, *peer = ends[here], ends[1-here]
+	return true
+}

@@ -1,0 +1,128 @@
+package intent
+
+import (
+	"slices"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/gen/mtp"
+)
+
+// lspNums returns the LSP_Nums of a tunnel in ascending order.
+func lspNums(t *tunnelConfig) []uint16 {
+	nums := make([]uint16, 0, len(t.Lsp))
+	for n := range t.Lsp {
+		nums = append(nums, n)
+	}
+	slices.Sort(nums)
+	return nums
+}
+
+// checkBidirectional holds the two LSPs of a pair against each other.
+func (v *view) checkBidirectional(name string) {
+	b := v.bidir(name)
+	if b == nil {
+		return
+	}
+	p := v.entryPath(ref{bidirectionalLSP, name})
+	if b.Directionality == mtp.MtpTypes_Directionality_unidirectional {
+		v.fail(below(p, "directionality"), "directionality", "a bidirectional LSP is co-routed or associated")
+	}
+	forward, reverse := v.lsp(deref(b.ForwardLsp)), v.lsp(deref(b.ReverseLsp))
+	if forward == nil || reverse == nil {
+		return
+	}
+	if *b.ForwardLsp == *b.ReverseLsp {
+		v.fail(p, "lsp-used-twice", "the forward and the reverse LSP are the same")
+		return
+	}
+	ok := true
+	for _, part := range []struct {
+		leaf, name string
+		config     *lspConfig
+	}{{"forward-lsp", *b.ForwardLsp, forward}, {"reverse-lsp", *b.ReverseLsp, reverse}} {
+		if isP2MP(part.config) {
+			v.fail(below(p, part.leaf), "lsp-not-p2p", "a bidirectional LSP is made of point-to-point LSPs")
+			ok = false
+		}
+		for _, other := range v.state.BidirectionalLSPs(part.name) {
+			if other != name {
+				v.fail(below(p, part.leaf), "lsp-used-twice", "static-lsp %q is already part of bidirectional-lsp %q", part.name, other)
+			}
+		}
+	}
+	if !ok {
+		return
+	}
+	f, r := operation(forward), operation(reverse)
+	if !(f == dataplane.ImposeAndForward && r == dataplane.PopAndLookup || f == dataplane.PopAndLookup && r == dataplane.ImposeAndForward || transit(f) && transit(r)) {
+		v.fail(p, "lsp-ends", "the two LSPs do not fit: one starts here and the other ends here, or both pass through (forward-lsp: %s, reverse-lsp: %s)", f, r)
+		return
+	}
+	v.checkCoRouted(name)
+}
+
+func transit(op dataplane.Operation) bool {
+	return op == dataplane.SwapAndForward || op == dataplane.PopImposeAndForward || op == dataplane.PopAndForward
+}
+
+// checkCoRouted holds the sections of a co-routed pair against each other, as
+// far as the configuration tells them: a label of the platform's space arrives
+// from anywhere.
+func (v *view) checkCoRouted(name string) {
+	b := v.bidir(name)
+	if b.Directionality != mtp.MtpTypes_Directionality_co_routed_bidirectional {
+		return
+	}
+	p := v.entryPath(ref{bidirectionalLSP, name})
+	for _, pair := range [][2]string{{*b.ForwardLsp, *b.ReverseLsp}, {*b.ReverseLsp, *b.ForwardLsp}} {
+		out, in := v.lsp(pair[0]), v.lsp(pair[1])
+		if in.InSegment == nil || in.InSegment.IncomingSection == nil || operation(out) == dataplane.PopAndLookup {
+			continue
+		}
+		quiet := *v // errors of the next hop are those of the LSP itself
+		next, _, ok := quiet.nextHop(v.entryPath(ref{staticLSP, pair[0]}), out, nil)
+		if ok && next.Section != *in.InSegment.IncomingSection {
+			v.fail(p, "lsp-not-co-routed", "static-lsp %q leaves over section %q, but static-lsp %q arrives over section %q",
+				pair[0], next.Section, pair[1], *in.InSegment.IncomingSection)
+		}
+	}
+}
+
+// checkTunnel holds the LSPs of a tunnel against its roles and other tunnels.
+func (v *view) checkTunnel(name string) {
+	t := v.tunnel(name)
+	if t == nil {
+		return
+	}
+	p := v.entryPath(ref{tunnel, name})
+	if d := t.Destination; d != nil && d.NodeId != nil && nodeID(d.NodeId) == 0 {
+		v.fail(below(p, "destination", "node-id"), "node-id-zero", "0.0.0.0 is not a Node_ID")
+	}
+	working, protecting := 0, 0
+	for _, num := range lspNums(t) {
+		l := t.Lsp[num]
+		if l.Role == mtp.MtpNode_MplsTp_Tunnels_Tunnel_Lsp_Role_protecting {
+			protecting++
+		} else {
+			working++
+		}
+		r := ref{bidirectionalLSP, deref(l.BidirectionalLsp)}
+		if l.StaticLsp != nil {
+			r = ref{staticLSP, *l.StaticLsp}
+		}
+		for _, other := range v.state.users(r, tunnel) {
+			if other != name {
+				list := p[len(p)-1].Node.Child("lsp")
+				v.fail(p.Child(list, key(list, itoa(num))), "lsp-used-twice", "%s %q is already in tunnel %q", r.kind, r.name, other)
+			}
+		}
+	}
+	switch {
+	case working > 1:
+		v.fail(p, "tunnel-working-lsps", "a tunnel has at most one working LSP")
+	case protecting > 1:
+		v.fail(p, "tunnel-protecting-lsps", "a tunnel has at most one protecting LSP")
+	case protecting == 1 && working == 0:
+		v.fail(p, "tunnel-working-lsps", "a tunnel with a protecting LSP needs a working one")
+	}
+}
