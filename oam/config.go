@@ -38,7 +38,7 @@ const Coordinated Mode = 0
 const (
 	MinInterval  = 3300 * time.Microsecond // 3.33 ms, written 3.3 ms in RFC 6371 section 5.1.3.
 	MaxInterval  = 60 * time.Second
-	CCMultiplier = 3 // The CC code point implies a Detect Mult of 3 (RFC 6428 section 3.3).
+	CCMultiplier = 3 // The CC code point implies a Detect Mult of 3 (RFC 6428).
 )
 
 // CCConfig configures the continuity check of a MEG.
@@ -62,7 +62,7 @@ type MEG struct {
 
 	Local, Peer ach.MEPID // Peer is what a CV packet must carry.
 	CC          CCConfig
-	CV          bool // Send one CV packet a second and verify the peer's (RFC 6428 section 3.3).
+	CV          bool // Send one CV packet a second and verify the peer's (RFC 6428 section 3).
 	AdminUp     bool
 }
 

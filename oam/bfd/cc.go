@@ -3,7 +3,7 @@ package bfd
 import "github.com/tandem-ne/tandem/oam/ach"
 
 // AppendCC appends a CC message to b: ACH of type 0x0022 and control packet
-// (RFC 6428 section 3.3). All state changes and Poll/Final exchanges travel
+// (RFC 6428 section 3.4). All state changes and Poll/Final exchanges travel
 // in CC messages.
 func AppendCC(b []byte, p *Packet) ([]byte, error) {
 	return p.Append(ach.Header{Type: ach.CC}.Append(b))

@@ -43,7 +43,7 @@ func (e *Engine) Check(m *oam.MEG) error {
 	}
 	if !m.CC.Enabled {
 		if m.CV {
-			return refuse("cv", "connectivity verification needs continuity check (RFC 6428 section 3.3)")
+			return refuse("cv", "connectivity verification needs continuity check (RFC 6428 section 3)")
 		}
 		return nil
 	}

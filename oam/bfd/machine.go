@@ -12,7 +12,7 @@ const (
 	// of RFC 6428 section 3.7.1, and the floor of RFC 5880 section 6.8.3.
 	slowInterval = second
 
-	// cvInterval is the interval of CV messages (RFC 6428 section 3.3).
+	// cvInterval is the interval of CV messages (RFC 6428 section 3).
 	cvInterval = second
 
 	// slowMult is the Detect Mult a peer is taken to have before its first packet.

@@ -13,7 +13,7 @@ import (
 // learnTime is how long after its start a session drops packets for a
 // discriminator it does not have without calling it a mis-connection: a peer
 // that outlived our restart reflects the old one until it has heard the new
-// (RFC 6428 section 3.4 keeps bfd.RemoteDiscr over Down).
+// (RFC 6428 keeps bfd.RemoteDiscr over Down).
 const learnTime = 7 * second / 2
 
 // session is one CC/CV session: the machine, and what a received frame is
@@ -219,7 +219,7 @@ func (s *session) apply(now int64, fx effects) {
 	}
 	if fx.SendCV {
 		// State, diagnostic and flags of a CV packet have no meaning to
-		// its receiver (RFC 6428 section 3.3); it never polls.
+		// its receiver (RFC 6428 section 3); it never polls.
 		p := s.m.packet(0)
 		if frame, err := AppendCV(s.host.Buffer(), &p, s.local); err == nil {
 			s.host.Send(frame)
