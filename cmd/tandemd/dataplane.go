@@ -9,6 +9,9 @@ import (
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/ebpf"
 	"github.com/tandem-ne/tandem/dataplane/kernel"
+	"github.com/tandem-ne/tandem/dataplane/packetio"
+	"github.com/tandem-ne/tandem/dataplane/plan"
+	"github.com/tandem-ne/tandem/server"
 )
 
 // choose picks the driver and says why: kernel where the kernel's MPLS and the
@@ -29,4 +32,96 @@ func choose(want string) (driver, reason string, err error) {
 		return "", "", fmt.Errorf("no data plane can run here: kernel: %w; ebpf: %w", lacks, err)
 	}
 	return "ebpf", "auto: the kernel driver cannot run here: " + lacks.Error(), nil
+}
+
+// plane is an open data plane with its side of OAM.
+type plane struct {
+	driver    dataplane.Driver
+	transport *packetio.Transport
+	reason    string
+}
+
+// openPlane opens the driver that --dataplane names and the source of the
+// frames it punts.
+func (f *flags) openPlane(log *slog.Logger) (*plane, error) {
+	name, reason, err := choose(f.dataplane)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("data plane", "driver", name, "reason", reason)
+	p := &plane{reason: reason}
+	var source packetio.Source
+	if name == "kernel" {
+		p.driver, err = kernel.Open(kernel.Options{Log: log})
+		if err != nil {
+			return nil, fmt.Errorf("kernel data plane: %w", err)
+		}
+		source, err = packetio.NewSocketSource()
+	} else {
+		var driver *ebpf.Driver
+		driver, err = ebpf.Open(ebpf.Options{Instance: f.instance, MaxLSPs: maxLSPs, Log: log})
+		if err != nil {
+			return nil, fmt.Errorf("ebpf data plane: %w", err)
+		}
+		p.driver = driver
+		source, err = driver.Punts()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("punts of the %s data plane: %w", name, err), p.driver.Close())
+	}
+	if p.transport, err = packetio.New(packetio.Options{Source: source}); err != nil {
+		return nil, errors.Join(fmt.Errorf("OAM transport: %w", err), source.Close(), p.driver.Close())
+	}
+	return p, nil
+}
+
+// maxLSPs sizes the tables of the ebpf data plane.
+const maxLSPs = 131072
+
+// flush removes everything that is ours.
+func flush(ctx context.Context, f flags) error {
+	log, err := f.logger()
+	if err != nil {
+		return err
+	}
+	p, err := f.openPlane(log)
+	if err != nil {
+		return err
+	}
+	found, err := p.driver.Dump(ctx, nil)
+	if err != nil {
+		return errors.Join(err, p.close())
+	}
+	failed := p.driver.Apply(ctx, plan.Full(found, nil))
+	for _, e := range failed {
+		err = errors.Join(err, e)
+	}
+	if d, ok := p.driver.(*ebpf.Driver); ok && err == nil {
+		err = d.Remove()
+	}
+	log.Info("flushed", "objects", len(found), "failed", len(failed))
+	return errors.Join(err, p.close())
+}
+
+func (p *plane) close() error { return errors.Join(p.transport.Close(), p.driver.Close()) }
+
+// open starts the element on the data plane.
+func (f *flags) open(ctx context.Context, log *slog.Logger, keys []string) (*server.Server, error) {
+	p, err := f.openPlane(log)
+	if err != nil {
+		return nil, err
+	}
+	clock, err := newMonotonic()
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	h, err := openHost(p.transport)
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return server.New(ctx, server.Options{
+		StateDir: f.stateDir, AdminKeys: keys, Hosts: f.hosts,
+		Driver: p.driver, DriverReason: p.reason,
+		Transport: p.transport, Clock: clock, Sections: h, Links: h, Log: log,
+	})
 }
