@@ -1,42 +1,67 @@
 package tree
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Walk calls fn for n, found at path p, and for all nodes below it in document
-// order. Holders are passed over, unless n is one. fn returns false to stay out
-// of the node's children. The paths may be kept.
+// order. Holders are passed over, unless n is one, whose entries are then
+// walked. fn returns false to stay out of the node's children. The paths may be
+// kept.
 func Walk(n *Node, p Path, fn func(Path, *Node) bool) {
+	Scan(n, p, func(p Path, n *Node) bool { return fn(slices.Clone(p), n) })
+}
+
+// Scan is Walk with one path that is written over: fn must copy what it keeps
+// of it. The Keys of its steps may be kept.
+func Scan(n *Node, p Path, fn func(Path, *Node) bool) {
 	if n == nil {
 		return
 	}
-	if n.IsHolder() {
-		walkHolder(n, p, fn)
+	w := walker{path: append(make(Path, 0, len(p)+8), p...), fn: fn}
+	if !n.IsHolder() {
+		w.node(n)
 		return
 	}
-	if !fn(p, n) || n.in == nil {
+	if len(w.path) == 0 {
+		w.path = append(w.path, Step{})
+	}
+	w.entries(n)
+}
+
+type walker struct {
+	path Path // of the node being visited
+	fn   func(Path, *Node) bool
+}
+
+func (w *walker) node(n *Node) {
+	if !w.fn(w.path, n) || n.in == nil {
 		return
 	}
 	for _, k := range n.in.kids {
+		w.path = append(w.path, Step{Node: k.schema})
 		if k.IsHolder() {
-			walkHolder(k, p.Child(k.schema), fn)
+			w.entries(k)
 		} else {
-			Walk(k, p.Child(k.schema), fn)
+			w.node(k)
 		}
+		w.path = w.path[:len(w.path)-1]
 	}
 }
 
-// walkHolder walks the entries of h, whose path p ends in a step without keys.
-func walkHolder(h *Node, p Path, fn func(Path, *Node) bool) {
+// entries visits the entries of h, whose path ends in a step without keys.
+func (w *walker) entries(h *Node) {
+	last := len(w.path) - 1
 	pos := 0
 	h.in.list.each(func(it item) bool {
 		pos++
-		q := append(Path(nil), p...)
 		st := entryStep(it.node)
 		if h.in.list.mode == keyless {
 			st.Pos = pos
 		}
-		q[len(q)-1] = st
-		Walk(it.node, q, fn)
+		w.path[last] = st
+		w.node(it.node)
 		return true
 	})
 }

@@ -56,9 +56,9 @@ func (c *check) collect() {
 		ch := &c.changes[i]
 		switch ch.Op {
 		case tree.Created:
-			tree.Walk(ch.New, ch.Path, c.enter)
+			tree.Scan(ch.New, ch.Path, c.enter)
 		case tree.Deleted:
-			tree.Walk(ch.Old, ch.Path, c.leave)
+			tree.Scan(ch.Old, ch.Path, c.leave)
 			if c.identifiers {
 				c.removed = append(c.removed, ch.Path.String())
 			}
@@ -71,11 +71,11 @@ func (c *check) collect() {
 	c.retuple()
 }
 
-// enter indexes n, which is new at p.
+// enter indexes n, which is new at p. The path is the caller's.
 func (c *check) enter(p tree.Path, n *tree.Node) bool {
 	s := n.Schema()
 	if !s.Config {
-		c.fail(yangerr.New(yangerr.UnknownElement, p, "%q is state and cannot be configured.", s.Name).
+		c.fail(yangerr.New(yangerr.UnknownElement, slices.Clone(p), "%q is state and cannot be configured.", s.Name).
 			WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: s.Name}))
 		return false
 	}
@@ -94,11 +94,11 @@ func (c *check) enter(p tree.Path, n *tree.Node) bool {
 			c.tuples = append(c.tuples, it)
 		})
 		if c.cluster[s.ID] {
-			c.recheck = append(c.recheck, pathPair{p, n})
+			c.recheck = append(c.recheck, pathPair{slices.Clone(p), n})
 		}
 	case schema.Container:
 		if c.cluster[s.ID] && s.Presence {
-			c.recheck = append(c.recheck, pathPair{p, n})
+			c.recheck = append(c.recheck, pathPair{slices.Clone(p), n})
 		}
 	}
 	return true
