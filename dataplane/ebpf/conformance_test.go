@@ -3,9 +3,7 @@ package ebpf
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 
@@ -70,11 +68,3 @@ func apply(t testing.TB, d *Driver, objects ...dataplane.Object) {
 		t.Fatalf("Apply: %v", err)
 	}
 }
-
-// sysfsHas reports whether a file exists, for tests of pins.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-var _ = fmt.Sprint

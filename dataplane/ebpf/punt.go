@@ -38,10 +38,6 @@ const (
 	recordHeader  = 8
 )
 
-// Snapshot is what the head of a punt record says beyond a packetio.Frame: the
-// packets and octets received on the LSP when the frame was.
-type Snapshot struct{ Packets, Octets uint64 }
-
 // Punts returns a reader of punted frames. It outlives the driver's Close.
 func (d *Driver) Punts() (*Punts, error) {
 	ring, err := d.objs.Punts.Clone()
@@ -86,7 +82,7 @@ func (p *Punts) Next(dst []packetio.Frame) (n int) {
 		if length&recordDiscard != 0 {
 			continue
 		}
-		if _, ok := parsePunt(record, &dst[n]); ok {
+		if parsePunt(record, &dst[n]) {
 			n++
 		} else {
 			p.bad.Add(1)
@@ -100,22 +96,23 @@ func (p *Punts) Next(dst []packetio.Frame) (n int) {
 func (p *Punts) Bad() uint64 { return p.bad.Load() }
 
 // parsePunt reads one record: struct punt of bpf/maps.h and the frame.
-func parsePunt(record []byte, f *packetio.Frame) (Snapshot, bool) {
+func parsePunt(record []byte, f *packetio.Frame) bool {
 	const headLen = int(unsafe.Sizeof(tandemPunt{}))
 	if len(record) < headLen {
-		return Snapshot{}, false
+		return false
 	}
 	h := (*tandemPunt)(unsafe.Pointer(&record[0]))
 	frame := record[headLen:]
 	if int(h.Captured) > len(frame) || int(h.Stack) > int(h.Captured) || uint32(h.Captured) > h.Length || h.Reason > uint8(oam.ReasonReserved) {
-		return Snapshot{}, false
+		return false
 	}
 	*f = packetio.Frame{
 		Time: int64(h.Time), IfIndex: h.Ifindex, VLAN: h.Vlan, Reason: oam.Reason(h.Reason),
 		Label: h.Label, HasLabel: h.HasLabel != 0,
 		Stack: frame[h.Stack:h.Captured], Truncated: uint32(h.Captured) < h.Length,
+		Snapshot: packetio.Snapshot{Packets: h.Packets, Octets: h.Octets},
 	}
-	return Snapshot{Packets: h.Packets, Octets: h.Octets}, true
+	return true
 }
 
 // Close implements packetio.Source.

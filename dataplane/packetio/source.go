@@ -18,7 +18,13 @@ type Frame struct {
 	// and good until Release.
 	Stack     []byte
 	Truncated bool
+	// Snapshot is zero where the source has none.
+	Snapshot Snapshot
 }
+
+// Snapshot is what had been received on the LSP of a punted frame, the frame
+// included, when it was punted: the basis of direct loss measurement.
+type Snapshot struct{ Packets, Octets uint64 }
 
 // Source gives punted frames.
 type Source interface {
