@@ -57,7 +57,8 @@ type Host interface {
 	Buffer() []byte
 
 	// Send queues a frame built in the last Buffer for the path of the MEG.
-	Send(frame []byte)
+	// It returns false if the frame is lost because there is no such path.
+	Send(frame []byte) bool
 
 	// Drop counts a received frame that was not used.
 	Drop(DropReason)

@@ -212,8 +212,7 @@ func (s *session) Close(now int64) {
 func (s *session) apply(now int64, fx effects) {
 	if fx.SendCC {
 		p := s.m.packet(fx.Flags)
-		if frame, err := AppendCC(s.host.Buffer(), &p); err == nil {
-			s.host.Send(frame)
+		if frame, err := AppendCC(s.host.Buffer(), &p); err == nil && s.host.Send(frame) {
 			count(&s.sentCC)
 		}
 	}
@@ -221,8 +220,7 @@ func (s *session) apply(now int64, fx effects) {
 		// State, diagnostic and flags of a CV packet have no meaning to
 		// its receiver (RFC 6428 section 3); it never polls.
 		p := s.m.packet(0)
-		if frame, err := AppendCV(s.host.Buffer(), &p, s.local); err == nil {
-			s.host.Send(frame)
+		if frame, err := AppendCV(s.host.Buffer(), &p, s.local); err == nil && s.host.Send(frame) {
 			count(&s.sentCV)
 		}
 	}

@@ -16,6 +16,10 @@ const (
 	maxLabels  = 16
 )
 
+// maxChanges is how many MEGs one turn takes from the mailbox: a commit of
+// thousands must not cost a running session its interval.
+const maxChanges = 32
+
 // control is the configuration as its writers see it, and the mailbox to the loop.
 type control struct {
 	mu      sync.Mutex
@@ -210,17 +214,19 @@ func (s *Shard) put(cfg oam.MEG) {
 	c.mailbox = append(c.mailbox, change{meg: m, config: cfg, sessions: sessions})
 }
 
-// configure takes the changes in the mailbox onto the loop.
+// configure takes changes in the mailbox onto the loop.
 func (s *Shard) configure(now int64) {
 	if !s.control.pending.Load() {
 		return
 	}
+	var changes [maxChanges]change
 	s.control.mu.Lock()
-	changes := s.control.mailbox
-	s.control.mailbox = nil
-	s.control.pending.Store(false)
+	n := copy(changes[:], s.control.mailbox)
+	clear(s.control.mailbox[:n]) // What is done is not to be kept alive.
+	s.control.mailbox = s.control.mailbox[n:]
+	s.control.pending.Store(len(s.control.mailbox) > 0)
 	s.control.mu.Unlock()
-	for i := range changes {
+	for i := range changes[:n] {
 		if changes[i].remove {
 			s.remove(now, changes[i].meg)
 		} else {

@@ -59,17 +59,18 @@ func (h *hosted) expire(now int64) {
 func (h *hosted) Buffer() []byte { return h.meg.shard.buffers[h.meg.shard.txLen][:0] }
 
 // Send implements oam.Host.
-func (h *hosted) Send(frame []byte) {
+func (h *hosted) Send(frame []byte) bool {
 	s := h.meg.shard
 	if !h.meg.opened {
 		s.notSent.Add(1)
-		return
+		return false
 	}
 	s.tx[s.txLen] = oam.Tx{Path: h.meg.path, Payload: frame}
 	s.txLen++
 	if s.txLen == len(s.tx) {
 		s.flush()
 	}
+	return true
 }
 
 // Drop implements oam.Host.

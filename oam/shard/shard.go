@@ -185,7 +185,10 @@ func (s *Shard) turn(deadline int64) error {
 	s.flush()
 
 	s.wakeAt = s.wheel.next()
-	if s.wakeAt > now {
+	switch {
+	case s.control.pending.Load():
+		s.wakeAt = now // The rest of a large configuration.
+	case s.wakeAt > now:
 		s.wakeAt = max(s.wakeAt, now+s.granularity)
 	}
 	return nil

@@ -2,6 +2,7 @@ package shard_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -392,6 +393,44 @@ func TestReconfigure(t *testing.T) {
 		t.Errorf("a timer is left at %d", next)
 	}
 	r.put(lspMEG("c", 200))
+}
+
+// TestLargeCommit: thousands of MEGs are taken in portions, between which
+// the sessions that run get their turns.
+func TestLargeCommit(t *testing.T) {
+	r := newRig(t)
+	m := lspMEG("running", 100)
+	r.put(m)
+	r.up(&m)
+	var d oam.Delta
+	for i := range 2000 {
+		d.Put = append(d.Put, lspMEG(fmt.Sprint("new", i), uint32(1000+i)))
+	}
+	if err := r.Prepare(d); err != nil {
+		t.Fatal(err)
+	}
+	r.Apply(d)
+	before, _ := r.engine.State("running")
+	turns := 0
+	for next := r.poll(); next <= r.clock.now; next = r.poll() {
+		turns++
+		r.clock.now += 1e6 // A slow machine: one portion takes 1 ms.
+		f := r.frame(&m, oam.Up, 0)
+		r.transport.queue = append(r.transport.queue, f)
+	}
+	after, _ := r.engine.State("running")
+	if turns < 2000/32 || after.DownCount != 0 || after.Counters.SentCC-before.Counters.SentCC < uint64(turns/10) {
+		t.Errorf("%d turns, %+v", turns, after)
+	}
+	all := 0
+	r.engine.Each(func(_ string, st oam.SessionState) {
+		if st.LocalState != oam.AdminDown {
+			all++
+		}
+	})
+	if all != 2001 {
+		t.Errorf("%d sessions run", all)
+	}
 }
 
 // TestPathRetry: a path that cannot be opened is tried again once a second.
