@@ -191,7 +191,11 @@ func (s *Server) startEngines(ctx context.Context, o Options, running *tree.Node
 	}
 	go func() { s.shardDone <- s.shard.Run() }()
 	s.Store.Register(e)
-	s.Store.OnCommit(func(c datastore.Commit) { s.Hub.PublishCommit(c.Old, c.New, c.Time) })
+	s.setUsers(tree.Empty(s.Schema), running)
+	s.Store.OnCommit(func(c datastore.Commit) {
+		s.setUsers(c.Old, c.New)
+		s.Hub.PublishCommit(c.Old, c.New, c.Time)
+	})
 	return nil
 }
 

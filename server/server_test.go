@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"os"
@@ -294,6 +295,25 @@ func TestLinkStateIsOperState(t *testing.T) {
 	r.becomes(t, "/ietf-interfaces:interfaces/interface[name='eth0']/oper-status", "down")
 	r.ports.changes <- Interface{Name: "eth0", Index: 1, Up: true, Carrier: true}
 	r.becomes(t, lsps+"[name='transit']/oper-state", "up")
+}
+
+func TestConfiguredUsersMayLogIn(t *testing.T) {
+	r := start(t, "", nil)
+	defer r.stop(t)
+	key := []byte("\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + strings.Repeat("k", 32))
+	user := "/ietf-system:system/authentication/user[name='op']"
+	if r.Access.AuthorizePublicKey("op", key) {
+		t.Fatal("a user that is not configured may log in")
+	}
+	must(t, r.commit(t, user+"/authorized-key[name='laptop']/algorithm = ssh-ed25519",
+		user+"/authorized-key[name='laptop']/key-data = "+base64.StdEncoding.EncodeToString(key)))
+	if !r.Access.AuthorizePublicKey("op", key) {
+		t.Error("the configured user may not log in")
+	}
+	must(t, r.commit(t, user))
+	if r.Access.AuthorizePublicKey("op", key) {
+		t.Error("the user that was removed may still log in")
+	}
 }
 
 func TestRefusals(t *testing.T) {
