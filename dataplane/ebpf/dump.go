@@ -79,8 +79,13 @@ func (d *Driver) removeSection(id uint32, e tandemSection) error {
 	if s := d.sections[e.Name]; s != nil && s.id == id {
 		return d.deleteSection(s)
 	}
-	if err := d.releasePort(e); err != nil {
-		return err
+	if d.ports[portOf(e)] == nil {
+		if err := d.releasePort(e); err != nil {
+			return err
+		}
+	}
+	if d.byID[id] != nil {
+		return nil // In use since the dump.
 	}
 	return d.objs.Sections.Update(id, tandemSection{}, ebpf.UpdateAny)
 }
@@ -142,19 +147,34 @@ func (d *Driver) dumpLoose(im *image, rts []link.Route) []dataplane.Object {
 				continue // Bent away from its LSP, which is not shown.
 			}
 			o := dataplane.LSP{Name: fmt.Sprintf("?label-%d-%d", k.section, k.label), InLabel: k.label}
-			stray(o, func() error { return d.objs.clearLabel(k) })
+			stray(o, func() error {
+				if d.labels[k] != nil {
+					return nil // In use since the dump.
+				}
+				return d.objs.clearLabel(k)
+			})
 		}
 	}
 	for p, id := range im.prefixes {
 		if _, ok := im.lsps[id]; !ok && d.prefixes[p] == nil {
 			o := dataplane.LSP{Name: "?prefix-" + p.String(), Op: dataplane.ImposeAndForward, Prefixes: []netip.Prefix{p}}
-			stray(o, func() error { return d.objs.clearPrefix(p) })
+			stray(o, func() error {
+				if d.prefixes[p] != nil {
+					return nil
+				}
+				return d.objs.clearPrefix(p)
+			})
 		}
 	}
 	for _, r := range rts {
 		if _, ok := im.prefixes[r.Prefix]; !ok && r.Index == d.imposeNear.Index && d.prefixes[r.Prefix] == nil {
 			o := dataplane.LSP{Name: "?route-" + r.Prefix.String(), Op: dataplane.ImposeAndForward, Prefixes: []netip.Prefix{r.Prefix}}
-			stray(o, func() error { return d.net.DeleteRoute(r.Prefix) })
+			stray(o, func() error {
+				if d.prefixes[r.Prefix] != nil {
+					return nil
+				}
+				return d.net.DeleteRoute(r.Prefix)
+			})
 		}
 	}
 	return out
@@ -174,6 +194,9 @@ func (d *Driver) removeLSP(id uint32, e tandemLsp) error {
 		if err := d.objs.clearLabel(k); err != nil {
 			return err
 		}
+	}
+	if d.lspIDs.used[id] {
+		return nil // In use since the dump.
 	}
 	return d.objs.Lsps.Update(id, tandemLsp{}, ebpf.UpdateAny)
 }
