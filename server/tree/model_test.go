@@ -244,7 +244,7 @@ func hash(n *Node) uint64 {
 // every earlier snapshot to the new one, and no snapshot ever changed.
 func TestModel(t *testing.T) {
 	s := compile(t)
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		g := &gen{r: rand.New(rand.NewPCG(seed, 1)), s: s, t: t, n: 60}
 		type snapshot struct {
 			root *Node
@@ -365,7 +365,7 @@ func rebuild(root *Node) *Node {
 func TestLargeLists(t *testing.T) {
 	s := compile(t)
 	r := rand.New(rand.NewPCG(1, 2))
-	const n = 2500
+	const n = 1200
 	for _, list := range []string{"/net:net/dns", "~/lsp"} {
 		root := Empty(s)
 		perm := r.Perm(n)
@@ -392,7 +392,7 @@ func TestLargeLists(t *testing.T) {
 			if len(errs) > 0 {
 				t.Fatal(errs)
 			}
-			if k%500 == 0 || k > n-20 {
+			if k%300 == 0 || k > n-10 {
 				check(t, root)
 				checkDiff(t, old, root)
 				checkDiff(t, full, root)
