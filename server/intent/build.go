@@ -33,6 +33,7 @@ func (i *Intent) Build(prev *State, old, new *tree.Node) (*Result, yangerr.List)
 		next.change(after, r, true)
 	}
 	t.spread(before, after)
+	after.spreadNode(t)
 	b := builder{before: before, after: after, touched: t}
 	result := b.run()
 	if len(after.errors) > 0 {
@@ -141,7 +142,11 @@ func (i *Intent) enter(t *touched, n *tree.Node) {
 // spread adds every object whose translation depends on a touched one, in
 // either configuration.
 func (t *touched) spread(views ...*view) {
-	queue := t.refs()
+	queue := make([]ref, 0, len(t.objects))
+	for r := range t.objects {
+		queue = append(queue, r)
+	}
+	views = slices.DeleteFunc(views, func(v *view) bool { return v.state.uses.Len() == 0 })
 	add := func(k kind, names ...string) {
 		for _, name := range names {
 			if r := (ref{k, name}); !t.objects[r] {
@@ -182,9 +187,6 @@ func (t *touched) spread(views ...*view) {
 				}
 			}
 		}
-	}
-	for _, v := range views {
-		v.spreadNode(t)
 	}
 }
 

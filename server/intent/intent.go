@@ -48,7 +48,8 @@ type Intent struct {
 	blocks, sections, lsps, bidirs          *schema.Node // the lists
 	tunnels, megs                           *schema.Node
 	lists                                   map[*schema.Node]kind
-	above                                   map[*schema.Node]bool // ancestors of the lists and of the container
+	homes                                   map[*schema.Node]tree.Path // paths of the containers that hold the lists, and of node
+	above                                   map[*schema.Node]bool      // ancestors of the lists and of the container
 	nodePlan, blockPlan, sectionPlan        *plan
 	lspPlan, bidirPlan, tunnelPlan, megPlan *plan
 }
@@ -86,6 +87,10 @@ func New(o Options) (*Intent, error) {
 		i.sections: section, i.lsps: staticLSP, i.bidirs: bidirectionalLSP, i.tunnels: tunnel, i.megs: meg,
 	}
 	i.above = map[*schema.Node]bool{}
+	i.homes = map[*schema.Node]tree.Path{i.node: containerPath(i.node)}
+	for _, n := range []*schema.Node{i.blocks, i.sections, i.lsps, i.bidirs, i.tunnels, i.megs} {
+		i.homes[n.Parent] = containerPath(n.Parent)
+	}
 	for _, n := range []*schema.Node{i.blocks, i.sections, i.lsps, i.bidirs, i.tunnels, i.megs, i.node} {
 		for p := n.Parent; p != nil; p = p.Parent {
 			i.above[p] = true
@@ -147,7 +152,7 @@ func (i *Intent) list(k kind) *schema.Node {
 
 func (i *Intent) entryPath(r ref) tree.Path {
 	list := i.list(r.kind)
-	return containerPath(list.Parent).Child(list, key(list, r.name))
+	return i.homes[list.Parent].Child(list, key(list, r.name))
 }
 
 // key is the value of the one key of a list.

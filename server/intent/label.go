@@ -9,7 +9,7 @@ import (
 
 func (v *view) blockPath(index string) tree.Path {
 	list := v.Intent.blocks
-	return containerPath(list.Parent).Child(list, key(list, index))
+	return v.home(list.Parent).Child(list, key(list, index))
 }
 
 // checkBlocks holds the label blocks against each other, and all labels against

@@ -15,7 +15,7 @@ import (
 // checkNode holds the identifiers of the node against RFC 6370.
 func (v *view) checkNode() {
 	if v.node().NodeId != nil && nodeID(v.node().NodeId) == 0 {
-		v.fail(below(containerPath(v.Intent.node), "node-id"), "node-id-zero", "0.0.0.0 is not a Node_ID")
+		v.fail(below(v.home(v.Intent.node), "node-id"), "node-id-zero", "0.0.0.0 is not a Node_ID")
 	}
 }
 

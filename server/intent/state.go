@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/btree"
 
@@ -35,7 +36,10 @@ type ref struct {
 }
 
 func (r ref) compare(o ref) int {
-	return cmp.Or(cmp.Compare(r.kind, o.kind), cmp.Compare(r.name, o.name))
+	if r.kind != o.kind {
+		return cmp.Compare(r.kind, o.kind)
+	}
+	return strings.Compare(r.name, o.name)
 }
 
 // use says that the object from refers to the object to.
@@ -81,10 +85,16 @@ func (i *Intent) emptyState() *State {
 		intent: i,
 		root:   tree.Empty(i.schema),
 		uses: btree.NewBTreeG(func(a, b use) bool {
-			return cmp.Or(a.to.compare(b.to), a.from.compare(b.from)) < 0
+			if c := a.to.compare(b.to); c != 0 {
+				return c < 0
+			}
+			return a.from.compare(b.from) < 0
 		}),
 		labels: btree.NewBTreeG(func(a, b label) bool {
-			return cmp.Or(cmp.Compare(a.space, b.space), cmp.Compare(a.value, b.value), cmp.Compare(a.lsp, b.lsp)) < 0
+			if a.value == b.value && a.space == b.space {
+				return a.lsp < b.lsp
+			}
+			return a.space < b.space || a.space == b.space && a.value < b.value
 		}),
 		ports: btree.NewBTreeG(func(a, b port) bool {
 			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.vlan, b.vlan), cmp.Compare(a.section, b.section)) < 0

@@ -44,14 +44,18 @@ func (i *Intent) view(s *State) *view {
 	}
 }
 
-// instance returns the node below containers that s stands for, or nil.
+// instance returns the node of a container that home knows, or nil.
 func (v *view) instance(s *schema.Node) *tree.Node {
 	n := v.state.root
-	for _, step := range containerPath(s) {
-		n = n.Child(step.Node)
+	home := v.home(s)
+	for at := range home {
+		n = n.Child(home[at].Node)
 	}
 	return n
 }
+
+// home returns the path of a container that holds one of our lists, or of node.
+func (v *view) home(s *schema.Node) tree.Path { return v.homes[s] }
 
 func read[T any](v *view, cache map[string]*T, p *plan, list *schema.Node, name string) *T {
 	if c, ok := cache[name]; ok {
@@ -59,7 +63,7 @@ func read[T any](v *view, cache map[string]*T, p *plan, list *schema.Node, name 
 	}
 	c, err := decodeInto[T](p, v.instance(list.Parent).Child(list).Entry(key(list, name)))
 	if err != nil {
-		v.fail(containerPath(list.Parent).Child(list, key(list, name)), "decode", "%v", err)
+		v.fail(v.home(list.Parent).Child(list, key(list, name)), "decode", "%v", err)
 	}
 	cache[name] = c
 	return c
@@ -90,7 +94,7 @@ func (v *view) node() *nodeConfig {
 	if v.nodeConfig == nil {
 		c, err := decodeOrDefault[nodeConfig](v.nodePlan, v.instance(v.Intent.node))
 		if err != nil {
-			v.fail(containerPath(v.Intent.node), "decode", "%v", err)
+			v.fail(v.home(v.Intent.node), "decode", "%v", err)
 		}
 		v.nodeConfig = c
 	}
@@ -104,7 +108,7 @@ func (v *view) blocks() []*blockConfig {
 		for e := range v.instance(v.Intent.blocks.Parent).Child(v.Intent.blocks).Children() {
 			b, err := decodeInto[blockConfig](v.blockPlan, e)
 			if err != nil {
-				v.fail(containerPath(v.Intent.blocks), "decode", "%v", err)
+				v.fail(v.home(v.Intent.blocks.Parent), "decode", "%v", err)
 				continue
 			}
 			v.blockList = append(v.blockList, b)

@@ -58,7 +58,8 @@ func generate(dir, out string) error {
 			// ietf-alarms has a union with a default.
 			GenerateSimpleUnions: true,
 		})
-	var files []string
+	// The identities of interface types are in a module that nothing imports.
+	files := []string{filepath.Join(dir, "standard", "iana-if-type.yang")}
 	for _, m := range modules {
 		files = append(files, filepath.Join(dir, m+".yang"))
 	}

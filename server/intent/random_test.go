@@ -1,0 +1,211 @@
+package intent
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/server/tree"
+)
+
+// model is a small random configuration: few names and few labels, so that
+// references and conflicts are frequent.
+type model struct {
+	settings string         // of the node
+	blocks   string         // all label blocks
+	objects  map[ref]string // XML of each entry
+	random   *rand.Rand
+}
+
+func newModel(seed uint64) *model {
+	return &model{objects: map[ref]string{}, random: rand.New(rand.NewPCG(seed, 1))}
+}
+
+func (m *model) pick(options ...string) string { return options[m.random.IntN(len(options))] }
+
+func (m *model) name(prefix string, n int) string { return fmt.Sprint(prefix, m.random.IntN(n)) }
+
+// existing returns the name of an object of a kind, "" when there is none.
+func (m *model) existing(k kind) string {
+	var names []string
+	for r := range m.objects {
+		if r.kind == k {
+			names = append(names, r.name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return m.pick(names...)
+}
+
+func leaf(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	return "<" + name + ">" + value + "</" + name + ">"
+}
+
+// mutate changes one object, or removes it.
+func (m *model) mutate() {
+	label := func() string { return fmt.Sprint(100 + m.random.IntN(12)) }
+	admin := m.pick("", "", "", leaf("admin-state", "down"))
+	switch m.random.IntN(12) {
+	case 0:
+		m.settings = leaf("node-id", m.pick("192.0.2.1", "192.0.2.2", "")) + leaf("global-id", m.pick("", "7")) + leaf("ttl-mode", m.pick("", "short-pipe"))
+		m.blocks = m.pick("", "<mpls-label-block><index>a</index><start-label>100</start-label><end-label>"+label()+"</end-label></mpls-label-block>")
+		return
+	case 1, 2:
+		name := m.name("s", 3)
+		m.objects[ref{section, name}] = leaf("name", name) + leaf("interface", m.pick("eth0", "eth1", "eth2")) + leaf("if-num", name[1:]+"1") +
+			m.pick("", "<peer>"+leaf("node-id", "192.0.2.9")+leaf("if-num", "1")+"</peer>") + leaf("vlan-id", m.pick("", "5")) + admin
+	case 3, 4, 5, 6:
+		name := m.name("l", 8)
+		hop := leaf("outgoing-section", m.existing(section))
+		if t := m.existing(tunnel); t != "" && m.random.IntN(3) == 0 {
+			hop = leaf("outgoing-tunnel", t)
+		}
+		in := "<in-segment>" + leaf("incoming-label", label()) + leaf("incoming-section", m.pick("", "", m.existing(section))) + "</in-segment>"
+		out := "<out-segment><nhlfe-single>" + hop + "<mpls-label-stack><entry><id>0</id>" + leaf("label", label()) + "</entry></mpls-label-stack></nhlfe-single></out-segment>"
+		m.objects[ref{staticLSP, name}] = leaf("name", name) + admin + m.pick(
+			leaf("operation", "impose-and-forward")+m.pick("", "<in-segment>"+leaf("ip-prefix", m.pick("198.51.100.0/24", "203.0.113.0/24"))+"</in-segment>")+out,
+			leaf("operation", "impose-and-forward")+out,
+			leaf("operation", "pop-and-lookup")+in,
+			leaf("operation", "pop-and-lookup")+in,
+			leaf("operation", "swap-and-forward")+in+out,
+			leaf("operation", "swap-and-forward")+out)
+	case 7, 8:
+		name := m.name("b", 3)
+		m.objects[ref{bidirectionalLSP, name}] = leaf("name", name) + leaf("forward-lsp", m.existing(staticLSP)) + leaf("reverse-lsp", m.existing(staticLSP)) +
+			"<lsp-id><source><node-id>192.0.2.1</node-id><tunnel-num>1</tunnel-num></source><destination><node-id>192.0.2.5</node-id><tunnel-num>1</tunnel-num></destination><lsp-num>1</lsp-num></lsp-id>"
+	case 9:
+		name := m.name("t", 3)
+		m.objects[ref{tunnel, name}] = leaf("name", name) + leaf("tunnel-num", name[1:]) + admin + "<destination><node-id>192.0.2.5</node-id></destination>" +
+			"<lsp><lsp-num>1</lsp-num>" + m.pick(leaf("static-lsp", m.existing(staticLSP)), leaf("bidirectional-lsp", m.existing(bidirectionalLSP))) + "</lsp>"
+	case 10:
+		name := m.name("m", 4)
+		m.objects[ref{meg, name}] = leaf("name", name) + admin + m.pick(leaf("section", m.existing(section)), leaf("bidirectional-lsp", m.existing(bidirectionalLSP))) + "<mep/>"
+	case 11:
+		kinds := []kind{section, staticLSP, bidirectionalLSP, tunnel, meg}
+		k := kinds[m.random.IntN(len(kinds))]
+		delete(m.objects, ref{k, m.existing(k)})
+	}
+}
+
+func (m *model) xml() []byte {
+	var b strings.Builder
+	list := func(k kind, element string) {
+		var names []string
+		for r := range m.objects {
+			if r.kind == k {
+				names = append(names, r.name)
+			}
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			b.WriteString("<" + element + ">" + m.objects[ref{k, name}] + "</" + element + ">")
+		}
+	}
+	b.WriteString(`<mpls-tp xmlns="urn:tandem:yang:mtp-node"><node>` + m.settings + `</node><mpls-label-blocks>` + m.blocks + `</mpls-label-blocks><sections>`)
+	list(section, "section")
+	b.WriteString(`</sections><lsps xmlns="urn:tandem:yang:mtp-lsp">`)
+	list(staticLSP, "static-lsp")
+	list(bidirectionalLSP, "bidirectional-lsp")
+	b.WriteString(`</lsps><tunnels xmlns="urn:tandem:yang:mtp-lsp">`)
+	list(tunnel, "tunnel")
+	b.WriteString(`</tunnels><oam xmlns="urn:tandem:yang:mtp-oam">`)
+	list(meg, "meg")
+	b.WriteString(`</oam></mpls-tp>`)
+	return []byte(b.String())
+}
+
+// engines is what the engines hold after the deltas so far.
+type engines struct {
+	objects map[dataplane.Key]string
+	megs    map[string]string
+}
+
+func (e *engines) apply(r *Result) {
+	for _, o := range r.Dataplane.Put {
+		e.objects[o.Key()] = o.String()
+	}
+	for _, k := range r.Dataplane.Delete {
+		delete(e.objects, k)
+	}
+	for _, m := range r.OAM.Put {
+		e.megs[m.Name] = megText(m)
+	}
+	for _, name := range r.OAM.Delete {
+		delete(e.megs, name)
+	}
+}
+
+func (e *engines) String() string {
+	var lines []string
+	for _, o := range e.objects {
+		lines = append(lines, o)
+	}
+	for _, m := range e.megs {
+		lines = append(lines, "meg "+m)
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// TestDeltasAddUp walks through random configurations. At every step the deltas
+// so far leave the engines with what the whole configuration gives from nothing,
+// and a change is refused exactly when the whole configuration is.
+func TestDeltasAddUp(t *testing.T) {
+	i := newIntent(t, everything())
+	accepted, refused := 0, 0
+	for seed := range uint64(20) {
+		m := newModel(seed)
+		state := build(t, i, nil, tree.Empty(i.schema)).State
+		held := &engines{map[dataplane.Key]string{}, map[string]string{}}
+		for step := range 120 {
+			saved := model{m.settings, m.blocks, map[ref]string{}, nil}
+			for r, x := range m.objects {
+				saved.objects[r] = x
+			}
+			for range 1 + m.random.IntN(3) {
+				m.mutate()
+			}
+			root := config(t, i.schema, m.xml())
+			whole, wholeErrors := i.Build(nil, nil, root)
+			result, errs := i.Build(state, state.Root(), root)
+			if (len(errs) == 0) != (len(wholeErrors) == 0) {
+				t.Fatalf("seed %d step %d: the change gives %v, the whole configuration %v\n%s", seed, step, errs, wholeErrors, m.xml())
+			}
+			if len(errs) > 0 {
+				refused++
+				m.settings, m.blocks, m.objects = saved.settings, saved.blocks, saved.objects
+				continue
+			}
+			accepted++
+			for _, o := range result.Dataplane.Put {
+				if held.objects[o.Key()] == o.String() {
+					t.Errorf("seed %d step %d: %s is put again without a change", seed, step, o)
+				}
+			}
+			state = result.State
+			held.apply(result)
+			want := &engines{map[dataplane.Key]string{}, map[string]string{}}
+			want.apply(whole)
+			if held.String() != want.String() {
+				t.Fatalf("seed %d step %d: the engines hold\n%s\nwant\n%s", seed, step, held, want)
+			}
+			if n, w := state.uses.Len(), whole.State.uses.Len(); n != w || state.labels.Len() != whole.State.labels.Len() ||
+				state.ports.Len() != whole.State.ports.Len() || state.clients.Len() != whole.State.clients.Len() {
+				t.Fatalf("seed %d step %d: the State has %d uses, from nothing it has %d", seed, step, n, w)
+			}
+		}
+	}
+	t.Logf("%d changes accepted, %d refused", accepted, refused)
+	if accepted < 300 || refused < 300 {
+		t.Errorf("%d changes accepted, %d refused: the walk is not worth much", accepted, refused)
+	}
+}
