@@ -19,9 +19,10 @@ import (
 
 // Driver implements dataplane.Driver.
 type Driver struct {
-	events chan dataplane.Event
+	caps dataplane.Capabilities
 
 	mu       sync.Mutex
+	events   chan dataplane.Event
 	closed   bool
 	ports    map[string]Port
 	routes   []Route
@@ -65,6 +66,7 @@ type spaceLabel struct {
 // New returns a data plane on the given ports.
 func New(ports ...Port) *Driver {
 	d := &Driver{
+		caps:     capabilities(),
 		events:   make(chan dataplane.Event, 64),
 		ports:    map[string]Port{},
 		sections: map[string]dataplane.Section{},
@@ -81,7 +83,9 @@ func New(ports ...Port) *Driver {
 }
 
 // Capabilities lists everything that forwarding in memory does.
-func (d *Driver) Capabilities() dataplane.Capabilities {
+func (d *Driver) Capabilities() dataplane.Capabilities { return d.caps }
+
+func capabilities() dataplane.Capabilities {
 	c := dataplane.Capabilities{
 		Driver: "fake", Features: map[dataplane.Feature]bool{},
 		MaxImpose: 16, MaxReceive: 16, MaxLabel: dataplane.MaxLabel,
@@ -98,7 +102,6 @@ func (d *Driver) Capabilities() dataplane.Capabilities {
 
 // Prepare refuses what Capabilities lacks.
 func (d *Driver) Prepare(_ context.Context, ops []dataplane.Op) error {
-	c := d.Capabilities()
 	for _, op := range ops {
 		if op.Verb == dataplane.Delete {
 			continue
@@ -106,7 +109,7 @@ func (d *Driver) Prepare(_ context.Context, ops []dataplane.Op) error {
 		if err := dataplane.Validate(op.Object); err != nil {
 			return err
 		}
-		if err := c.Check(op.Object); err != nil {
+		if err := d.caps.Check(op.Object); err != nil {
 			return err
 		}
 	}

@@ -179,11 +179,13 @@ func (r *Reconciler) Start(ctx context.Context, desired []dataplane.Object) erro
 		r.audit = true
 	}
 	ops := plan.Full(actual, desired)
-	for _, o := range desired {
-		r.note(o.Key(), Applied, "")
-	}
 	for _, op := range ops {
 		r.mark(op.Key)
+	}
+	for _, o := range desired {
+		if _, todo := r.dirty[o.Key()]; !todo {
+			r.note(o.Key(), Applied, "")
+		}
 	}
 	r.opt.Log.Info("data plane adopted", "driver", r.opt.Driver.Capabilities().Driver,
 		"objects", len(actual), "desired", len(desired), "changes", len(ops))
