@@ -23,6 +23,10 @@ const (
 	// can have.
 	maxPeriod = 60 * second
 
+	// forgetTime is how long after the detection time a peer that stays
+	// silent keeps its discriminator here.
+	forgetTime = 7 * second / 2
+
 	// reportDelay is how long a change that is neither of the state nor of a
 	// defect waits for others before the observer hears of it: the Poll
 	// exchange makes several, and a hostile peer as many as it likes.
@@ -136,6 +140,7 @@ type machine struct {
 	misExit, perExit, enExit       int64
 	misPeriod, perPeriod, enPeriod int64 // Longest period seen since the defect was entered.
 	extraAt                        int64 // Generic cell rate: when the burst is wholly recovered.
+	forgetAt                       int64 // When the silent peer's discriminator is forgotten.
 	reportAt                       int64 // When to tell of changes nobody has been told of.
 }
 
@@ -144,7 +149,7 @@ func newMachine(localDiscr uint32, seed uint64) machine {
 	return machine{
 		localDiscr: localDiscr, rng: seed | 1, state: oam.AdminDown, remoteState: oam.Down, remoteMinRx: 1,
 		txAt: oam.Forever, cvAt: oam.Forever, detectAt: oam.Forever,
-		misExit: oam.Forever, perExit: oam.Forever, enExit: oam.Forever, reportAt: oam.Forever,
+		misExit: oam.Forever, perExit: oam.Forever, enExit: oam.Forever, forgetAt: oam.Forever, reportAt: oam.Forever,
 	}
 }
 
@@ -199,7 +204,7 @@ func (m *machine) hear(now int64, ev event, fx *effects) {
 
 // nextDeadline says when a timer event is due.
 func (m *machine) nextDeadline() int64 {
-	return min(m.txAt, m.cvAt, m.detectAt, m.misExit, m.perExit, m.enExit, m.reportAt)
+	return min(m.txAt, m.cvAt, m.detectAt, m.misExit, m.perExit, m.enExit, m.forgetAt, m.reportAt)
 }
 
 // configure takes a new configuration; what did not change goes on.
@@ -253,7 +258,7 @@ func (m *machine) disable(now int64, fx *effects) {
 	for d := range oam.NumDefects {
 		m.leave(d, now, fx)
 	}
-	m.detectAt, m.cvAt = oam.Forever, oam.Forever
+	m.detectAt, m.forgetAt, m.cvAt = oam.Forever, oam.Forever, oam.Forever
 	m.setIntervals(max(slowInterval, m.cfg.TxInterval), slowInterval)
 	m.txAt = now + m.jitter(slowInterval)
 	m.sendExtra(now, fx)
@@ -263,7 +268,7 @@ func (m *machine) disable(now int64, fx *effects) {
 func (m *machine) timer(now, seen int64, fx *effects) {
 	if m.detectAt <= seen {
 		at := m.detectAt
-		m.detectAt = oam.Forever
+		m.detectAt, m.forgetAt = oam.Forever, at+forgetTime
 		m.enter(oam.LossOfContinuity, at, fx)
 		m.input(timerExpired, now, at, fx)
 		// RFC 6428 section 3.2: a sink that sends 5 keeps it, and a
@@ -286,6 +291,9 @@ func (m *machine) timer(now, seen int64, fx *effects) {
 	if m.enExit <= seen {
 		m.leave(oam.UnexpectedEncapsulation, m.enExit, fx)
 	}
+	if m.forgetAt <= seen {
+		m.forget(now, fx)
+	}
 	if m.reportAt <= now {
 		fx.note(note{Kind: oam.StateChanged, Time: now})
 	}
@@ -299,6 +307,23 @@ func (m *machine) timer(now, seen int64, fx *effects) {
 			m.cvAt = now + cvInterval
 		}
 	}
+}
+
+// forget makes the peer unknown again. RFC 5880 section 6.8.1 does so with
+// the detection time, RFC 6428 would rather keep the discriminator over Down.
+// Kept for ever, two ends that were each misled by a stray packet would
+// reflect a discriminator the other does not have, and drop each other's
+// packets until an operator comes; or both be silent for a
+// RequiredMinRxInterval of 0 that neither sent.
+func (m *machine) forget(now int64, fx *effects) {
+	m.forgetAt = oam.Forever
+	if m.remoteDiscr == 0 {
+		return
+	}
+	m.remoteDiscr = 0
+	m.setRemoteMinRx(now, 1)
+	fx.Changed = true
+	m.sendExtra(now, fx)
 }
 
 // periodic sends the packet that is due and plans the next.
@@ -324,6 +349,7 @@ func (m *machine) periodic(now int64, fx *effects) {
 // from "Set bfd.RemoteDiscr" on).
 func (m *machine) receive(now, at int64, p *Packet, fx *effects) {
 	m.matched = m.matched || p.YourDiscr == m.localDiscr
+	m.forgetAt = oam.Forever
 	newDiscr := m.remoteDiscr != p.MyDiscr
 	minTx, minRx := int64(p.DesiredMinTx)*1000, int64(p.RequiredMinRx)*1000
 	if newDiscr || m.remoteState != p.State || m.remoteDiag != p.Diag || m.remoteMinTx != minTx ||

@@ -322,7 +322,7 @@ func (s *script) checkSent(n *node, f []string) {
 func (s *script) inject(n *node, text string) {
 	m := s.megs[n.name]
 	rx := oam.Rx{Time: s.now, Section: "s", Label: m.RxLabel, HasLabel: m.RxHasLabel}
-	if data, ok := strings.CutPrefix(text, "hex "); ok {
+	if data, ok := strings.CutPrefix(text, "hex"); ok {
 		b, err := hex.DecodeString(strings.ReplaceAll(data, " ", ""))
 		if err != nil {
 			s.failf("%v", err)
