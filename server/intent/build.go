@@ -58,8 +58,9 @@ func (i *Intent) index(root *tree.Node) *State {
 // touched collects what a change is about.
 type touched struct {
 	objects        map[ref]bool
-	blocks, nodeID bool // label blocks; identifiers of the node
-	ttlMode        bool
+	blocks  bool // label blocks
+	nodeID  bool // identifiers of the node
+	ttlMode bool
 }
 
 // refs lists the objects by kind and name.
@@ -109,7 +110,7 @@ func (i *Intent) within(t *touched, p tree.Path) bool {
 
 func (t *touched) setting(name string) {
 	switch name {
-	case "node-id", "global-id":
+	case "node-id", "global-id", "icc", "country-code":
 		t.nodeID = true
 	case "ttl-mode":
 		t.ttlMode = true

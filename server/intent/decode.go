@@ -3,6 +3,7 @@ package intent
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/openconfig/ygot/ygot"
 
@@ -32,24 +33,27 @@ type enumerated interface {
 }
 
 // newPlan compares the generated struct with the schema node. A configuration
-// node that the struct cannot hold is an error; state is left out.
-func newPlan(model any, n *schema.Node) (*plan, error) { return planFor(reflect.TypeOf(model), n) }
+// node that the struct cannot hold is an error; state, and what the modules in
+// stored add, is left out.
+func newPlan(model any, n *schema.Node, stored []string) (*plan, error) {
+	return planFor(reflect.TypeOf(model), n, stored)
+}
 
-func planFor(t reflect.Type, n *schema.Node) (*plan, error) {
+func planFor(t reflect.Type, n *schema.Node, stored []string) (*plan, error) {
 	byName := map[string]int{}
 	for i := range t.NumField() {
 		byName[t.Field(i).Tag.Get("path")] = i
 	}
 	p := &plan{typ: t, fields: make([]field, len(n.Children()))}
 	for _, c := range n.Children() {
-		if !c.Config {
+		if !c.Config || slices.Contains(stored, c.Module.Name) {
 			continue
 		}
 		at, ok := byName[c.Name]
 		if !ok {
 			return nil, fmt.Errorf("the generated type %s has no field for %s: run go generate ./gen", t.Name(), c.Path())
 		}
-		f, err := fieldFor(t.Field(at).Type, c)
+		f, err := fieldFor(t.Field(at).Type, c, stored)
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +72,7 @@ func planFor(t reflect.Type, n *schema.Node) (*plan, error) {
 	return p, nil
 }
 
-func fieldFor(t reflect.Type, c *schema.Node) (f field, err error) {
+func fieldFor(t reflect.Type, c *schema.Node, stored []string) (f field, err error) {
 	unfit := func() (field, error) {
 		return f, fmt.Errorf("the generated type %s cannot hold %s", t, c.Path())
 	}
@@ -77,12 +81,12 @@ func fieldFor(t reflect.Type, c *schema.Node) (f field, err error) {
 		if t.Kind() != reflect.Pointer {
 			return unfit()
 		}
-		f.plan, err = planFor(t.Elem(), c)
+		f.plan, err = planFor(t.Elem(), c, stored)
 	case schema.List:
 		if t.Kind() != reflect.Map || len(c.Keys) != 1 {
 			return unfit()
 		}
-		f.plan, err = planFor(t.Elem().Elem(), c)
+		f.plan, err = planFor(t.Elem().Elem(), c, stored)
 	case schema.Leaf:
 		if f.set = setter(t); f.set == nil {
 			return unfit()

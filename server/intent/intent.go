@@ -110,7 +110,7 @@ func New(o Options) (*Intent, error) {
 		{&i.megPlan, mtp.MtpNode_MplsTp_Oam_Meg{}, i.megs},
 	} {
 		var err error
-		if *want.plan, err = newPlan(want.model, want.node); err != nil {
+		if *want.plan, err = newPlan(want.model, want.node, o.Stored); err != nil {
 			return nil, fmt.Errorf("intent: %w", err)
 		}
 	}

@@ -21,11 +21,17 @@ import (
 // served compiles what the element serves; without leaves modules out.
 func served(t testing.TB, without ...string) *schema.Schema {
 	t.Helper()
+	return compile(t, schema.Options{}, without...)
+}
+
+// compile adds what the element serves to o.
+func compile(t testing.TB, o schema.Options, without ...string) *schema.Schema {
+	t.Helper()
 	sources, err := yang.Sources()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := schema.Options{Features: map[string][]string{}}
+	o.Features = map[string][]string{}
 	for _, s := range sources {
 		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
 	}
@@ -286,6 +292,20 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// TestSettingOfTheNodeChecksItsUsers takes the carrier code away from a node
+// whose MEG needs it.
+func TestSettingOfTheNodeChecksItsUsers(t *testing.T) {
+	i := newIntent(t, everything())
+	with := bytes.Replace(baseXML(t), []byte("<meg><name>ms</name><section>west</section><mep/></meg>"),
+		[]byte("<meg><name>ms</name><icc-based>X</icc-based><section>west</section><mep><mep-id>1</mep-id><remote-mep-id>2</remote-mep-id><cv><enabled>false</enabled></cv></mep></meg>"), 1)
+	withICC := bytes.Replace(with, []byte("<name>a</name>"), []byte("<name>a</name><icc>ABC</icc>"), 1)
+	prev := build(t, i, nil, config(t, i.schema, withICC)).State
+	_, errs := i.Build(prev, prev.Root(), config(t, i.schema, with))
+	if len(errs) != 1 || errs[0].AppTag != "icc-missing" {
+		t.Errorf("Build = %v, want icc-missing", errs)
+	}
+}
+
 // TestBuildForgivesALostState gives Build a State of another configuration.
 func TestBuildForgivesALostState(t *testing.T) {
 	i := newIntent(t, everything())
@@ -355,6 +375,30 @@ func TestCoverage(t *testing.T) {
 		if !leafs[strings.TrimSuffix(path, "/")] {
 			t.Errorf("the table of owners names %s, which the schema does not have", path)
 		}
+	}
+}
+
+// TestModuleOfTheOperator adds a leaf to our LSPs, which somebody else acts upon.
+func TestModuleOfTheOperator(t *testing.T) {
+	const module = `module acme-lsp { yang-version 1.1; namespace "urn:acme"; prefix acme;
+		import mtp-node { prefix mtp; } import mtp-lsp { prefix lsp; }
+		augment "/mtp:mpls-tp/lsp:lsps/lsp:static-lsp" { leaf ticket { type string; } container cost { leaf value { type uint8; } } } }`
+	s := compile(t, schema.Options{
+		Sources:   []schema.Source{{Name: "acme-lsp.yang", Text: []byte(module)}},
+		Implement: []string{"acme-lsp"},
+	})
+	if _, err := New(Options{Schema: s, Capabilities: everything()}); err == nil || !strings.Contains(err.Error(), "ticket") {
+		t.Errorf("New = %v, want an error that names the leaf ticket", err)
+	}
+	i, err := New(Options{Schema: s, Capabilities: everything(), Stored: []string{"acme-lsp"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	xml := bytes.Replace(baseXML(t), []byte("<name>through</name>"),
+		[]byte(`<name>through</name><ticket xmlns="urn:acme">42</ticket><cost xmlns="urn:acme"><value>1</value></cost>`), 1)
+	prev := build(t, i, nil, config(t, s, baseXML(t))).State
+	if got := text(build(t, i, prev, config(t, s, xml))); got != "" {
+		t.Errorf("a leaf of the operator changes the engines: %s", got)
 	}
 }
 

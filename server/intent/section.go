@@ -12,10 +12,13 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// checkNode holds the identifiers of the node against RFC 6370.
+// checkNode holds the identifiers of the node against RFC 6370 and RFC 6923.
 func (v *view) checkNode() {
 	if v.node().NodeId != nil && nodeID(v.node().NodeId) == 0 {
 		v.fail(below(v.home(v.Intent.node), "node-id"), "node-id-zero", "0.0.0.0 is not a Node_ID")
+	}
+	if v.node().CountryCode != nil && v.node().Icc == nil {
+		v.fail(below(v.home(v.Intent.node), "country-code"), "icc-missing", "a country code needs the ITU carrier code of the node")
 	}
 }
 
