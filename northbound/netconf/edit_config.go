@@ -1,0 +1,102 @@
+package netconf
+
+import (
+	"slices"
+
+	"github.com/tandem-ne/tandem/server/codec"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// editConfig holds the parameters of <edit-config> (RFC 6241 section 7.2).
+type editConfig struct {
+	target      string
+	operation   tree.Op
+	testOption  string // empty where the client gave none
+	errorOption string
+	edits       []tree.Edit
+	hasConfig   bool
+}
+
+// parseEditConfig reads <edit-config>. Only the candidate can be edited.
+func parseEditConfig(q *request) (func() error, error) {
+	e := editConfig{operation: tree.Merge, errorOption: "stop-on-error"}
+	err := q.params(map[string]func() error{
+		"target": func() (err error) { e.target, err = q.datastoreName([]string{"candidate"}, nil); return err },
+		"default-operation": func() error {
+			if e.hasConfig {
+				return yangerr.New(yangerr.BadElement, nil, "<default-operation> must come before <config>").WithType(yangerr.Protocol).
+					WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: "default-operation"})
+			}
+			word, err := q.word("merge", "replace", "none")
+			e.operation = map[string]tree.Op{"merge": tree.Merge, "replace": tree.Replace, "none": tree.None}[word]
+			return err
+		},
+		"test-option": func() (err error) {
+			e.testOption, err = q.word("test-then-set", "set", "test-only")
+			return err
+		},
+		"error-option": func() (err error) {
+			e.errorOption, err = q.word("stop-on-error", "continue-on-error", "rollback-on-error")
+			return err
+		},
+		"config": func() (err error) {
+			e.hasConfig = true
+			e.edits, err = codec.DecodeEdits(q.srv.schema, q.r, codec.EditOptions{Default: e.operation})
+			return err
+		},
+	})
+	switch {
+	case err != nil:
+	case e.target == "":
+		err = missingElement("<edit-config> needs a <%s>", "target")
+	case !e.hasConfig:
+		err = missingElement("<edit-config> needs a <%s>", "config")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		if err := q.edit(&e); err != nil {
+			return err
+		}
+		return q.ok()
+	}, nil
+}
+
+// edit applies the edits to the candidate as test-option and error-option say.
+// Constraints are checked where the client asks for a test; without a
+// test-option a candidate may break them until it is validated or committed
+// (RFC 7950 section 8.3.3).
+func (q *request) edit(e *editConfig) error {
+	var partial yangerr.List
+	err := q.ds.Update(q.ctx, func(candidate *tree.Node) (*tree.Node, error) {
+		apply := tree.Apply
+		if e.errorOption == "continue-on-error" {
+			apply = tree.ApplyEach
+		}
+		root, errs := apply(candidate, e.edits)
+		switch {
+		case len(errs) == 0:
+		case e.errorOption == "continue-on-error":
+			partial = errs
+		case e.errorOption == "stop-on-error":
+			return nil, errs[:1]
+		default:
+			return nil, errs
+		}
+		if e.testOption == "test-then-set" || e.testOption == "test-only" {
+			if err := q.ds.Validate(q.ctx, root); err != nil {
+				return nil, slices.Concat(partial, yangerr.From(err))
+			}
+		}
+		if e.testOption == "test-only" {
+			return candidate, nil
+		}
+		return root, nil
+	})
+	if err != nil {
+		return err
+	}
+	return partial.Err()
+}

@@ -1,0 +1,102 @@
+package netconf
+
+import (
+	"time"
+
+	"github.com/tandem-ne/tandem/server/datastore"
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+)
+
+// maxReportedEdits bounds the edit list of one netconf-config-change.
+const maxReportedEdits = 1000
+
+// event returns the notification of ietf-netconf-notifications called name, or
+// nil where the schema does not have it.
+func (s *Server) event(name string) *schema.Node {
+	m := s.schema.Module("ietf-netconf-notifications")
+	if m == nil || !m.Implemented {
+		return nil
+	}
+	return s.schema.Notification(m, name)
+}
+
+// send builds a notification and hands it to the hub.
+func (s *Server) send(n *schema.Node, t time.Time, fill func(*writer)) {
+	w := &writer{b: tree.NewBuilder(tree.New(n)), at: []*schema.Node{n}}
+	fill(w)
+	s.hub.Notify(t, w.b.Seal(), nil)
+}
+
+// sessionParameters writes the grouping common-session-parms of RFC 6470.
+func sessionParameters(w *writer, user string, id uint32, peer string) {
+	w.leaf("username", user)
+	w.number("session-id", id)
+	if host := hostOf(peer); host != "" {
+		w.leaf("source-host", host)
+	}
+}
+
+func (s *Server) notifySessionStart(sess *session) {
+	if n := s.event("netconf-session-start"); n != nil {
+		s.send(n, sess.login, func(w *writer) { sessionParameters(w, sess.user, sess.ds.ID(), sess.peer) })
+	}
+}
+
+func (s *Server) notifySessionEnd(sess *session, reason string) {
+	n := s.event("netconf-session-end")
+	if n == nil {
+		return
+	}
+	s.send(n, s.now(), func(w *writer) {
+		sessionParameters(w, sess.user, sess.ds.ID(), sess.peer)
+		if by := sess.killedBy.Load(); by != 0 && reason == endKilled {
+			w.number("killed-by", by)
+		}
+		w.leaf("termination-reason", reason)
+	})
+}
+
+// watchCommits sends netconf-config-change (RFC 6470 section 2.2) for every
+// commit, whatever protocol it came by.
+func (s *Server) watchCommits() {
+	n := s.event("netconf-config-change")
+	if n == nil {
+		return
+	}
+	s.store.OnCommit(func(c datastore.Commit) {
+		s.send(n, c.Time, func(w *writer) {
+			w.in("changed-by", nil, func() {
+				if c.Session.User == "" {
+					w.leaf("server", "")
+					return
+				}
+				sessionParameters(w, c.Session.User, c.SessionID, c.Session.Peer)
+			})
+			w.leaf("datastore", "running")
+			count := 0
+			for change := range tree.Diff(c.Old, c.New) {
+				if count++; count > maxReportedEdits {
+					break
+				}
+				w.in("edit", nil, func() {
+					w.leaf("target", change.Path.String())
+					w.leaf("operation", operationName(change.Op))
+				})
+			}
+		})
+	})
+}
+
+// operationName is the edit operation that makes a change.
+func operationName(op tree.ChangeOp) string {
+	switch op {
+	case tree.Created:
+		return "create"
+	case tree.Deleted:
+		return "delete"
+	case tree.Modified:
+		return "replace"
+	}
+	return "merge"
+}

@@ -1,0 +1,178 @@
+package netconf
+
+import (
+	"fmt"
+
+	"github.com/tandem-ne/tandem/server/codec"
+	"github.com/tandem-ne/tandem/server/codec/xmltok"
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// filterNode is one element of a subtree filter (RFC 6241 section 6).
+type filterNode struct {
+	space, local string
+	text         string // trimmed; a content match where it is not empty
+	bindings     map[string]string
+	children     []*filterNode
+}
+
+// readFilter reads a <filter>, whose start tag is the current token. A filter
+// without content is not nil: it selects nothing.
+func (q *request) readFilter() (*filterNode, error) {
+	for _, a := range q.r.Attrs() {
+		switch {
+		case a.Is("", "type") || a.Is(nsBase, "type"):
+			if string(a.Value) != "subtree" {
+				return nil, yangerr.New(yangerr.BadAttribute, nil, "a filter of type %q is not supported, only subtree is", a.Value).WithType(yangerr.Protocol).
+					WithInfo(yangerr.Info{Name: yangerr.InfoBadAttribute, Value: "type"}, yangerr.Info{Name: yangerr.InfoBadElement, Value: "filter"})
+			}
+		default:
+			return nil, unknownAttribute(a, "filter", "a subtree filter has the attribute type only")
+		}
+	}
+	f := &filterNode{}
+	if err := q.filterContent(f); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func unknownAttribute(a xmltok.Attr, element, why string) error {
+	return yangerr.New(yangerr.UnknownAttribute, nil, "the element <%s> has the attribute %q: %s", element, a.Local, why).WithType(yangerr.Protocol).
+		WithInfo(yangerr.Info{Name: yangerr.InfoBadAttribute, Value: string(a.Local)}, yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
+}
+
+func (q *request) filterContent(f *filterNode) error {
+	for {
+		kind, err := q.r.Next()
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case xmltok.End:
+			return nil
+		case xmltok.Text:
+			f.text += string(xmltok.TrimSpace(q.r.Text()))
+		case xmltok.Start:
+			c := &filterNode{space: q.r.Space(), local: string(q.r.Local())}
+			// Attribute match expressions (section 6.2.2) select by attributes of the
+			// data. Data that YANG defines has none, so nothing could ever match.
+			if attrs := q.r.Attrs(); len(attrs) > 0 {
+				return unknownAttribute(attrs[0], c.local, "no data of this element has attributes that a filter could match")
+			}
+			c.bindings = map[string]string{}
+			for _, b := range q.r.Bindings() {
+				c.bindings[b.Prefix] = b.Space
+			}
+			if err := q.filterContent(c); err != nil {
+				return err
+			}
+			if c.text != "" && len(c.children) > 0 {
+				return yangerr.New(yangerr.BadElement, nil, "the filter element <%s> has both text and elements", c.local).WithType(yangerr.Protocol).
+					WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: c.local})
+			}
+			f.children = append(f.children, c)
+		}
+	}
+}
+
+// compile turns the filter's content into a selection below root. The result is
+// nil when nothing can match.
+func (f *filterNode) compile(s *schema.Schema, root *schema.Node) *tree.Filter {
+	t := &tree.Filter{Node: root}
+	if len(f.children) == 0 || !f.fill(s, t) {
+		return nil
+	}
+	return t
+}
+
+// fill adds the content of f to t, whose Node f names; false says that nothing
+// can match.
+func (f *filterNode) fill(s *schema.Schema, t *tree.Filter) bool {
+	selects := false // some child is not a content match
+	for _, c := range f.children {
+		n := t.Node.Child(c.local)
+		// An empty namespace is a wildcard (section 6.2.1). Names are unique among
+		// siblings, so that it can stand for one module at most.
+		known := n != nil && (c.space == "" || n.Module.Namespace == c.space)
+		if c.text != "" {
+			v, ok := schema.Value{}, false
+			if known {
+				v, ok = c.value(s, n)
+			}
+			if !ok {
+				return false
+			}
+			t.Content = append(t.Content, tree.Match{Leaf: n, Value: v})
+			continue
+		}
+		selects = true
+		if !known {
+			continue // what the schema does not know selects nothing
+		}
+		below := &tree.Filter{Node: n}
+		switch {
+		case len(c.children) == 0:
+			below.All = true
+		case n.Kind != schema.Container && n.Kind != schema.List || !c.fill(s, below):
+			continue
+		}
+		t.Children = append(t.Children, below)
+	}
+	t.All = !selects
+	if selects && len(t.Children) == 0 {
+		// The conditions still select their own leafs (section 6.2.5).
+		for _, m := range t.Content {
+			t.Children = append(t.Children, &tree.Filter{Node: m.Leaf, All: true})
+		}
+		return len(t.Content) > 0
+	}
+	return true
+}
+
+// value reads the text of a content match; what is not a value of the leaf
+// matches nothing.
+func (f *filterNode) value(s *schema.Schema, leaf *schema.Node) (schema.Value, bool) {
+	if leaf.Kind != schema.Leaf && leaf.Kind != schema.LeafList {
+		return schema.Value{}, false
+	}
+	v, err := leaf.Type.Parse(f.text, bindingResolver{s, f.bindings})
+	return v, err == nil
+}
+
+// bindingResolver gives prefixes the meaning of XML namespace declarations.
+type bindingResolver struct {
+	schema   *schema.Schema
+	bindings map[string]string
+}
+
+func (r bindingResolver) Module(prefix string) *schema.Module {
+	return r.schema.ModuleByNamespace(r.bindings[prefix])
+}
+
+// withDefaults is the parameter of RFC 6243 section 4.5.1.
+const (
+	withDefaults   = "with-defaults"
+	nsWithDefaults = "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
+)
+
+// readWithDefaults reads the parameter into mode.
+func (q *request) readWithDefaults(mode *tree.DefaultsMode) func() error {
+	return func() error {
+		if q.srv.schema.Module("ietf-netconf-with-defaults") == nil || q.r.Space() != nsWithDefaults {
+			return unknownElement(q.r, yangerr.Protocol, fmt.Sprintf("there is no parameter <%s> here", withDefaults))
+		}
+		word, err := q.word("explicit", "report-all", "report-all-tagged", "trim")
+		*mode = map[string]tree.DefaultsMode{
+			"explicit": tree.Explicit, "report-all": tree.ReportAll, "report-all-tagged": tree.ReportAllTagged, "trim": tree.Trim,
+		}[word]
+		return err
+	}
+}
+
+// encodeOptions is how data is printed: as a client set it, unless asked otherwise.
+func encodeOptions(mode tree.DefaultsMode) codec.EncodeOptions {
+	return codec.EncodeOptions{Defaults: mode}
+}

@@ -1,0 +1,190 @@
+package netconf
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// endOfMessage ends every message of the framing of RFC 6242 section 4.3.
+const endOfMessage = "]]>]]>"
+
+// maxChunk is the largest chunk-size that RFC 6242 section 4.2 allows.
+const maxChunk = 4294967295
+
+// errFraming is a violation of the chunked framing; the session must end (RFC
+// 6242 section 4.2).
+var errFraming = errors.New("bad framing")
+
+// errMessageSize is a message beyond the limit.
+var errMessageSize = errors.New("the message is too large")
+
+// frameReader splits what a peer sends into messages. It begins with
+// end-of-message framing, in which hello is exchanged.
+type frameReader struct {
+	r       *bufio.Reader
+	chunked bool
+	max     int // octets of one message
+}
+
+func newFrameReader(r io.Reader, limit int) *frameReader {
+	return &frameReader{r: bufio.NewReaderSize(r, 32<<10), max: limit}
+}
+
+// next returns the next message, which is the caller's. It returns io.EOF when
+// the peer has closed between messages.
+func (f *frameReader) next() ([]byte, error) {
+	if f.chunked {
+		return f.nextChunked()
+	}
+	var msg []byte
+	for {
+		part, err := f.r.ReadSlice('>')
+		msg = append(msg, part...)
+		if len(msg) > f.max+len(endOfMessage) {
+			return nil, errMessageSize
+		}
+		switch {
+		case err == nil:
+			if n := len(msg) - len(endOfMessage); n >= 0 && string(msg[n:]) == endOfMessage {
+				return msg[:n], nil
+			}
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(msg) > 0:
+			return nil, io.ErrUnexpectedEOF
+		default:
+			return nil, err
+		}
+	}
+}
+
+// nextChunked reads Chunked-Message = 1*chunk end-of-chunks.
+func (f *frameReader) nextChunked() ([]byte, error) {
+	var msg []byte
+	for first := true; ; first = false {
+		size, err := f.chunkHeader(first)
+		switch {
+		case err != nil:
+			return nil, err
+		case size == 0 && first:
+			return nil, fmt.Errorf("%w: a message without a chunk", errFraming)
+		case size == 0:
+			return msg, nil
+		case size > uint64(f.max-len(msg)):
+			return nil, errMessageSize
+		}
+		// The memory follows what has arrived, not what the header promises.
+		for size > 0 {
+			n := int(min(size, 64<<10))
+			at := len(msg)
+			msg = append(msg, make([]byte, n)...)
+			if _, err := io.ReadFull(f.r, msg[at:]); err != nil {
+				return nil, unexpected(err)
+			}
+			size -= uint64(n)
+		}
+	}
+}
+
+// chunkHeader reads LF "#" chunk-size LF, or LF "##" LF, for which it returns 0.
+func (f *frameReader) chunkHeader(first bool) (uint64, error) {
+	for _, want := range []byte("\n#") {
+		b, err := f.r.ReadByte()
+		if err != nil {
+			if first && want == '\n' {
+				return 0, err
+			}
+			return 0, unexpected(err)
+		}
+		if b != want {
+			return 0, fmt.Errorf("%w: %q where %q is expected", errFraming, b, want)
+		}
+		first = first && want == '\n'
+	}
+	var digits []byte
+	for {
+		b, err := f.r.ReadByte()
+		switch {
+		case err != nil:
+			return 0, unexpected(err)
+		case b == '\n' && string(digits) == "#":
+			return 0, nil
+		case b == '\n' && len(digits) > 0:
+			n, err := strconv.ParseUint(string(digits), 10, 64)
+			if err != nil || n > maxChunk {
+				return 0, fmt.Errorf("%w: chunk-size %q", errFraming, digits)
+			}
+			return n, nil
+		case b == '#' && len(digits) == 0, b >= '1' && b <= '9', b == '0' && len(digits) > 0:
+			digits = append(digits, b)
+		default:
+			return 0, fmt.Errorf("%w: %q in a chunk-size", errFraming, b)
+		}
+		if len(digits) > 10 || len(digits) > 1 && digits[0] == '#' {
+			return 0, fmt.Errorf("%w: chunk-size %q", errFraming, digits)
+		}
+	}
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// frameBuffer is how much of a message a frameWriter holds before it sends a
+// chunk: a reply of any size costs this much memory.
+const frameBuffer = 64 << 10
+
+// frameWriter sends messages. Write adds to the message, end completes it.
+type frameWriter struct {
+	w       io.Writer
+	chunked bool
+	buf     []byte
+	err     error
+}
+
+func (f *frameWriter) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0 && f.err == nil; {
+		n := min(len(rest), frameBuffer-len(f.buf))
+		f.buf = append(f.buf, rest[:n]...)
+		rest = rest[n:]
+		if len(f.buf) >= frameBuffer {
+			f.flush(nil)
+		}
+	}
+	if f.err != nil {
+		return 0, f.err
+	}
+	return len(p), nil
+}
+
+func (f *frameWriter) flush(tail []byte) {
+	if f.err != nil {
+		return
+	}
+	out := f.buf
+	if f.chunked && len(f.buf) > 0 {
+		out = make([]byte, 0, len(f.buf)+len(tail)+16)
+		out = append(out, "\n#"...)
+		out = strconv.AppendInt(out, int64(len(f.buf)), 10)
+		out = append(out, '\n')
+		out = append(out, f.buf...)
+	}
+	out = append(out, tail...)
+	_, f.err = f.w.Write(out)
+	f.buf = f.buf[:0]
+}
+
+// end completes the message and returns the first error of all that was sent.
+func (f *frameWriter) end() error {
+	if f.chunked {
+		f.flush([]byte("\n##\n"))
+	} else {
+		f.flush([]byte(endOfMessage))
+	}
+	return f.err
+}

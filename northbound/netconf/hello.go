@@ -1,0 +1,148 @@
+package netconf
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tandem-ne/tandem/server/codec"
+	"github.com/tandem-ne/tandem/server/codec/xmltok"
+	"github.com/tandem-ne/tandem/server/schema"
+)
+
+// nsBase is the namespace of NETCONF itself.
+const nsBase = codec.NamespaceNETCONF
+
+// The capabilities that decide the framing.
+const (
+	base10 = "urn:ietf:params:netconf:base:1.0"
+	base11 = "urn:ietf:params:netconf:base:1.1"
+)
+
+// capabilities lists what the server's hello announces: the protocol's own
+// capabilities and one URI for each module, as servers of YANG 1.0 modules do
+// (RFC 6020 section 5.6.4), because there are clients that look nowhere else.
+func capabilities(s *schema.Schema) []string {
+	list := []string{
+		base10, base11,
+		"urn:ietf:params:netconf:capability:candidate:1.0",
+		"urn:ietf:params:netconf:capability:validate:1.1",
+		"urn:ietf:params:netconf:capability:rollback-on-error:1.0",
+		"urn:ietf:params:netconf:capability:notification:1.0",
+		"urn:ietf:params:netconf:capability:interleave:1.0",
+	}
+	if s.Module("ietf-netconf-with-defaults") != nil {
+		list = append(list, "urn:ietf:params:netconf:capability:with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim")
+	}
+	if m := s.Module("ietf-yang-library"); m != nil {
+		list = append(list, "urn:ietf:params:netconf:capability:yang-library:1.1?revision="+m.Revision+"&content-id="+s.ContentID())
+	}
+	for _, m := range s.Modules() {
+		list = append(list, moduleURI(m))
+	}
+	return list
+}
+
+// moduleURI is the capability of one module.
+func moduleURI(m *schema.Module) string {
+	uri := m.Namespace + "?module=" + m.Name
+	if m.Revision != "" {
+		uri += "&revision=" + m.Revision
+	}
+	if !m.Implemented {
+		return uri
+	}
+	if len(m.Features) > 0 {
+		uri += "&features=" + strings.Join(m.Features, ",")
+	}
+	if len(m.Deviations) > 0 {
+		uri += "&deviations=" + strings.Join(m.Deviations, ",")
+	}
+	return uri
+}
+
+// appendHello appends the server's hello message (RFC 6241 section 8.1).
+func appendHello(dst []byte, capabilities []string, id uint32) []byte {
+	dst = append(dst, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+`<hello xmlns="`+nsBase+`"><capabilities>`...)
+	for _, c := range capabilities {
+		dst = append(dst, "<capability>"...)
+		dst = xmltok.AppendText(dst, c)
+		dst = append(dst, "</capability>"...)
+	}
+	dst = append(dst, "</capabilities><session-id>"...)
+	dst = strconv.AppendUint(dst, uint64(id), 10)
+	return append(dst, "</session-id></hello>"...)
+}
+
+// parseHello reads a client's hello and reports whether it speaks base:1.1.
+func parseHello(msg []byte) (v11 bool, err error) {
+	r := xmltok.NewReader(msg, xmltok.Limits{Depth: 16, Bytes: 1 << 20})
+	if _, err := r.Next(); err != nil {
+		return false, err
+	}
+	if !r.Is(nsBase, "hello") {
+		return false, fmt.Errorf("the first message is <%s>, not <hello>", r.Local())
+	}
+	var list []string
+	found := false
+	for {
+		kind, err := r.Next()
+		switch {
+		case err != nil:
+			return false, err
+		case kind == xmltok.EOF:
+			switch {
+			case !found:
+				return false, errors.New("hello has no capabilities")
+			case slices.Contains(list, base11):
+				return true, nil
+			case slices.Contains(list, base10):
+				return false, nil
+			}
+			return false, errors.New("hello offers neither base:1.0 nor base:1.1")
+		case kind == xmltok.Start && r.Is(nsBase, "session-id"):
+			return false, errors.New("a client's hello must not have a session-id")
+		case kind == xmltok.Start && r.Is(nsBase, "capabilities"):
+			if found {
+				return false, errors.New("hello has capabilities twice")
+			}
+			found = true
+			if list, err = readCapabilities(r); err != nil {
+				return false, err
+			}
+		case kind == xmltok.Start:
+			return false, fmt.Errorf("hello has the unknown element <%s>", r.Local())
+		}
+	}
+}
+
+func readCapabilities(r *xmltok.Reader) ([]string, error) {
+	var list []string
+	for {
+		kind, err := r.Next()
+		switch {
+		case err != nil:
+			return nil, err
+		case kind == xmltok.End:
+			return list, nil
+		case kind == xmltok.Start && r.Is(nsBase, "capability"):
+			text := ""
+			for kind != xmltok.End {
+				if kind, err = r.Next(); err != nil {
+					return nil, err
+				}
+				switch kind {
+				case xmltok.Text:
+					text += string(xmltok.TrimSpace(r.Text()))
+				case xmltok.Start:
+					return nil, errors.New("a capability has an element in it")
+				}
+			}
+			list = append(list, text)
+		case kind == xmltok.Start:
+			return nil, fmt.Errorf("capabilities has the unknown element <%s>", r.Local())
+		}
+	}
+}

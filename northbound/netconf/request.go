@@ -1,0 +1,301 @@
+package netconf
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tandem-ne/tandem/server/codec"
+	"github.com/tandem-ne/tandem/server/codec/xmltok"
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// name is the expanded name of an operation.
+type name struct{ space, local string }
+
+// parser reads the parameters of an operation, whose start tag is the current
+// token of q.r, up to its end tag, and returns what carries it out. Nothing may
+// happen before the whole message is known to be well-formed.
+type parser func(q *request) (run func() error, err error)
+
+// operations is the table of NETCONF's own operations. All others are RPCs of
+// the schema or actions.
+func operations() map[name]parser {
+	return map[name]parser{
+		{nsBase, "get"}:                         parseGet,
+		{nsBase, "get-config"}:                  parseGetConfig,
+		{nsBase, "edit-config"}:                 parseEditConfig,
+		{nsBase, "copy-config"}:                 parseCopyConfig,
+		{nsBase, "delete-config"}:               parseDeleteConfig,
+		{nsBase, "lock"}:                        parseLock,
+		{nsBase, "unlock"}:                      parseUnlock,
+		{nsBase, "validate"}:                    parseValidate,
+		{nsBase, "commit"}:                      parseCommit,
+		{nsBase, "discard-changes"}:             parseDiscardChanges,
+		{nsBase, "close-session"}:               parseCloseSession,
+		{nsBase, "kill-session"}:                parseKillSession,
+		{nsMonitoring, "get-schema"}:            parseGetSchema,
+		{nsNotification, "create-subscription"}: parseCreateSubscription,
+		{yangerr.NamespaceYANG, "action"}:       parseAction,
+	}
+}
+
+// errMalformed ends a session whose peer sends what is not XML.
+var errMalformed = errors.New("malformed message")
+
+// request is one <rpc> and the place of its reply.
+type request struct {
+	*session
+	r      *xmltok.Reader
+	prefix string // of the rpc element, with its colon
+	attrs  []byte // of the rpc element, as written
+}
+
+// request carries out one message. An error ends the session.
+func (sess *session) request(msg []byte) error {
+	sess.inRPCs.Add(1)
+	q := &request{session: sess, r: xmltok.NewReader(msg, xmltok.Limits{Bytes: sess.srv.limits.Message})}
+	if _, err := q.r.Next(); err != nil {
+		return q.malformed(err)
+	}
+	q.prefix, q.attrs = startTag(q.r)
+	run, err := q.envelope()
+	var xmlErr *xmltok.Error
+	switch {
+	case errors.As(err, &xmlErr):
+		err = codec.ErrorOf(xmlErr)
+		fallthrough
+	case err != nil:
+		if yangerr.From(err).Has(yangerr.MalformedMessage) {
+			return q.malformed(err)
+		}
+	}
+	if err == nil {
+		err = run()
+	} else {
+		sess.inBadRPCs.Add(1)
+	}
+	switch {
+	case errors.Is(err, errWrite), errors.Is(err, errClosed):
+		return err
+	case err != nil:
+		return q.fail(err)
+	}
+	return nil
+}
+
+// envelope reads an <rpc> element (RFC 6241 section 4.1) to its end.
+func (q *request) envelope() (run func() error, err error) {
+	if !q.r.Is(nsBase, "rpc") {
+		q.prefix, q.attrs = "", nil
+		if q.r.Space() != nsBase {
+			return nil, unknownElement(q.r, yangerr.RPC, "a message must be an <rpc> in the namespace "+nsBase)
+		}
+		return nil, unknownElement(q.r, yangerr.RPC, "a client sends <rpc> elements")
+	}
+	if !slices.ContainsFunc(q.r.Attrs(), func(a xmltok.Attr) bool { return a.Is("", "message-id") }) {
+		return nil, yangerr.New(yangerr.MissingAttribute, nil, "an <rpc> needs a message-id").WithType(yangerr.RPC).WithInfo(
+			yangerr.Info{Name: yangerr.InfoBadAttribute, Value: "message-id"}, yangerr.Info{Name: yangerr.InfoBadElement, Value: "rpc"})
+	}
+	err = q.children("rpc", func() error {
+		if run != nil {
+			return unknownElement(q.r, yangerr.RPC, "an <rpc> holds one operation")
+		}
+		parse, err := q.operation()
+		if err != nil {
+			return err
+		}
+		run, err = parse(q)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if run == nil {
+		return nil, yangerr.New(yangerr.MissingElement, nil, "the <rpc> has no operation in it").WithType(yangerr.RPC).WithInfo(
+			yangerr.Info{Name: yangerr.InfoBadElement, Value: "rpc"})
+	}
+	kind, err := q.r.Next()
+	if err == nil && kind != xmltok.EOF {
+		err = &xmltok.Error{Msg: "there is something after </rpc>"}
+	}
+	return run, err
+}
+
+// operation finds the parser of the operation that is the current token.
+func (q *request) operation() (parser, error) {
+	n := name{q.r.Space(), string(q.r.Local())}
+	if p := q.srv.operations[n]; p != nil {
+		return p, nil
+	}
+	m := q.srv.schema.ModuleByNamespace(n.space)
+	if m == nil && n.space != nsBase && n.space != yangerr.NamespaceYANG {
+		return nil, unknownNamespace(q.r, yangerr.Protocol)
+	}
+	if m != nil {
+		if rpc := q.srv.schema.RPC(m, n.local); rpc != nil {
+			return func(q *request) (func() error, error) { return q.parseRPC(rpc) }, nil
+		}
+	}
+	return nil, yangerr.New(yangerr.OperationNotSupported, nil, "there is no operation <%s> in the namespace %s", n.local, n.space).
+		WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: n.local})
+}
+
+// children calls f for each element directly below the current one, up to its
+// end tag. f must read its element to the end tag.
+func (q *request) children(parent string, f func() error) error {
+	for {
+		kind, err := q.r.Next()
+		switch {
+		case err != nil:
+			return err
+		case kind == xmltok.End:
+			return nil
+		case kind == xmltok.Start:
+			if err := f(); err != nil {
+				return err
+			}
+		case kind == xmltok.Text && !xmltok.IsSpace(q.r.Text()):
+			return yangerr.New(yangerr.BadElement, nil, "<%s> has text in it where elements are expected", parent).
+				WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: parent})
+		}
+	}
+}
+
+// params reads the parameters of an operation: known maps the local name of each
+// to what reads it. All are in the namespace of the operation, except those of
+// with-defaults.
+func (q *request) params(known map[string]func() error) error {
+	op, space := string(q.r.Local()), q.r.Space()
+	seen := map[string]bool{}
+	return q.children(op, func() error {
+		local := string(q.r.Local())
+		read := known[local]
+		if want := space; q.r.Space() != want && (local != withDefaults || q.r.Space() != nsWithDefaults) {
+			return unknownNamespace(q.r, yangerr.Protocol)
+		}
+		switch {
+		case read == nil:
+			return unknownElement(q.r, yangerr.Protocol, fmt.Sprintf("<%s> has no parameter <%s> here", op, local))
+		case seen[local]:
+			return yangerr.New(yangerr.BadElement, nil, "<%s> has the parameter <%s> twice", op, local).
+				WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: local})
+		}
+		seen[local] = true
+		return read()
+	})
+}
+
+// text reads the content of the current element, which must be text.
+func (q *request) text() (string, error) {
+	element := string(q.r.Local())
+	text := ""
+	for {
+		kind, err := q.r.Next()
+		switch {
+		case err != nil:
+			return "", err
+		case kind == xmltok.Text:
+			text += string(q.r.Text())
+		case kind == xmltok.Start:
+			return "", unknownElement(q.r, yangerr.Protocol, fmt.Sprintf("<%s> holds text only", element))
+		default:
+			return string(xmltok.TrimSpace([]byte(text))), nil
+		}
+	}
+}
+
+// empty reads an element that must have no content.
+func (q *request) empty() error {
+	element := string(q.r.Local())
+	return q.children(element, func() error {
+		return unknownElement(q.r, yangerr.Protocol, fmt.Sprintf("<%s> must be empty", element))
+	})
+}
+
+// word reads a parameter whose value is one of a few words.
+func (q *request) word(allowed ...string) (string, error) {
+	element := string(q.r.Local())
+	text, err := q.text()
+	if err == nil && !slices.Contains(allowed, text) {
+		err = yangerr.New(yangerr.InvalidValue, nil, "%q is not a value of <%s>: it takes %q", text, element, allowed).
+			WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
+	}
+	return text, err
+}
+
+// datastoreName reads a source or target: one empty element that names a datastore
+// out of allowed, or an element that inline reads where that is not nil.
+func (q *request) datastoreName(allowed []string, inline func() error) (string, error) {
+	element := string(q.r.Local())
+	found := ""
+	err := q.children(element, func() error {
+		local := string(q.r.Local())
+		switch {
+		case q.r.Space() != nsBase:
+			return unknownNamespace(q.r, yangerr.Protocol)
+		case found != "":
+			return unknownElement(q.r, yangerr.Protocol, fmt.Sprintf("<%s> holds one datastore", element))
+		}
+		found = local
+		if local == "config" && inline != nil {
+			return inline()
+		}
+		if !slices.Contains(allowed, local) {
+			return unknownElement(q.r, yangerr.Protocol, notAllowed(element, local, allowed))
+		}
+		return q.empty()
+	})
+	if err == nil && found == "" {
+		err = missingElement("<%s> names no datastore", element)
+	}
+	return found, err
+}
+
+func notAllowed(element, local string, allowed []string) string {
+	if local == "running" && element == "target" {
+		return "running cannot be the target: edit the candidate and commit it"
+	}
+	return fmt.Sprintf("<%s> is not possible as <%s> here, only %q is", local, element, allowed)
+}
+
+func unknownElement(r *xmltok.Reader, layer yangerr.Type, message string) error {
+	return yangerr.New(yangerr.UnknownElement, nil, "%s", message).WithType(layer).
+		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: string(r.Local())})
+}
+
+func unknownNamespace(r *xmltok.Reader, layer yangerr.Type) error {
+	return yangerr.New(yangerr.UnknownNamespace, nil, "the element <%s> is not in a namespace that is expected here: %q", r.Local(), r.Space()).
+		WithType(layer).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: string(r.Local())},
+		yangerr.Info{Name: yangerr.InfoBadNamespace, Value: r.Space()})
+}
+
+// missingElement is for a parameter that is not there; the last argument is its name.
+func missingElement(format string, args ...any) error {
+	return yangerr.New(yangerr.MissingElement, nil, format, args...).WithType(yangerr.Protocol).
+		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: fmt.Sprint(args[len(args)-1])})
+}
+
+// parseRPC reads an operation that a module of the schema defines.
+func (q *request) parseRPC(rpc *schema.Node) (func() error, error) {
+	input, err := codec.DecodeData(q.srv.schema, rpc.Input, q.r, codec.DataOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if errs := checkInput(rpc.Input, input, nil); len(errs) > 0 {
+		return nil, errs
+	}
+	action := q.srv.actions[rpc.Path()]
+	if action == nil {
+		return nil, yangerr.New(yangerr.OperationNotSupported, nil, "the operation %s is not supported by this element", rpc.Path()).
+			WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: rpc.Name})
+	}
+	return func() error {
+		output, err := action(q.ctx, nil, input)
+		if err != nil {
+			return err
+		}
+		return q.output(rpc.Output, output)
+	}, nil
+}

@@ -1,0 +1,278 @@
+package netconf
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tandem-ne/tandem/server/datastore"
+	"github.com/tandem-ne/tandem/server/oper"
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+)
+
+// Authenticator knows the element's keys and its users'.
+type Authenticator interface {
+	// HostKeys returns the private host keys in PEM form, the preferred one first.
+	HostKeys() [][]byte
+	// AuthorizePublicKey reports whether the key, in SSH wire form, is one of user's.
+	AuthorizePublicKey(user string, key []byte) bool
+}
+
+// ActionFunc carries out an RPC or an action. path is the instance that an
+// action was invoked on and empty for an RPC; output may be nil.
+type ActionFunc func(ctx context.Context, path tree.Path, input *tree.Node) (output *tree.Node, err error)
+
+// Options for New.
+type Options struct {
+	Schema *schema.Schema
+	Store  *datastore.Store
+	Hub    *oper.Hub
+	Access Authenticator
+	// Actions holds the RPCs and actions besides those of NETCONF itself, by
+	// schema path: "/ietf-system:system-restart".
+	Actions map[string]ActionFunc
+	Limits  Limits
+	Log     *slog.Logger     // slog.Default() where nil
+	Now     func() time.Time // time.Now where nil
+}
+
+// Limits bound what clients can make the server hold. Zero fields take the
+// defaults.
+type Limits struct {
+	Sessions         int           // NETCONF sessions, default 64
+	Unauthenticated  int           // connections in the SSH handshake, default 16
+	Channels         int           // sessions of one SSH connection, default 8
+	AuthTries        int           // of one connection, default 6
+	HandshakeTimeout time.Duration // until a user is authenticated and the subsystem requested, default 20 s
+	HelloTimeout     time.Duration // until the client's hello, default 20 s
+	IdleTimeout      time.Duration // between requests of a session without subscription, default 1 h; negative for none
+	WriteTimeout     time.Duration // for a client to take one piece of a reply, default 2 min
+	Message          int           // octets of one message, default 64 MiB
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Sessions = cmp.Or(l.Sessions, 64)
+	l.Unauthenticated = cmp.Or(l.Unauthenticated, 16)
+	l.Channels = cmp.Or(l.Channels, 8)
+	l.AuthTries = cmp.Or(l.AuthTries, 6)
+	l.HandshakeTimeout = cmp.Or(l.HandshakeTimeout, 20*time.Second)
+	l.HelloTimeout = cmp.Or(l.HelloTimeout, 20*time.Second)
+	l.IdleTimeout = cmp.Or(l.IdleTimeout, time.Hour)
+	l.WriteTimeout = cmp.Or(l.WriteTimeout, 2*time.Minute)
+	l.Message = cmp.Or(l.Message, 64<<20)
+	return l
+}
+
+// Server serves NETCONF sessions on any number of listeners.
+type Server struct {
+	schema  *schema.Schema
+	store   *datastore.Store
+	hub     *oper.Hub
+	actions map[string]ActionFunc
+	limits  Limits
+	log     *slog.Logger
+	now     func() time.Time
+
+	ssh          *ssh.ServerConfig
+	access       Authenticator
+	operations   map[name]parser
+	capabilities []string
+	handshakes   chan struct{} // one token for each connection in the SSH handshake
+
+	started time.Time
+	stats   statistics
+
+	mu        sync.Mutex
+	closed    bool
+	listeners map[net.Listener]bool
+	conns     map[io.Closer]bool // SSH connections, and others given to ServeConn
+	sessions  map[uint32]*session
+	wg        sync.WaitGroup // one for each connection
+}
+
+// statistics are the counters of RFC 6022 section 2.1.5 that are not the sum of
+// those of sessions.
+type statistics struct {
+	badHellos, sessions, dropped       atomic.Uint32
+	rpcs, badRPCs, errs, notifications atomic.Uint32
+}
+
+// ErrServerClosed is what Serve returns after Shutdown.
+var ErrServerClosed = errors.New("netconf: server closed")
+
+// New makes a server and registers the state that it provides (ietf-netconf-monitoring,
+// ietf-yang-library) with the hub. The error tells of a host key that cannot be
+// used or an action that the schema does not know.
+func New(o Options) (*Server, error) {
+	s := &Server{
+		schema: o.Schema, store: o.Store, hub: o.Hub, access: o.Access, actions: o.Actions,
+		limits: o.Limits.withDefaults(), log: o.Log, now: o.Now,
+		listeners: map[net.Listener]bool{}, conns: map[io.Closer]bool{}, sessions: map[uint32]*session{},
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.started = s.now()
+	s.handshakes = make(chan struct{}, s.limits.Unauthenticated)
+	s.operations = operations()
+	s.capabilities = capabilities(o.Schema)
+	for path := range o.Actions {
+		n, err := o.Schema.Find(path)
+		if err != nil {
+			return nil, fmt.Errorf("netconf: action: %w", err)
+		}
+		if n.Kind != schema.RPC && n.Kind != schema.Action {
+			return nil, fmt.Errorf("netconf: %s is a %s, not an RPC or action", path, n.Kind)
+		}
+	}
+	if err := s.configureSSH(); err != nil {
+		return nil, err
+	}
+	if err := s.provide(); err != nil {
+		return nil, err
+	}
+	s.watchCommits()
+	return s, nil
+}
+
+// Serve accepts SSH connections until Shutdown, and then returns ErrServerClosed.
+func (s *Server) Serve(l net.Listener) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrServerClosed
+	}
+	s.listeners[l] = true
+	s.mu.Unlock()
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.listeners, l)
+			if s.closed {
+				return ErrServerClosed
+			}
+			return fmt.Errorf("netconf: accept: %w", err)
+		}
+		select {
+		case s.handshakes <- struct{}{}:
+		default:
+			// So many strangers at the door: whoever comes now may try again.
+			s.log.Warn("NETCONF connection refused", "peer", conn.RemoteAddr(), "reason", "too many unauthenticated connections")
+			s.stats.dropped.Add(1)
+			conn.Close()
+			continue
+		}
+		if !s.track(conn) {
+			<-s.handshakes
+			conn.Close()
+			continue
+		}
+		go func() {
+			defer s.untrack(conn)
+			s.serveSSH(conn)
+		}()
+	}
+}
+
+// track enters a connection that Shutdown must end; false when it is too late.
+func (s *Server) track(c io.Closer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.conns[c] = true
+	s.wg.Add(1)
+	return true
+}
+
+func (s *Server) untrack(c io.Closer) {
+	c.Close()
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.wg.Done()
+}
+
+// ServeConn runs one session over a transport that has authenticated the user,
+// and returns when the session has ended. It closes conn. transport is the
+// identity of ietf-netconf-monitoring, such as "netconf-tls".
+func (s *Server) ServeConn(conn io.ReadWriteCloser, user, transport, peer string) error {
+	if !s.track(conn) {
+		conn.Close()
+		return ErrServerClosed
+	}
+	defer s.untrack(conn)
+	return s.runSession(conn, user, transport, peer)
+}
+
+// Shutdown stops accepting, lets the requests under way finish until ctx ends,
+// and closes every session.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	for _, sess := range s.sessions {
+		sess.stop()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(done)
+	}()
+	if s.sessionsDone(ctx) {
+		// What is left are SSH connections without a session.
+		s.closeConns()
+		<-done
+		return nil
+	}
+	s.closeConns()
+	<-done
+	return ctx.Err()
+}
+
+// sessionsDone waits until no session is left, or ctx ends.
+func (s *Server) sessionsDone(ctx context.Context) bool {
+	for {
+		s.mu.Lock()
+		var one *session
+		for _, sess := range s.sessions {
+			one = sess
+		}
+		s.mu.Unlock()
+		if one == nil {
+			return true
+		}
+		select {
+		case <-one.done:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (s *Server) closeConns() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.Close()
+	}
+}
