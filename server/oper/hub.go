@@ -1,6 +1,8 @@
 package oper
 
 import (
+	"encoding/binary"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +21,8 @@ type Hub struct {
 	seq   uint64     // of the latest publication
 	index index
 	keys  []byte // scratch of deliver
+	place []byte // scratch of hash
+	seed  maphash.Seed
 
 	providersMu sync.RWMutex
 	providers   []provided
@@ -36,7 +40,7 @@ func New(s *schema.Schema, running *tree.Node, now func() time.Time) *Hub {
 	if running == nil {
 		running = empty
 	}
-	h := &Hub{schema: s, index: newIndex()}
+	h := &Hub{schema: s, index: newIndex(), seed: maphash.MakeSeed()}
 	h.snap.Store(&Snapshot{Running: running, State: empty, Time: now()})
 	return h
 }
@@ -72,13 +76,38 @@ func (h *Hub) PublishCommit(old, new *tree.Node, t time.Time) {
 	h.publish(t, old, new, snap.State)
 }
 
-// change is a tree.Change on its way to readers, shared by all of them.
+// change is a tree.Change on its way to readers, shared by all of them. It is an
+// array of one so that a batch of it needs no memory of its own.
 type change struct {
-	tree.Change
+	one  [1]tree.Change
 	time time.Time
 	seq  uint64 // of the publication
+	hash uint64 // of the place
 	size int    // estimated octets
 	dups uint32 // earlier changes that this one stands for
+}
+
+// newChange prepares c for the readers; the caller holds mu.
+func (h *Hub) newChange(t time.Time, c tree.Change) *change {
+	n := &change{one: [1]tree.Change{c}, time: t, seq: h.seq, size: sizeOf(&c)}
+	n.hash = h.hash(&c)
+	return n
+}
+
+// hash differs, in all likelihood, for changes at different places, where a
+// subtree that goes and one that comes are two places: the second does not say
+// all that the first does.
+func (h *Hub) hash(c *tree.Change) uint64 {
+	h.place = h.place[:0]
+	for i := range c.Path {
+		h.place = appendKeys(h.place, &c.Path[i])
+	}
+	last := c.Path[len(c.Path)-1].Node
+	h.place = binary.AppendUvarint(h.place, uint64(last.ID))
+	if !isLeaf(last) || c.Op == tree.Moved {
+		h.place = append(h.place, byte(c.Op))
+	}
+	return maphash.Bytes(h.seed, h.place)
 }
 
 // publish hands on the changes from old to new, one of the two trees that the
@@ -101,7 +130,7 @@ func (h *Hub) join(t time.Time, c tree.Change, other *tree.Node) {
 		n = c.Old
 	}
 	if other == nil || c.Op != tree.Created && c.Op != tree.Deleted || isValue(n) {
-		h.deliver(&change{Change: c, time: t, seq: h.seq})
+		h.deliver(t, c)
 		return
 	}
 	for child := range n.Children() {
@@ -146,30 +175,40 @@ func isValue(n *tree.Node) bool {
 // deliver gives c to every subscriber with a pattern that matches: at the
 // changed node or above it by one look-up for each level of the path, below it
 // by following the pattern through the subtree that came or went.
-func (h *Hub) deliver(c *change) {
+func (h *Hub) deliver(t time.Time, c tree.Change) {
+	if len(c.Path) == 0 {
+		return
+	}
+	var shared *change // made when somebody wants it
+	push := func(r *reg) {
+		if shared == nil {
+			shared = h.newChange(t, c)
+		}
+		r.sub.push(shared)
+	}
 	h.keys = h.keys[:0]
-	h.index.root.each(h.keys, c.Path, func(r *reg) { r.sub.push(c) })
+	h.index.root.each(h.keys, c.Path, push)
 	for i := range c.Path {
 		st := &c.Path[i]
 		h.keys = appendKeys(h.keys, st)
 		if b := h.index.at[st.Node.ID]; b != nil {
-			b.each(h.keys, c.Path, func(r *reg) { r.sub.push(c) })
+			b.each(h.keys, c.Path, push)
 		}
 	}
-	if len(c.Path) == 0 || c.Op != tree.Created && c.Op != tree.Deleted {
+	if c.Op != tree.Created && c.Op != tree.Deleted {
 		return
 	}
-	last := &c.Path[len(c.Path)-1]
-	if isLeaf(last.Node) {
+	last := c.Path[len(c.Path)-1].Node
+	if isLeaf(last) {
 		return
 	}
-	for _, r := range h.index.below[last.Node.ID] {
+	for _, r := range h.index.below[last.ID] {
 		if r.matches(c.Path) {
 			n := c.New
 			if c.Op == tree.Deleted {
 				n = c.Old
 			}
-			r.descend(c, n, c.Path)
+			h.descend(t, r, c.Op, n, c.Path)
 		}
 	}
 }

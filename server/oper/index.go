@@ -3,6 +3,7 @@ package oper
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
@@ -197,17 +198,16 @@ func reduce(patterns []tree.Path) []tree.Path {
 	return kept
 }
 
-// descend delivers what of n, created or deleted by c at p, the pattern selects.
-func (r *reg) descend(c *change, n *tree.Node, p tree.Path) {
+// descend delivers what r's pattern selects of n, which came or went at p.
+func (h *Hub) descend(t time.Time, r *reg, op tree.ChangeOp, n *tree.Node, p tree.Path) {
 	if len(p) == len(r.pattern) {
-		sub := *c
-		sub.Path, sub.After, sub.size = p, nil, 0
-		if c.Op == tree.Created {
-			sub.Old, sub.New = nil, n
+		c := tree.Change{Op: op, Path: p}
+		if op == tree.Created {
+			c.New = n
 		} else {
-			sub.Old, sub.New = n, nil
+			c.Old = n
 		}
-		r.sub.push(&sub)
+		r.sub.push(h.newChange(t, c))
 		return
 	}
 	st := &r.pattern[len(p)]
@@ -215,15 +215,15 @@ func (r *reg) descend(c *change, n *tree.Node, p tree.Path) {
 	switch {
 	case child == nil:
 	case !child.IsHolder():
-		r.descend(c, child, p.Child(st.Node))
+		h.descend(t, r, op, child, p.Child(st.Node))
 	case len(st.Keys) > 0 && !slices.ContainsFunc(st.Keys, schema.Value.IsZero):
 		if e := child.Entry(st.Keys...); e != nil {
-			r.descend(c, e, p.Child(st.Node, st.Keys...))
+			h.descend(t, r, op, e, p.Child(st.Node, st.Keys...))
 		}
 	default:
 		for e := range child.Children() {
 			if q := p.Child(st.Node, e.Keys()...); covers(st, &q[len(p)]) {
-				r.descend(c, e, q)
+				h.descend(t, r, op, e, q)
 			}
 		}
 	}

@@ -21,7 +21,8 @@ type Sub struct {
 	last *change // given last; guarded by the hub's mu
 
 	mu        sync.Mutex
-	queue     []*change
+	queue     []*change // from head on
+	head      int
 	bytes     int
 	clean     int // bytes when the backlog was compacted last
 	compactAt int // length at which it is compacted next
@@ -55,9 +56,6 @@ func (s *Sub) push(c *change) {
 		return
 	}
 	s.last = c
-	if c.size == 0 {
-		c.size = sizeOf(c)
-	}
 	s.mu.Lock()
 	if s.overflow || s.closed {
 		s.mu.Unlock()
@@ -67,14 +65,14 @@ func (s *Sub) push(c *change) {
 	s.bytes += c.size
 	// Compacting costs as much as the backlog is long, so it waits until the
 	// backlog has grown by a fair part of that.
-	if len(s.queue) >= s.compactAt || s.bytes > s.max && s.bytes-s.clean > s.max/4 {
+	if len(s.queue)-s.head >= s.compactAt || s.bytes > s.max && s.bytes-s.clean > s.max/4 {
 		s.compact()
 	}
 	if s.bytes > s.max {
-		s.queue, s.bytes, s.clean, s.compactAt = nil, 0, 0, firstCompact
+		s.drop()
 		s.overflow = true
 	}
-	wake := len(s.queue) <= 1
+	wake := len(s.queue)-s.head <= 1
 	s.mu.Unlock()
 	if wake {
 		s.signal()
@@ -89,9 +87,10 @@ func (s *Sub) signal() {
 }
 
 // Next waits for a change and returns the oldest that were published together,
-// less those that newer ones have replaced: whenever a backlog has grown by a
-// quarter it is reduced to one change for a path, from the value that the reader
-// knew to the latest. ErrOverflow asks for Resync, ErrClosed is the end.
+// less those that newer ones have replaced: whenever a backlog has doubled it
+// is reduced to one change for a path, from the value that the reader
+// knew to the latest. The changes are shared with other readers: they must not be
+// altered. ErrOverflow asks for Resync, ErrClosed is the end.
 func (s *Sub) Next(ctx context.Context) (Batch, error) {
 	for {
 		b, ok, err := s.take()
@@ -114,83 +113,105 @@ func (s *Sub) take() (b Batch, ok bool, err error) {
 		return b, false, ErrClosed
 	case s.overflow:
 		return b, false, ErrOverflow
-	case len(s.queue) == 0:
+	case len(s.queue) == s.head:
 		return b, false, nil
 	}
-	if s.queue[len(s.queue)-1].seq != s.queue[0].seq && s.bytes-s.clean > s.clean/4 {
+	if s.queue[len(s.queue)-1].seq != s.queue[s.head].seq && s.bytes-s.clean > s.clean {
 		s.compact()
 	}
-	if len(s.queue) == 0 {
+	if len(s.queue) == s.head {
 		return b, false, nil
 	}
-	first := s.queue[0]
-	n, read := 0, 0
-	for n < len(s.queue) && s.queue[n].seq == first.seq {
-		n++
+	first := s.queue[s.head]
+	end := s.head + 1
+	for end < len(s.queue) && s.queue[end].seq == first.seq {
+		end++
 	}
-	b = Batch{Time: first.time, Changes: make([]tree.Change, n)}
-	for i, c := range s.queue[:n] {
-		b.Changes[i] = c.Change
+	b = Batch{Time: first.time, Changes: first.one[:]}
+	if end-s.head > 1 {
+		b.Changes = make([]tree.Change, 0, end-s.head)
+	}
+	read := 0
+	for i, c := range s.queue[s.head:end] {
+		if end-s.head > 1 {
+			b.Changes = append(b.Changes, c.one[0])
+		}
 		b.Coalesced += c.dups
 		read += c.size
-		s.queue[i] = nil
+		s.queue[s.head+i] = nil
 	}
+	s.head = end
 	s.bytes -= read
-	s.queue = s.queue[n:]
 	s.clean = max(s.clean-read, 0)
-	if len(s.queue) == 0 {
-		s.queue, s.bytes, s.clean, s.compactAt = s.queue[:0], 0, 0, firstCompact
+	if s.head == len(s.queue) {
+		s.queue, s.head, s.bytes, s.clean, s.compactAt = s.queue[:0], 0, 0, 0, firstCompact
 	}
 	return b, true, nil
 }
 
-// place identifies what a change is about. A subtree that goes and one that
-// comes are kept apart, because the second does not say all that the first does.
-type place struct {
-	id   int
-	op   tree.ChangeOp
-	keys string
-}
-
-func placeOf(c *change) place {
-	p := place{id: -1}
-	if len(c.Path) > 0 {
-		p.id = c.Path[len(c.Path)-1].Node.ID
-		p.keys = pathKeys(c.Path)
-	}
-	if c.Op == tree.Moved || len(c.Path) == 0 || !isLeaf(c.Path[len(c.Path)-1].Node) {
-		p.op = c.Op
-	}
-	return p
+// drop empties the backlog; the caller holds mu.
+func (s *Sub) drop() {
+	s.queue, s.head, s.bytes, s.clean, s.compactAt = nil, 0, 0, 0, firstCompact
 }
 
 // compact leaves of all changes at one place the latest, at its place in the
 // order: whoever applies the rest in order ends in the same state. The caller
 // holds mu.
 func (s *Sub) compact() {
+	old := s.queue[s.head:]
+	if s.bytes-s.clean > 0 && mayRepeat(old) {
+		s.queue, s.head, s.bytes = coalesce(old), 0, 0
+		for _, c := range s.queue {
+			s.bytes += c.size
+		}
+	}
+	s.clean = s.bytes
+	s.compactAt = max(firstCompact, 2*(len(s.queue)-s.head))
+}
+
+// fewChanges is a backlog in which repetitions are looked for pair by pair.
+const fewChanges = 16
+
+// mayRepeat spares short backlogs the map of coalesce.
+func mayRepeat(queue []*change) bool {
+	if len(queue) > fewChanges {
+		return true
+	}
+	for i, c := range queue {
+		for _, d := range queue[:i] {
+			if c.hash == d.hash {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func coalesce(old []*change) []*change {
 	type seen struct {
 		first, last int
 		dups        uint32 // changes before the last, and those they stood for
 	}
-	places := make(map[place]*seen, len(s.queue))
-	of := make([]*seen, len(s.queue))
-	for i, c := range s.queue {
-		p := placeOf(c)
-		e := places[p]
-		if e == nil {
+	places := make(map[uint64]*seen, len(old))
+	of := make([]*seen, len(old)) // nil for a change that stays as it is
+	for i, c := range old {
+		e := places[c.hash]
+		switch {
+		case e == nil:
 			e = &seen{first: i}
-			places[p] = e
-		} else {
-			e.dups += s.queue[e.last].dups + 1
+			places[c.hash] = e
+		case !old[e.last].one[0].Path.Equal(c.one[0].Path):
+			// Two places with one hash: both are kept apart.
+			continue
+		default:
+			e.dups += old[e.last].dups + 1
 		}
 		e.last = i
 		of[i] = e
 	}
-	if len(places) < len(s.queue) {
-		old := s.queue
-		s.queue, s.bytes = make([]*change, 0, 2*len(places)), 0
-		for i, c := range old {
-			e := of[i]
+	queue := make([]*change, 0, len(places)+len(places)/2)
+	for i, c := range old {
+		if e := of[i]; e != nil {
 			if e.last != i {
 				continue
 			}
@@ -199,32 +220,31 @@ func (s *Sub) compact() {
 					continue
 				}
 			}
-			s.queue = append(s.queue, c)
-			s.bytes += c.size
 		}
+		queue = append(queue, c)
 	}
-	s.clean = s.bytes
-	s.compactAt = max(firstCompact, 2*len(s.queue))
+	return queue
 }
 
 // merge returns the change that stands for all from first to last at one place,
 // dups of them besides last's own, or nil for a leaf that came and went.
 func merge(first, last *change, dups uint32) *change {
 	m := *last
-	m.Old = first.Old
 	m.dups += dups
-	if m.Op == tree.Moved || !isLeaf(m.Path[len(m.Path)-1].Node) {
+	c := &m.one[0]
+	c.Old = first.one[0].Old
+	if c.Op == tree.Moved || !isLeaf(c.Path[len(c.Path)-1].Node) {
 		return &m
 	}
 	switch {
-	case m.Old == nil && m.New == nil:
+	case c.Old == nil && c.New == nil:
 		return nil
-	case m.Old == nil:
-		m.Op = tree.Created
-	case m.New == nil:
-		m.Op = tree.Deleted
+	case c.Old == nil:
+		c.Op = tree.Created
+	case c.New == nil:
+		c.Op = tree.Deleted
 	default:
-		m.Op = tree.Modified
+		c.Op = tree.Modified
 	}
 	return &m
 }
@@ -236,7 +256,8 @@ func (s *Sub) Resync() Snapshot {
 	defer s.hub.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queue, s.bytes, s.clean, s.compactAt, s.overflow = nil, 0, 0, firstCompact, false
+	s.drop()
+	s.overflow = false
 	return *s.hub.snap.Load()
 }
 
@@ -244,7 +265,7 @@ func (s *Sub) Resync() Snapshot {
 func (s *Sub) Backlog() (changes, bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.queue), s.bytes
+	return len(s.queue) - s.head, s.bytes
 }
 
 // Close ends the subscription and wakes its reader. It may be called again.
@@ -256,7 +277,8 @@ func (s *Sub) Close() {
 	s.regs = nil
 	s.hub.mu.Unlock()
 	s.mu.Lock()
-	s.closed, s.queue = true, nil
+	s.drop()
+	s.closed = true
 	s.mu.Unlock()
 	s.signal()
 }
@@ -268,7 +290,7 @@ const (
 	nodeSize   = 48
 )
 
-func sizeOf(c *change) int {
+func sizeOf(c *tree.Change) int {
 	n := changeSize
 	for i := range c.Path {
 		for _, k := range c.Path[i].Keys {

@@ -3,6 +3,7 @@ package oper
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
@@ -46,12 +47,13 @@ func (h *Hub) View(ctx context.Context, running *tree.Node, f *tree.Filter) (*tr
 // ViewAt is View with the state of s.
 func (h *Hub) ViewAt(ctx context.Context, s Snapshot, f *tree.Filter) (*tree.Node, error) {
 	running, state := s.Running, s.State
+	var wide *tree.Filter
 	if f != nil {
-		wide := widen(f)
+		wide = widen(f)
 		running, state = tree.Select(running, wide), tree.Select(state, wide)
 	}
 	joined := tree.MergeTrees(orEmpty(running, h.schema), orEmpty(state, h.schema))
-	joined, err := h.pull(ctx, s, f, joined)
+	joined, err := h.pull(ctx, s, wide, joined)
 	if err != nil {
 		return nil, err
 	}
@@ -98,19 +100,31 @@ func (h *Hub) pull(ctx context.Context, s Snapshot, f *tree.Filter, joined *tree
 }
 
 // widen returns f without conditions on contents: these can be decided only when
-// everything is joined. The leafs in them are taken along.
+// everything is joined. The leafs in them are taken along; conditions on keys
+// stay, as keys.
 func widen(f *tree.Filter) *tree.Filter {
-	if f.All && len(f.Content) == 0 {
-		return f
-	}
-	w := &tree.Filter{Node: f.Node, Keys: f.Keys, Pos: f.Pos, All: f.All}
+	w := &tree.Filter{Node: f.Node, Keys: f.Keys, Pos: f.Pos, All: f.All || len(f.Children) == 0}
 	for _, m := range f.Content {
-		w.Children = append(w.Children, &tree.Filter{Node: m.Leaf, All: true})
+		if i := m.Leaf.KeyIndex(); i >= 0 {
+			w.Keys = withKey(w.Keys, i, m.Value)
+		} else if !w.All {
+			w.Children = append(w.Children, &tree.Filter{Node: m.Leaf, All: true})
+		}
 	}
 	for _, c := range f.Children {
 		w.Children = append(w.Children, widen(c))
 	}
 	return w
+}
+
+func withKey(keys map[int]schema.Value, i int, v schema.Value) map[int]schema.Value {
+	if _, ok := keys[i]; ok {
+		return keys
+	}
+	with := make(map[int]schema.Value, len(keys)+1)
+	maps.Copy(with, keys)
+	with[i] = v
+	return with
 }
 
 // want is one part of a provider's state that is asked for.
@@ -192,7 +206,7 @@ func (w *walker) reach(i int, p tree.Path, a, b *tree.Node, f *tree.Filter) {
 		w.walk(i+1, p, a, b, f)
 		return
 	}
-	if f != nil && f.All && len(f.Keys) == 0 && len(f.Content) == 0 {
+	if f != nil && f.All && len(f.Keys) == 0 {
 		f = nil
 	}
 	w.add(p, f)
@@ -215,7 +229,7 @@ func selects(f *tree.Filter, keys []schema.Value) bool {
 		return true
 	}
 	for i, v := range f.Keys {
-		if i >= len(keys) || keys[i] != v {
+		if i >= len(keys) || schema.Compare(keys[i], v) != 0 {
 			return false
 		}
 	}
