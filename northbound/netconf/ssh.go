@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -108,11 +109,47 @@ func (s *Server) serveChannel(sc *ssh.ServerConn, ch ssh.Channel, reqs <-chan *s
 			return
 		}
 		go ssh.DiscardRequests(reqs)
-		if err := s.runSession(ch, sc.User(), "netconf-ssh", peer); err != nil && !errors.Is(err, io.EOF) {
+		conn := &sshChannel{Channel: ch, conn: sc}
+		defer conn.finish()
+		if err := s.runSession(conn, sc.User(), "netconf-ssh", peer); err != nil && !errors.Is(err, io.EOF) {
 			s.log.Info("NETCONF session ended", "user", sc.User(), "peer", peer, "reason", err)
 		}
-		ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{0}))
 		return
 	}
 	late.Stop()
+}
+
+// closeGrace is how long a client may take to agree to the end of a channel.
+const closeGrace = 5 * time.Second
+
+// sshChannel is a channel whose Close ends reading and writing for certain. A
+// channel on its own waits for the client's consent; one who does not read would
+// keep the session's goroutines for ever.
+type sshChannel struct {
+	ssh.Channel
+	conn io.Closer
+
+	mu    sync.Mutex
+	late  *time.Timer
+	ended bool
+}
+
+// Close implements io.Closer.
+func (c *sshChannel) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.late == nil && !c.ended {
+		c.late = time.AfterFunc(closeGrace, func() { c.conn.Close() })
+	}
+	return c.Channel.Close()
+}
+
+// finish tells that nobody reads or writes any more.
+func (c *sshChannel) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	if c.late != nil {
+		c.late.Stop()
+	}
 }
