@@ -131,7 +131,7 @@ func (p *pair) checkPunt(t testing.TB, f []byte) {
 	if binary.BigEndian.Uint16(f[12:]) == 0x8100 {
 		at = 18
 	}
-	if want := f[at:min(len(f), 1600)]; !sameFrame(g.Stack, want) && len(f) > puntShort || len(f) <= puntShort && !sameFrame(g.Stack, f[at:]) {
+	if want := f[at:min(len(f), puntLong)]; !sameFrame(g.Stack, want) && len(f) > puntShort || len(f) <= puntShort && !sameFrame(g.Stack, f[at:]) {
 		t.Fatalf("frame %x: punt carries %x", f, g.Stack)
 	}
 	if g.IfIndex != 1 || g.Time == 0 {
@@ -157,7 +157,10 @@ func (p *pair) checkCounters(t testing.TB) {
 	}
 }
 
-const puntShort = 192
+const (
+	puntShort = 256
+	puntLong  = 2048
+)
 
 // generate builds a frame of random choices that reach deep: known labels,
 // special ones, every length.
@@ -166,7 +169,7 @@ func generate(r *rand.Rand) ([]byte, bool) {
 	payload := [][]byte{
 		ip4("10.1.2.3"), ip4("10.2.0.1"), ip4("10.9.1.1"), ip4("10.8.1.1"), ip4("192.0.2.1"),
 		ip6("2001:db8:1::1"), ip6("2001:db8:2::1"), ip6("2001:db9::1"),
-		{0x10, 0, 0, 0x22, 1, 2, 3, 4}, make([]byte, r.IntN(1700)), {0x44, 1, 2, 3}, {},
+		{0x10, 0, 0, 0x22, 1, 2, 3, 4}, make([]byte, r.IntN(2200)), {0x44, 1, 2, 3}, {},
 	}[r.IntN(12)]
 	if pick(5) {
 		typ := uint16(0x0800)

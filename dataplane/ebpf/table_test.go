@@ -230,7 +230,7 @@ func TestPuntRingFull(t *testing.T) {
 func TestPuntTruncates(t *testing.T) {
 	p := newPair(t)
 	const repeat = 7
-	f := frame(own, outPeer, 0, 0x8847, lse{24, 0, 64, false}, lse{13, 0, 1, true}, make([]byte, 2000))
+	f := frame(own, outPeer, 0, 0x8847, lse{24, 0, 64, false}, lse{13, 0, 1, true}, make([]byte, 3000))
 	if _, err := p.objs.TandemSection.Run(&ebpf.RunOptions{Data: f, Repeat: repeat}); err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestPuntTruncates(t *testing.T) {
 	if n := p.punts.Next(frames); n != repeat {
 		t.Fatalf("%d punts, want %d", n, repeat)
 	}
-	if !frames[0].Truncated || len(frames[0].Stack) != 1600-14 {
+	if !frames[0].Truncated || len(frames[0].Stack) != 2048-14 {
 		t.Errorf("punt of %d octets, truncated %v", len(frames[0].Stack), frames[0].Truncated)
 	}
 	for i := range uint64(repeat) {

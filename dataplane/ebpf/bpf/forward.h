@@ -113,9 +113,11 @@ static long add_cpu(__u32 cpu, struct sum *s)
 			return EV_PUNT_FULL;                                                 \
 		r->head = *head;                                                             \
 		r->head.captured = n;                                                        \
-		/* The verifier of 6.1 does not learn from != 0: bound it by hand. */        \
-		asm volatile("" : "+r"(n));                                                  \
-		if (n < 1 || n > SIZE || bpf_xdp_load_bytes(ctx, 0, r->frame, n)) {          \
+		/* 1..SIZE: the verifier of 6.1 learns nothing from a test for zero. */      \
+		n -= 1;                                                                      \
+		asm volatile("%0 &= %1" : "+r"(n) : "i"(SIZE - 1));                          \
+		n += 1;                                                                      \
+		if (bpf_xdp_load_bytes(ctx, 0, r->frame, n)) {                               \
 			bpf_ringbuf_discard(r, 0);                                           \
 			return EV_INTERNAL;                                                  \
 		}                                                                            \

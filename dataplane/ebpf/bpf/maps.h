@@ -19,9 +19,10 @@
 #define MAX_PREFIXES (1 << 17)
 
 // Bytes of a frame that a punt record carries. Nearly every G-ACh frame is
-// short; the two sizes keep the ring from being filled with empty space.
-#define PUNT_SHORT 192
-#define PUNT_LONG 1600
+// short; the two sizes, powers of two, keep the ring from being filled with
+// empty space.
+#define PUNT_SHORT 256
+#define PUNT_LONG 2048
 
 enum operation {
 	OP_NONE = 0,
