@@ -19,7 +19,8 @@ type check struct {
 
 	made    []refItem           // references that are new
 	gone    map[valueOf]bool    // values that some instance of a target lost
-	removed []string            // paths of deleted subtrees, for instance-identifiers
+	found   map[found]bool      // what leafrefs that only depend on the value led to
+	removed []schema.Value      // paths of deleted subtrees, for instance-identifiers
 	tuples  []uniqueItem        // tuples that are new
 	entries map[string]pathPair // entries whose tuples may have changed
 	recheck []pathPair          // clusters to verify: path, and where it is in root
@@ -28,7 +29,13 @@ type check struct {
 
 type valueOf struct {
 	target int
-	value  string
+	value  schema.Value
+}
+
+// found is a leafref with a value.
+type found struct {
+	leafref *leafref
+	value   schema.Value
 }
 
 // pathPair is a node with its path.
@@ -38,7 +45,7 @@ type pathPair struct {
 }
 
 func newCheck(p *plan, prev *State, root *tree.Node) *check {
-	c := &check{plan: p, root: root, gone: map[valueOf]bool{}, entries: map[string]pathPair{}}
+	c := &check{plan: p, root: root, gone: map[valueOf]bool{}, found: map[found]bool{}, entries: map[string]pathPair{}}
 	if prev != nil {
 		c.old, c.index = prev.root, prev.index.copy()
 	} else {
@@ -59,8 +66,8 @@ func (c *check) collect() {
 			tree.Scan(ch.New, ch.Path, c.enter)
 		case tree.Deleted:
 			tree.Scan(ch.Old, ch.Path, c.leave)
-			if c.identifiers {
-				c.removed = append(c.removed, ch.Path.String())
+			if c.identifier != nil {
+				c.removed = append(c.removed, schema.StringValue(c.identifier, ch.Path.String()))
 			}
 		case tree.Modified:
 			c.leave(ch.Path, ch.Old)
@@ -112,7 +119,7 @@ func (c *check) leave(p tree.Path, n *tree.Node) bool {
 			c.index.count(s.ID, n.Value().String(), -1)
 		}
 		if c.targets[s.ID] {
-			c.gone[valueOf{s.ID, n.Value().String()}] = true
+			c.gone[valueOf{s.ID, n.Value()}] = true
 		}
 		c.eachRef(p, n, func(it refItem) { c.index.refs.Delete(it) })
 	case schema.List:
@@ -140,7 +147,7 @@ func (c *check) around(ch *tree.Change) {
 		// default may have gone out of use.
 		if top(t) == ch.Path[0].Node {
 			for _, d := range t.Defaults {
-				c.gone[valueOf{t.ID, d.String()}] = true
+				c.gone[valueOf{t.ID, d}] = true
 			}
 		}
 	}

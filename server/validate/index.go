@@ -40,14 +40,14 @@ const instances = -1
 // are those of all lists on the way to the leaf, one after the other, and the
 // value of a leaf-list: with the schema they give the path.
 type refItem struct {
-	target int    // ID, or instances
-	value  string // canonical; of an instance-identifier its path
+	target int          // ID, or instances
+	value  schema.Value // of the leaf; of an instance-identifier as tree.Path prints it
 	leaf   *schema.Node
 	keys   []schema.Value
 }
 
 func (a *refItem) compare(b *refItem) int {
-	if c := cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.value, b.value)); c != 0 {
+	if c := cmp.Or(cmp.Compare(a.target, b.target), cmp.Compare(a.value.String(), b.value.String())); c != 0 {
 		return c
 	}
 	if c := cmp.Compare(leafID(a.leaf), leafID(b.leaf)); c != 0 {

@@ -23,9 +23,9 @@ type plan struct {
 	// looks are, by the node that a predicate of a leafref looks at, the leafrefs
 	// to verify again when that node changes.
 	looks map[int][]look
-	// identifiers tells whether some leaf is an instance-identifier that
-	// requires its instance.
-	identifiers bool
+	// identifier is the type of some leaf that is an instance-identifier and
+	// requires its instance; nil if there is none.
+	identifier *schema.Type
 	// lists with unique statements, by ID; and for every node at, above or below
 	// a leaf of a unique statement, the lists that it matters to.
 	unique  map[int]*schema.Node
@@ -51,6 +51,9 @@ type leafref struct {
 	up     int // levels from the leaf to where the path starts; -1: at the root
 	steps  []refStep
 	lookup bool // no list on the way has to be scanned
+	// simple tells that the path starts at the root and has no predicates: where
+	// it leads does not depend on where the leaf is.
+	simple bool
 }
 
 // refStep is one name of a leafref's path.
@@ -84,7 +87,7 @@ func compile(s *schema.Schema) *plan {
 		for _, l := range r.leafrefs {
 			p.watch(l)
 			p.targets[l.target.ID] = true
-			if l.up < 0 && !l.lookup && !l.hasPredicates() {
+			if l.simple && !l.lookup {
 				p.counted[l.target.ID] = true
 			}
 			if len(l.target.Defaults) > 0 && !seen[l.target] {
@@ -170,13 +173,23 @@ func (p *plan) leaf(n *schema.Node) *refs {
 				add(m)
 			}
 		case schema.Leafref:
-			if t.RequireInstance() && t.Leafref().Target != nil {
-				r.leafrefs = append(r.leafrefs, compileLeafref(n, t.Leafref()))
+			if t.Leafref().Target == nil {
+				return
 			}
+			if t.RequireInstance() {
+				r.leafrefs = append(r.leafrefs, compileLeafref(n, t.Leafref()))
+				return
+			}
+			for t.Kind() == schema.Leafref {
+				t = t.Leafref().Target.Type
+			}
+			r.plain[t] = true
 		case schema.InstanceIdentifier:
 			if t.RequireInstance() {
-				r.instance, p.identifiers = true, true
+				r.instance, p.identifier = true, t
+				return
 			}
+			r.plain[t] = true
 		default:
 			r.plain[t] = true
 		}
@@ -212,7 +225,7 @@ func compileLeafref(leaf *schema.Node, spec *schema.LeafrefSpec) *leafref {
 			l.steps[i].preds = append(l.steps[i].preds, compilePred(leaf, l.steps[i].node, text))
 		}
 	}
-	l.lookup = l.isLookup()
+	l.lookup, l.simple = l.isLookup(), l.up < 0 && !l.hasPredicates()
 	return l
 }
 

@@ -14,16 +14,16 @@ func (c *check) eachRef(p tree.Path, n *tree.Node, fn func(refItem)) {
 	if r == nil || r.plain[n.Value().Type()] {
 		return
 	}
-	keys := keysOf(p)
-	for _, l := range r.leafrefs {
-		fn(refItem{target: l.target.ID, value: n.Value().String(), leaf: r.leaf, keys: keys})
-	}
-	if r.instance && n.Value().Type().Kind() == schema.InstanceIdentifier {
-		value := n.Value().String()
-		if target, err := tree.ParsePath(c.schema, value); err == nil {
-			value = target.String()
+	v, keys := n.Value(), keysOf(p)
+	if r.instance && v.Type().Kind() == schema.InstanceIdentifier {
+		if target, err := tree.ParsePath(c.schema, v.String()); err == nil {
+			v = schema.StringValue(v.Type(), target.String())
 		}
-		fn(refItem{target: instances, value: value, leaf: r.leaf, keys: keys})
+		fn(refItem{target: instances, value: v, leaf: r.leaf, keys: keys})
+		return
+	}
+	for _, l := range r.leafrefs {
+		fn(refItem{target: l.target.ID, value: v, leaf: r.leaf, keys: keys})
 	}
 }
 
@@ -83,7 +83,7 @@ func (c *check) verifyRefs() {
 	for v := range c.gone {
 		pivot := refItem{target: v.target, value: v.value}
 		c.index.refs.Ascend(pivot, func(it refItem) bool {
-			if it.target != v.target || it.value != v.value {
+			if it.target != v.target || it.value.String() != v.value.String() {
 				return false
 			}
 			c.verifyRef(&it)
@@ -92,7 +92,7 @@ func (c *check) verifyRefs() {
 	}
 	for _, prefix := range c.removed {
 		c.index.refs.Ascend(refItem{target: instances, value: prefix}, func(it refItem) bool {
-			if it.target != instances || !strings.HasPrefix(it.value, prefix) {
+			if it.target != instances || !strings.HasPrefix(it.value.String(), prefix.String()) {
 				return false
 			}
 			c.verifyRef(&it)
@@ -101,17 +101,20 @@ func (c *check) verifyRefs() {
 	}
 }
 
-// verifyRef reports the leaf of it if it refers to nothing. Its other
-// references count: a union may offer several.
+// verifyRef reports the leaf of it if it refers to nothing. A union may offer
+// several references, of which one has to hold.
 func (c *check) verifyRef(it *refItem) {
-	p := pathOf(it.leaf, it.keys)
-	n := c.root.Get(p)
-	if n == nil {
-		return
+	r, v := c.refs[it.leaf.ID], it.value
+	for _, l := range r.leafrefs {
+		if l.simple && it.target != instances && c.leads(l, v) {
+			return
+		}
 	}
-	r := c.refs[it.leaf.ID]
-	v := n.Value()
-	if r.instance && v.Type().Kind() == schema.InstanceIdentifier {
+	p := pathOf(it.leaf, it.keys)
+	if c.root.Get(p) == nil {
+		return // gone together with what it referred to
+	}
+	if it.target == instances {
 		if !c.present(v.String()) {
 			c.fail(yangerr.New(yangerr.DataMissing, p, "There is no instance %s.", v).
 				WithAppTag(yangerr.AppInstanceRequired))
@@ -119,12 +122,23 @@ func (c *check) verifyRef(it *refItem) {
 		return
 	}
 	for _, l := range r.leafrefs {
-		if c.resolves(l, p, v) {
+		if !l.simple && c.resolves(l, p, v) {
 			return
 		}
 	}
 	c.fail(yangerr.New(yangerr.DataMissing, p, "There is no %s with the value %q.", r.leafrefs[0].target.Path(), v.String()).
 		WithAppTag(yangerr.AppInstanceRequired))
+}
+
+// leads is resolves for a simple leafref, which need not be followed twice.
+func (c *check) leads(l *leafref, v schema.Value) bool {
+	key := found{l, v}
+	ok, known := c.found[key]
+	if !known {
+		ok = c.resolves(l, nil, v)
+		c.found[key] = ok
+	}
+	return ok
 }
 
 // present reports whether an instance-identifier leads to configuration.
@@ -152,7 +166,7 @@ func (c *check) present(text string) bool {
 // resolves reports whether l, followed from the leaf at p, leads to an instance
 // with value v.
 func (c *check) resolves(l *leafref, p tree.Path, v schema.Value) bool {
-	if c.counted[l.target.ID] && l.up < 0 && !l.lookup && !l.hasPredicates() {
+	if l.simple && !l.lookup {
 		if _, ok := c.index.counts.Get(countItem{target: l.target.ID, value: v.String()}); ok {
 			return true
 		}
