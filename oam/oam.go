@@ -119,3 +119,12 @@ type Transport interface {
 type Clock interface {
 	Now() int64
 }
+
+// Sleeper is what a Clock may be besides. A shard whose clock is one rests
+// after a turn that had work, so that under load a turn serves many frames
+// and timers instead of one; without it every frame wakes the shard.
+type Sleeper interface {
+	// SleepUntil returns at the instant t, as precisely as the system can
+	// (clock_nanosleep with TIMER_ABSTIME). It may keep the thread.
+	SleepUntil(t int64)
+}

@@ -30,8 +30,9 @@ const (
 	// retryPath is how long after a failure a path is opened again.
 	retryPath = int64(time.Second)
 
-	// DefaultGranularity bounds how often timers wake the loop.
-	DefaultGranularity = 100 * time.Microsecond
+	// DefaultGranularity is the rest after a turn: a thirteenth of the
+	// shortest interval.
+	DefaultGranularity = 250 * time.Microsecond
 )
 
 // Options says what a shard works with.
@@ -41,9 +42,11 @@ type Options struct {
 	Engines   []oam.Engine  // No channel type may be claimed twice.
 	Observer  oam.Observer  // May be nil.
 
-	// Granularity is the shortest time between two wake-ups for timers; a
-	// timer may be late by it, and is on time when the loop is idle. 0 is
-	// DefaultGranularity, negative is none.
+	// Granularity is how long the loop does not look at timers, and with a
+	// Clock that is a Sleeper at frames neither, after a turn that had work.
+	// Both may be late by it under load and are on time when the loop is
+	// idle; received frames keep the kernel's time. 0 is DefaultGranularity,
+	// negative is none.
 	Granularity time.Duration
 }
 
@@ -61,6 +64,7 @@ type Counters struct {
 type Shard struct {
 	transport   oam.Transport
 	clock       oam.Clock
+	sleeper     oam.Sleeper // Nil if the clock is none.
 	engines     []oam.Engine
 	granularity int64
 	events      *events
@@ -73,6 +77,7 @@ type Shard struct {
 	seen     int64 // Every frame the kernel saw before has been processed.
 	backlog  int   // Frames since the queue was last empty.
 	wakeAt   int64
+	restTill int64 // The rest after the last turn that had work ends here.
 	rx       [batchLen]oam.Rx
 	tx       [batchLen]oam.Tx
 	txLen    int
@@ -104,6 +109,7 @@ func New(o Options) (*Shard, error) {
 		wheel:    newWheel(o.Clock.Now()),
 		seen:     o.Clock.Now(),
 	}
+	s.sleeper, _ = o.Clock.(oam.Sleeper)
 	s.due.prev, s.due.next = &s.due, &s.due
 	s.control.init()
 	for i, e := range o.Engines {
@@ -160,6 +166,10 @@ func (s *Shard) Close() error { return s.transport.Close() }
 // turn is the loop's body: receive, configure, expire, send.
 func (s *Shard) turn(deadline int64) error {
 	before := s.clock.Now()
+	if s.sleeper != nil && s.restTill > before && deadline > before {
+		s.sleeper.SleepUntil(s.restTill)
+		before = s.clock.Now()
+	}
 	n, err := s.transport.Recv(s.rx[:], deadline)
 	if err != nil {
 		return err
@@ -179,6 +189,9 @@ func (s *Shard) turn(deadline int64) error {
 	s.configure(now)
 
 	s.wheel.take(now, &s.due)
+	if n > 0 || s.due.next != &s.due {
+		s.restTill = now + s.granularity
+	}
 	for t := pop(&s.due); t != nil; t = pop(&s.due) {
 		t.owner.expire(now)
 	}

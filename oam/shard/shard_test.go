@@ -496,6 +496,16 @@ type chanTransport struct {
 	wake   chan struct{}
 	close  chan struct{}
 	once   sync.Once
+	turns  int // Of Recv that had frames.
+}
+
+// sleepingTransport is one whose clock can sleep.
+type sleepingTransport struct{ *chanTransport }
+
+func (c sleepingTransport) SleepUntil(t int64) { time.Sleep(time.Duration(t - c.Now())) }
+
+func newChanTransport() *chanTransport {
+	return &chanTransport{base: time.Now(), frames: make(chan oam.Rx, 1000), wake: make(chan struct{}, 1), close: make(chan struct{})}
 }
 
 func (c *chanTransport) Now() int64 { return int64(time.Since(c.base)) + 1 }
@@ -515,7 +525,15 @@ func (c *chanTransport) Recv(batch []oam.Rx, deadline int64) (int, error) {
 	defer timer.Stop()
 	select {
 	case batch[0] = <-c.frames:
-		return 1, nil
+		c.turns++
+		for n := 1; n < len(batch); n++ {
+			select {
+			case batch[n] = <-c.frames:
+			default:
+				return n, nil
+			}
+		}
+		return len(batch), nil
 	case <-timer.C:
 	case <-c.wake:
 	case <-c.close:
@@ -528,7 +546,7 @@ func (c *chanTransport) Recv(batch []oam.Rx, deadline int64) (int, error) {
 // timers fire, the observer hears, Close ends it.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := &chanTransport{base: time.Now(), frames: make(chan oam.Rx, 1), wake: make(chan struct{}, 1), close: make(chan struct{})}
+		tr := newChanTransport()
 		rec := &recorder{}
 		engine := bfd.NewEngine(nil)
 		s, err := shard.New(shard.Options{Transport: tr, Clock: tr, Engines: []oam.Engine{engine}, Observer: rec})
@@ -560,6 +578,41 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// TestRest: a loop whose clock can sleep serves frames that come every 10 us
+// in portions; an idle one serves a frame the moment it comes.
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := newChanTransport()
+		s, err := shard.New(shard.Options{Transport: tr, Clock: sleepingTransport{tr}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- s.Run() }()
+		for range 10 {
+			time.Sleep(time.Second)
+			tr.frames <- oam.Rx{}
+			synctest.Wait()
+			if len(tr.frames) != 0 {
+				t.Error("an idle loop lets a frame wait")
+			}
+		}
+		for range 1000 {
+			time.Sleep(10 * time.Microsecond)
+			tr.frames <- oam.Rx{}
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if c := s.Counters(); c.Received != 1010 || tr.turns < 10+40 || tr.turns > 10+42 {
+			t.Errorf("%d frames in %d turns", c.Received, tr.turns)
+		}
+		s.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // stuckObserver never returns until it is let go.
 type stuckObserver struct {
 	recorder
@@ -575,7 +628,7 @@ func (o *stuckObserver) OnEvent(ev oam.Event) {
 // does not cost a turn.
 func TestSlowObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tr := &chanTransport{base: time.Now(), frames: make(chan oam.Rx, 1), wake: make(chan struct{}, 1), close: make(chan struct{})}
+		tr := newChanTransport()
 		o := &stuckObserver{gate: make(chan struct{})}
 		engine := bfd.NewEngine(nil)
 		s, err := shard.New(shard.Options{Transport: tr, Clock: tr, Engines: []oam.Engine{engine}, Observer: o})
