@@ -1,6 +1,7 @@
 package netconf
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -169,7 +170,7 @@ func (sess *session) exchangeHello(frames *frameReader) error {
 	if err := <-sent; err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
-	v11, err := parseHello(msg)
+	v11, err := parseHello(trimStart(msg))
 	if err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
@@ -200,7 +201,7 @@ func (sess *session) serve(frames *frameReader) error {
 			sess.idle.Reset(limit)
 		}
 		sess.busy.Lock()
-		err = sess.request(msg)
+		err = sess.request(trimStart(msg))
 		if err == nil && sess.stopping.Load() {
 			err = ErrServerClosed
 		}
@@ -210,6 +211,11 @@ func (sess *session) serve(frames *frameReader) error {
 		}
 	}
 }
+
+// trimStart drops white space in front of a message. There are clients that send
+// a line feed after the end-of-message marker, and an XML declaration must be the
+// first thing in a document.
+func trimStart(msg []byte) []byte { return bytes.TrimLeft(msg, " \t\r\n") }
 
 // timedWriter ends the session when the client takes nothing for too long.
 type timedWriter struct {
