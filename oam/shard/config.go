@@ -264,6 +264,9 @@ func (s *Shard) replace(now int64, c *change) {
 		m.closePath()
 	}
 	m.config, m.sessions = c.config, sessions
+	if cc := &m.config.CC; s.adaptive && cc.Enabled {
+		s.granularity = min(s.granularity, int64(min(cc.TxInterval, cc.RxInterval))/restShare)
+	}
 	if !samePath {
 		m.openPath(now)
 	}

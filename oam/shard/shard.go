@@ -30,9 +30,11 @@ const (
 	// retryPath is how long after a failure a path is opened again.
 	retryPath = int64(time.Second)
 
-	// DefaultGranularity is the rest after a turn: a thirteenth of the
-	// shortest interval.
-	DefaultGranularity = 250 * time.Microsecond
+	// DefaultGranularity is the rest after a turn. It is shorter where a
+	// MEG runs so fast that it would be more than a thirteenth of its
+	// interval: 250 us at 3.3 ms.
+	DefaultGranularity = 500 * time.Microsecond
+	restShare          = 13
 )
 
 // Options says what a shard works with.
@@ -67,6 +69,7 @@ type Shard struct {
 	sleeper     oam.Sleeper // Nil if the clock is none.
 	engines     []oam.Engine
 	granularity int64
+	adaptive    bool // granularity follows the fastest MEG there has been.
 	events      *events
 
 	// The loop's own.
@@ -102,7 +105,8 @@ func New(o Options) (*Shard, error) {
 		granularity = 0
 	}
 	s := &Shard{
-		transport: o.Transport, clock: o.Clock, engines: o.Engines, granularity: granularity,
+		transport: o.Transport, clock: o.Clock, engines: o.Engines,
+		granularity: granularity, adaptive: o.Granularity == 0,
 		events:   newEvents(o.Observer),
 		channels: make(map[ach.ChannelType]int),
 		megs:     make(map[rxKey]*meg),

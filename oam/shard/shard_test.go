@@ -579,38 +579,47 @@ func TestRun(t *testing.T) {
 }
 
 // TestRest: a loop whose clock can sleep serves frames that come every 10 us
-// in portions; an idle one serves a frame the moment it comes.
+// in portions, smaller ones where a MEG is fast; an idle one serves a frame
+// the moment it comes.
 func TestRest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tr := newChanTransport()
-		s, err := shard.New(shard.Options{Transport: tr, Clock: sleepingTransport{tr}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error)
-		go func() { done <- s.Run() }()
-		for range 10 {
-			time.Sleep(time.Second)
-			tr.frames <- oam.Rx{}
-			synctest.Wait()
-			if len(tr.frames) != 0 {
-				t.Error("an idle loop lets a frame wait")
+	for _, c := range []struct {
+		interval time.Duration
+		turns    int
+	}{{time.Second, 20}, {10 * time.Millisecond, 20}, {3300 * time.Microsecond, 40}} {
+		synctest.Test(t, func(t *testing.T) {
+			tr := newChanTransport()
+			s, err := shard.New(shard.Options{Transport: tr, Clock: sleepingTransport{tr}, Engines: []oam.Engine{bfd.NewEngine(nil)}})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		for range 1000 {
-			time.Sleep(10 * time.Microsecond)
-			tr.frames <- oam.Rx{}
-		}
-		time.Sleep(time.Millisecond)
-		synctest.Wait()
-		if c := s.Counters(); c.Received != 1010 || tr.turns < 10+40 || tr.turns > 10+42 {
-			t.Errorf("%d frames in %d turns", c.Received, tr.turns)
-		}
-		s.Close()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+			done := make(chan error)
+			go func() { done <- s.Run() }()
+			m := lspMEG("m", 100)
+			m.CC.TxInterval, m.CC.RxInterval = c.interval, c.interval
+			s.Apply(oam.Delta{Put: []oam.MEG{m}})
+			for range 10 {
+				time.Sleep(time.Second)
+				tr.frames <- oam.Rx{}
+				synctest.Wait()
+				if len(tr.frames) != 0 {
+					t.Error("an idle loop lets a frame wait")
+				}
+			}
+			for range 1000 {
+				time.Sleep(10 * time.Microsecond)
+				tr.frames <- oam.Rx{}
+			}
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			if got := s.Counters().Received; got != 1010 || tr.turns < 10+c.turns || tr.turns > 10+c.turns+2 {
+				t.Errorf("%v: %d frames in %d turns", c.interval, got, tr.turns)
+			}
+			s.Close()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // stuckObserver never returns until it is let go.
