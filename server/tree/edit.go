@@ -217,7 +217,7 @@ func isEmpty(n *Node) bool {
 // owned copy.
 func (e *editor) adopt(n, before, kid *Node) *Node {
 	switch {
-	case kid == before:
+	case kid == before && !isEmpty(kid):
 		return n
 	case isEmpty(kid):
 		if before == nil {
