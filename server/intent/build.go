@@ -57,7 +57,7 @@ func (i *Intent) index(root *tree.Node) *State {
 
 // touched collects what a change is about.
 type touched struct {
-	objects        map[ref]bool
+	objects map[ref]bool
 	blocks  bool // label blocks
 	nodeID  bool // identifiers of the node
 	ttlMode bool
