@@ -164,7 +164,7 @@ func ParseIPRoute(b []byte) (r IPRoute, ok bool, err error) {
 	if r.Prefix = netip.PrefixFrom(addr, int(b[1])); !r.Prefix.IsValid() || r.Prefix.Masked() != r.Prefix {
 		return r, false, fmt.Errorf("%v/%d is not a prefix", addr, b[1])
 	}
-	if encapType == unix.LWTUNNEL_ENCAP_MPLS {
+	if encapType == unix.LWTUNNEL_ENCAP_MPLS && !r.Blackhole {
 		err = r.parseEncap(encap)
 	}
 	return r, err == nil, err
@@ -184,6 +184,9 @@ func (r *IPRoute) parseEncap(b []byte) (err error) {
 		if err != nil {
 			return err
 		}
+	}
+	if len(r.Labels) == 0 {
+		return errors.New("MPLS encapsulation without labels")
 	}
 	return nil
 }
