@@ -1,6 +1,6 @@
 // Package link gives both data planes the facts about interfaces and the IP
-// routes they need from Linux: find a link, set it up, make the dummy link of
-// the IP clients, put and list our IP routes, follow changes.
+// routes they need from Linux: find a link, set it up, make the veth of the IP
+// clients, put and list our IP routes, follow changes.
 //
 // A Handle works in the network namespace in which it was opened, from
 // whichever goroutine it is called.
@@ -110,29 +110,6 @@ func (h *Handle) SetUp(index int) error {
 		return fmt.Errorf("set interface %d up: %w", index, err)
 	}
 	return nil
-}
-
-// EnsureDummy returns the dummy interface with a name, made and set up if it
-// was not there. An interface of that name and another type is an error.
-func (h *Handle) EnsureDummy(name string) (Link, error) {
-	l, err := h.nl.LinkByName(name)
-	if errors.As(err, new(netlink.LinkNotFoundError)) {
-		add := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: name}}
-		if err := h.nl.LinkAdd(add); err != nil && !errors.Is(err, os.ErrExist) {
-			return Link{}, fmt.Errorf("add dummy interface %s: %w", name, err)
-		}
-		l, err = h.nl.LinkByName(name)
-	}
-	if err != nil {
-		return Link{}, fmt.Errorf("look up %s: %w", name, err)
-	}
-	if l.Type() != "dummy" {
-		return Link{}, fmt.Errorf("interface %s is of type %s, not dummy", name, l.Type())
-	}
-	if err := h.SetUp(l.Attrs().Index); err != nil {
-		return Link{}, err
-	}
-	return h.ByIndex(l.Attrs().Index)
 }
 
 // Delete removes an interface; one that is not there is no error.
