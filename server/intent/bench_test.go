@@ -30,7 +30,7 @@ func BenchmarkBuildOneMore(b *testing.B) {
 			i := newIntent(b, everything())
 			root := config(b, i.schema, network(n))
 			state := build(b, i, nil, root).State
-			label := i.lsps.Child("in-segment").Child("incoming-label")
+			label := i.sources[staticLSP].schema.Child("in-segment").Child("incoming-label")
 			p := i.entryPath(ref{staticLSP, "lsp-7"}).Child(label.Parent).Child(label)
 			next, errs := tree.Apply(root, []tree.Edit{{Op: tree.Merge, Path: p, Value: schema.StringValue(label.Type, "900000")}})
 			if len(errs) > 0 {

@@ -95,13 +95,13 @@ func (i *Intent) within(t *touched, p tree.Path) bool {
 			return true
 		}
 		switch {
-		case n == i.blocks:
+		case n == i.sources[labelBlock].schema:
 			t.blocks = true
 			return true
-		case n.Parent == i.node:
+		case n.Parent == i.sources[settings].schema:
 			t.setting(n.Name)
 			return true
-		case !i.above[n] && n != i.node:
+		case !i.above[n] && n != i.sources[settings].schema:
 			return true
 		}
 	}
@@ -130,11 +130,11 @@ func (i *Intent) enter(t *touched, n *tree.Node) {
 			for e := range c.Children() {
 				t.objects[ref{k, e.Keys()[0].String()}] = true
 			}
-		case s == i.blocks:
+		case s == i.sources[labelBlock].schema:
 			t.blocks = true
-		case s.Parent == i.node:
+		case s.Parent == i.sources[settings].schema:
 			t.setting(s.Name)
-		case i.above[s] || s == i.node:
+		case i.above[s] || s == i.sources[settings].schema:
 			i.enter(t, c)
 		}
 	}
@@ -195,8 +195,7 @@ func (t *touched) spread(views ...*view) {
 // is that of the whole configuration, and such a change is rare.
 func (v *view) spreadNode(t *touched) {
 	all := func(k kind) {
-		list := v.list(k)
-		for e := range v.instance(list.Parent).Child(list).Children() {
+		for e := range v.entries(k) {
 			t.objects[ref{k, e.Keys()[0].String()}] = true
 		}
 	}

@@ -120,7 +120,7 @@ func TestPlanRefusesStructsThatDoNotFit(t *testing.T) {
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
-			if _, err := newPlan(tc.model, i.node, nil); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if _, err := newPlan(tc.model, i.sources[settings].schema, nil); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("newPlan(%s) = %v, want an error that contains %q", reflect.TypeOf(tc.model), err, tc.want)
 			}
 		})

@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/tandem-ne/tandem/dataplane"
-	"github.com/tandem-ne/tandem/gen/mtp"
 	"github.com/tandem-ne/tandem/oam"
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
@@ -44,14 +43,16 @@ type Intent struct {
 	caps   dataplane.Capabilities
 	stored []string
 
-	node                                    *schema.Node // the container
-	blocks, sections, lsps, bidirs          *schema.Node // the lists
-	tunnels, megs                           *schema.Node
-	lists                                   map[*schema.Node]kind
-	homes                                   map[*schema.Node]tree.Path // paths of the containers that hold the lists, and of node
-	above                                   map[*schema.Node]bool      // ancestors of the lists and of the container
-	nodePlan, blockPlan, sectionPlan        *plan
-	lspPlan, bidirPlan, tunnelPlan, megPlan *plan
+	sources [meg + 1]source
+	lists   map[*schema.Node]kind // of the lists that deltas are made of
+	above   map[*schema.Node]bool // ancestors of all sources
+}
+
+// source is where the objects of a kind stand in the configuration.
+type source struct {
+	schema *schema.Node // the list, or the container
+	home   tree.Path    // of the container that holds the list, or of the container itself
+	plan   *plan
 }
 
 // New prepares the translation. It refuses a schema with configuration leafs
@@ -59,59 +60,37 @@ type Intent struct {
 // translate.
 func New(o Options) (*Intent, error) {
 	i := &Intent{schema: o.Schema, caps: o.Capabilities, stored: o.Stored}
-	find := func(path string) (*schema.Node, error) {
-		n, err := o.Schema.Find(path)
-		if err != nil {
-			return nil, fmt.Errorf("intent: the schema lacks %s: %w", path, err)
-		}
-		return n, nil
-	}
-	for _, want := range []struct {
-		node **schema.Node
-		path string
-	}{
-		{&i.node, "/mtp-node:mpls-tp/node"},
-		{&i.blocks, "/mtp-node:mpls-tp/mpls-label-blocks/mpls-label-block"},
-		{&i.sections, "/mtp-node:mpls-tp/sections/section"},
-		{&i.lsps, "/mtp-node:mpls-tp/mtp-lsp:lsps/static-lsp"},
-		{&i.bidirs, "/mtp-node:mpls-tp/mtp-lsp:lsps/bidirectional-lsp"},
-		{&i.tunnels, "/mtp-node:mpls-tp/mtp-lsp:tunnels/tunnel"},
-		{&i.megs, "/mtp-node:mpls-tp/mtp-oam:oam/meg"},
-	} {
-		var err error
-		if *want.node, err = find(want.path); err != nil {
-			return nil, err
-		}
-	}
-	i.lists = map[*schema.Node]kind{
-		i.sections: section, i.lsps: staticLSP, i.bidirs: bidirectionalLSP, i.tunnels: tunnel, i.megs: meg,
-	}
+	i.lists = map[*schema.Node]kind{}
 	i.above = map[*schema.Node]bool{}
-	i.homes = map[*schema.Node]tree.Path{i.node: containerPath(i.node)}
-	for _, n := range []*schema.Node{i.blocks, i.sections, i.lsps, i.bidirs, i.tunnels, i.megs} {
-		i.homes[n.Parent] = containerPath(n.Parent)
-	}
-	for _, n := range []*schema.Node{i.blocks, i.sections, i.lsps, i.bidirs, i.tunnels, i.megs, i.node} {
+	for k, want := range [meg + 1]struct {
+		path  string
+		model any
+	}{
+		settings:         {"/mtp-node:mpls-tp/node", nodeConfig{}},
+		labelBlock:       {"/mtp-node:mpls-tp/mpls-label-blocks/mpls-label-block", blockConfig{}},
+		section:          {"/mtp-node:mpls-tp/sections/section", sectionConfig{}},
+		staticLSP:        {"/mtp-node:mpls-tp/mtp-lsp:lsps/static-lsp", lspConfig{}},
+		bidirectionalLSP: {"/mtp-node:mpls-tp/mtp-lsp:lsps/bidirectional-lsp", bidirConfig{}},
+		tunnel:           {"/mtp-node:mpls-tp/mtp-lsp:tunnels/tunnel", tunnelConfig{}},
+		meg:              {"/mtp-node:mpls-tp/mtp-oam:oam/meg", megConfig{}},
+	} {
+		n, err := o.Schema.Find(want.path)
+		if err != nil {
+			return nil, fmt.Errorf("intent: the schema lacks %s: %w", want.path, err)
+		}
+		s := source{schema: n, home: containerPath(n)}
+		if n.Kind == schema.List {
+			s.home = containerPath(n.Parent)
+		}
+		if s.plan, err = newPlan(want.model, n, o.Stored); err != nil {
+			return nil, fmt.Errorf("intent: %w", err)
+		}
+		i.sources[k] = s
+		if kind(k) >= section {
+			i.lists[n] = kind(k)
+		}
 		for p := n.Parent; p != nil; p = p.Parent {
 			i.above[p] = true
-		}
-	}
-	for _, want := range []struct {
-		plan  **plan
-		model any
-		node  *schema.Node
-	}{
-		{&i.nodePlan, mtp.MtpNode_MplsTp_Node{}, i.node},
-		{&i.blockPlan, mtp.MtpNode_MplsTp_MplsLabelBlocks_MplsLabelBlock{}, i.blocks},
-		{&i.sectionPlan, mtp.MtpNode_MplsTp_Sections_Section{}, i.sections},
-		{&i.lspPlan, mtp.MtpNode_MplsTp_Lsps_StaticLsp{}, i.lsps},
-		{&i.bidirPlan, mtp.MtpNode_MplsTp_Lsps_BidirectionalLsp{}, i.bidirs},
-		{&i.tunnelPlan, mtp.MtpNode_MplsTp_Tunnels_Tunnel{}, i.tunnels},
-		{&i.megPlan, mtp.MtpNode_MplsTp_Oam_Meg{}, i.megs},
-	} {
-		var err error
-		if *want.plan, err = newPlan(want.model, want.node, o.Stored); err != nil {
-			return nil, fmt.Errorf("intent: %w", err)
 		}
 	}
 	if missing := i.unowned(); len(missing) > 0 {
@@ -135,24 +114,9 @@ func (i *Intent) Path(k dataplane.Key) tree.Path {
 // MEGPath returns the instance of a MEG.
 func (i *Intent) MEGPath(name string) tree.Path { return i.entryPath(ref{meg, name}) }
 
-// list returns the list that holds the objects of a kind.
-func (i *Intent) list(k kind) *schema.Node {
-	switch k {
-	case section:
-		return i.sections
-	case staticLSP:
-		return i.lsps
-	case bidirectionalLSP:
-		return i.bidirs
-	case tunnel:
-		return i.tunnels
-	}
-	return i.megs
-}
-
 func (i *Intent) entryPath(r ref) tree.Path {
-	list := i.list(r.kind)
-	return i.homes[list.Parent].Child(list, key(list, r.name))
+	s := &i.sources[r.kind]
+	return s.home.Child(s.schema, key(s.schema, r.name))
 }
 
 // key is the value of the one key of a list.

@@ -7,11 +7,6 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-func (v *view) blockPath(index string) tree.Path {
-	list := v.Intent.blocks
-	return v.home(list.Parent).Child(list, key(list, index))
-}
-
 // checkBlocks holds the label blocks against each other, and all labels against
 // the blocks: it runs when a block has changed.
 func (v *view) checkBlocks() {
@@ -22,7 +17,7 @@ func (v *view) checkBlocks() {
 	})
 	var last *blockConfig // of those before, the one that reaches highest
 	for _, b := range blocks {
-		p := v.blockPath(deref(b.Index))
+		p := v.entryPath(ref{labelBlock, deref(b.Index)})
 		if deref(b.EndLabel) < deref(b.StartLabel) {
 			v.fail(below(p, "end-label"), "label-block-empty", "the end label of a label block is lower than its start label")
 		}

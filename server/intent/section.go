@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"strings"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/gen/mtp"
@@ -15,10 +14,10 @@ import (
 // checkNode holds the identifiers of the node against RFC 6370 and RFC 6923.
 func (v *view) checkNode() {
 	if v.node().NodeId != nil && nodeID(v.node().NodeId) == 0 {
-		v.fail(below(v.home(v.Intent.node), "node-id"), "node-id-zero", "0.0.0.0 is not a Node_ID")
+		v.fail(below(v.sources[settings].home, "node-id"), "node-id-zero", "0.0.0.0 is not a Node_ID")
 	}
 	if v.node().CountryCode != nil && v.node().Icc == nil {
-		v.fail(below(v.home(v.Intent.node), "country-code"), "icc-missing", "a country code needs the ITU carrier code of the node")
+		v.fail(below(v.sources[settings].home, "country-code"), "icc-missing", "a country code needs the ITU carrier code of the node")
 	}
 }
 
@@ -77,7 +76,6 @@ func (v *view) buildSection(name string) dataplane.Object {
 
 // capable refuses what the data plane in use cannot do.
 func (v *view) capable(p tree.Path, o dataplane.Object) dataplane.Object {
-	reason := ""
 	err := dataplane.Validate(o)
 	if err == nil {
 		err = v.caps.Check(o)
@@ -85,10 +83,9 @@ func (v *view) capable(p tree.Path, o dataplane.Object) dataplane.Object {
 	if err == nil {
 		return o
 	}
+	reason := err.Error()
 	if op := (*dataplane.OpError)(nil); errors.As(err, &op) {
 		reason = op.Reason
-	} else {
-		reason = strings.TrimSpace(err.Error())
 	}
 	v.lack(p, "%s %q: %s", p[len(p)-1].Node.Name, o.Key().Name, reason)
 	return nil

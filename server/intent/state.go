@@ -13,12 +13,15 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// kind is one of the lists that intent translates. An object refers to objects
-// of lower kinds, and a static LSP to tunnels besides.
+// kind is one of the things that intent reads. From section on they are the
+// objects that deltas are made of: an object refers to objects of lower kinds,
+// and a static LSP to tunnels besides.
 type kind uint8
 
 const (
-	section kind = iota + 1
+	settings kind = iota // of the node
+	labelBlock
+	section
 	staticLSP
 	bidirectionalLSP
 	tunnel
@@ -26,7 +29,7 @@ const (
 )
 
 func (k kind) String() string {
-	return [...]string{"", "section", "static-lsp", "bidirectional-lsp", "tunnel", "meg"}[k]
+	return [...]string{"node", "mpls-label-block", "section", "static-lsp", "bidirectional-lsp", "tunnel", "meg"}[k]
 }
 
 // ref names one object of the configuration.

@@ -1,8 +1,9 @@
 package intent
 
 import (
+	"iter"
+
 	"github.com/tandem-ne/tandem/gen/mtp"
-	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/yangerr"
 )
@@ -44,57 +45,51 @@ func (i *Intent) view(s *State) *view {
 	}
 }
 
-// instance returns the node of a container that home knows, or nil.
-func (v *view) instance(s *schema.Node) *tree.Node {
+// instance returns the container that holds the list of a kind, or that is the
+// kind; nil when there is none.
+func (v *view) instance(k kind) *tree.Node {
 	n := v.state.root
-	home := v.home(s)
+	home := v.sources[k].home
 	for at := range home {
 		n = n.Child(home[at].Node)
 	}
 	return n
 }
 
-// home returns the path of a container that holds one of our lists, or of node.
-func (v *view) home(s *schema.Node) tree.Path { return v.homes[s] }
+// entries yields the entries of the list of a kind.
+func (v *view) entries(k kind) iter.Seq[*tree.Node] {
+	return v.instance(k).Child(v.sources[k].schema).Children()
+}
 
-func read[T any](v *view, cache map[string]*T, p *plan, list *schema.Node, name string) *T {
+func read[T any](v *view, cache map[string]*T, k kind, name string) *T {
 	if c, ok := cache[name]; ok {
 		return c
 	}
-	c, err := decodeInto[T](p, v.instance(list.Parent).Child(list).Entry(key(list, name)))
+	s := &v.sources[k]
+	c, err := decodeInto[T](s.plan, v.instance(k).Child(s.schema).Entry(key(s.schema, name)))
 	if err != nil {
-		v.fail(v.home(list.Parent).Child(list, key(list, name)), "decode", "%v", err)
+		v.fail(v.entryPath(ref{k, name}), "decode", "%v", err)
 	}
 	cache[name] = c
 	return c
 }
 
-func (v *view) section(name string) *sectionConfig {
-	return read(v, v.sections, v.sectionPlan, v.Intent.sections, name)
-}
+func (v *view) section(name string) *sectionConfig { return read(v, v.sections, section, name) }
 
-func (v *view) lsp(name string) *lspConfig {
-	return read(v, v.lsps, v.lspPlan, v.Intent.lsps, name)
-}
+func (v *view) lsp(name string) *lspConfig { return read(v, v.lsps, staticLSP, name) }
 
-func (v *view) bidir(name string) *bidirConfig {
-	return read(v, v.bidirs, v.bidirPlan, v.Intent.bidirs, name)
-}
+func (v *view) bidir(name string) *bidirConfig { return read(v, v.bidirs, bidirectionalLSP, name) }
 
-func (v *view) tunnel(name string) *tunnelConfig {
-	return read(v, v.tunnels, v.tunnelPlan, v.Intent.tunnels, name)
-}
+func (v *view) tunnel(name string) *tunnelConfig { return read(v, v.tunnels, tunnel, name) }
 
-func (v *view) meg(name string) *megConfig {
-	return read(v, v.megs, v.megPlan, v.Intent.megs, name)
-}
+func (v *view) meg(name string) *megConfig { return read(v, v.megs, meg, name) }
 
 // node returns the settings of the node; there is always one, with its defaults.
 func (v *view) node() *nodeConfig {
 	if v.nodeConfig == nil {
-		c, err := decodeOrDefault[nodeConfig](v.nodePlan, v.instance(v.Intent.node))
+		c, err := decodeOrDefault[nodeConfig](v.sources[settings].plan, v.instance(settings))
 		if err != nil {
-			v.fail(v.home(v.Intent.node), "decode", "%v", err)
+			v.fail(v.sources[settings].home, "decode", "%v", err)
 		}
 		v.nodeConfig = c
 	}
@@ -105,10 +100,10 @@ func (v *view) node() *nodeConfig {
 func (v *view) blocks() []*blockConfig {
 	if !v.blocksRead {
 		v.blocksRead = true
-		for e := range v.instance(v.Intent.blocks.Parent).Child(v.Intent.blocks).Children() {
-			b, err := decodeInto[blockConfig](v.blockPlan, e)
+		for e := range v.entries(labelBlock) {
+			b, err := decodeInto[blockConfig](v.sources[labelBlock].plan, e)
 			if err != nil {
-				v.fail(v.home(v.Intent.blocks.Parent), "decode", "%v", err)
+				v.fail(v.sources[labelBlock].home, "decode", "%v", err)
 				continue
 			}
 			v.blockList = append(v.blockList, b)
