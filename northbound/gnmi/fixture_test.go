@@ -102,7 +102,7 @@ func start(t testing.TB, s *schema.Schema, with func(*Options)) *element {
 			t.Fatal(err)
 		}
 	}
-	o := Options{Schema: s, Store: e.store, Hub: e.hub, Access: acc, Log: log, MinSample: 20 * time.Millisecond, CounterInterval: 20 * time.Millisecond}
+	o := Options{Schema: s, Store: e.store, Hub: e.hub, Access: acc, Log: log, MinSample: 20 * time.Millisecond, CounterInterval: time.Hour}
 	if with != nil {
 		with(&o)
 	}
