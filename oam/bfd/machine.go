@@ -58,7 +58,7 @@ const (
 	evConfigure  eventKind = iota // Config is set.
 	evTimer                       // Seen is set.
 	evCC                          // A CC packet from the right source: Packet and Time are set.
-	evCV                          // A CV packet from the right source: Time is set.
+	evCV                          // A CV packet from the right source: Packet and Time are set.
 	evMisconnect                  // A packet from a wrong source: Time and Period are set.
 	evEncap                       // A packet from the right source in a wrong encapsulation: Time and Period are set.
 	evLDI                         // Link down indication (RFC 6427): Time is set.
@@ -88,7 +88,7 @@ const maxNotes = int(oam.NumDefects) + 3
 
 // effects is what a step asks for.
 type effects struct {
-	SendCC  bool // Send the packet that Machine.ccPacket returns with Flags.
+	SendCC  bool // Send the packet that machine.packet makes with Flags.
 	SendCV  bool
 	Flags   Flags
 	Changed bool // Something a reader of the state can see has changed.
@@ -178,7 +178,7 @@ func (m *machine) hear(now int64, ev event, fx *effects) {
 	case evCC:
 		m.receive(now, ev.Time, ev.Packet, fx)
 	case evCV:
-		m.matched = true
+		m.matched = m.matched || ev.Packet.YourDiscr == m.localDiscr
 	case evMisconnect:
 		m.misPeriod = max(m.misPeriod, min(max(ev.Period, cvInterval), maxPeriod))
 		m.misExit = ev.Time + m.misPeriod*7/2

@@ -117,7 +117,7 @@ func (s *session) receiveCV(now int64, rx *oam.Rx, body []byte) {
 		return
 	}
 	count(&s.receivedCV)
-	s.apply(now, s.m.step(now, event{Kind: evCV, Time: rx.Time}))
+	s.apply(now, s.m.step(now, event{Kind: evCV, Time: rx.Time, Packet: &s.pkt}))
 }
 
 // checkSession holds the discriminators and the authentication of the parsed
