@@ -43,6 +43,7 @@ guest() {
 		-nodefaults -no-user-config -nographic -no-reboot -nic none \
 		-kernel "$base/vmlinuz" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on" \
 		-serial file:"$work/console.out" -serial file:"$work/test.out" </dev/null || rc=$?
+	touch "$work/test.out" "$work/console.out"
 	tr -d '\r' <"$work/test.out" | sed '/^EXIT [0-9]*$/d'
 	local code
 	code=$(tr -d '\r' <"$work/test.out" | sed -n 's/^EXIT \([0-9]*\)$/\1/p')
