@@ -12,8 +12,8 @@ import (
 
 // Build translates the change from old to new. prev is the State of old, from
 // the Result of an earlier Build; nil means that the engines have nothing yet,
-// and old is not looked at. The errors, in a fixed order, are all rules that new
-// breaks in what the change touches; then there is no Result.
+// and old is not looked at. The errors, in a fixed order, are the rules that new
+// breaks in what the change touches, the first 100 or so; then there is no Result.
 //
 // new must be valid by the schema: Build relies on mandatory nodes and leafrefs.
 func (i *Intent) Build(prev *State, old, new *tree.Node) (*Result, yangerr.List) {
@@ -207,6 +207,10 @@ func (v *view) spreadNode(t *touched) {
 	}
 }
 
+// enoughErrors is where Build stops to look for more: one wrong label block can
+// put every label outside.
+const enoughErrors = 100
+
 // builder makes the deltas out of the touched objects.
 type builder struct {
 	before, after *view
@@ -222,6 +226,9 @@ func (b *builder) run() *Result {
 		b.after.checkNode()
 	}
 	for _, r := range b.touched.refs() {
+		if len(b.after.errors) >= enoughErrors {
+			break
+		}
 		switch r.kind {
 		case section:
 			b.object(dataplane.Key{Kind: dataplane.KindSection, Name: r.name}, b.before.buildSection(r.name), b.after.buildSection(r.name))

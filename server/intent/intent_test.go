@@ -306,6 +306,17 @@ func TestSettingOfTheNodeChecksItsUsers(t *testing.T) {
 	}
 }
 
+// TestErrorsAreBounded puts every label of a large configuration outside the blocks.
+func TestErrorsAreBounded(t *testing.T) {
+	i := newIntent(t, everything())
+	xml := bytes.Replace(network(1000), []byte("<sections>"),
+		[]byte("<mpls-label-blocks><mpls-label-block><index>a</index><start-label>16</start-label><end-label>17</end-label></mpls-label-block></mpls-label-blocks><sections>"), 1)
+	r, errs := i.Build(nil, nil, config(t, i.schema, xml))
+	if r != nil || len(errs) != enoughErrors {
+		t.Errorf("Build gives %d errors, want %d", len(errs), enoughErrors)
+	}
+}
+
 // TestBuildForgivesALostState gives Build a State of another configuration.
 func TestBuildForgivesALostState(t *testing.T) {
 	i := newIntent(t, everything())

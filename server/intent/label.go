@@ -30,7 +30,7 @@ func (v *view) checkBlocks() {
 	}
 	v.state.labels.Scan(func(l label) bool {
 		v.checkInBlocks(v.entryPath(ref{staticLSP, l.lsp}), l.value)
-		return true
+		return len(v.errors) < enoughErrors
 	})
 }
 
