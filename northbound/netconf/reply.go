@@ -96,12 +96,21 @@ func (q *request) malformed(err error) error {
 	q.inBadRPCs.Add(1)
 	if q.v11 {
 		q.prefix, q.attrs = "", nil
-		e := yangerr.New(yangerr.MalformedMessage, nil, "the message is not well-formed XML: %v", err).WithType(yangerr.RPC)
+		e := yangerr.New(yangerr.MalformedMessage, nil, "the message is not well-formed XML: %s", cause(err)).WithType(yangerr.RPC)
 		if err := q.fail(e); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%w: %w", errMalformed, err)
+}
+
+// cause is the reason in err without its tag.
+func cause(err error) string {
+	var list yangerr.List
+	if errors.As(err, &list) && len(list) > 0 {
+		return list[0].Message
+	}
+	return err.Error()
 }
 
 // refuseSize answers a message that is too large to be read.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
@@ -219,7 +220,7 @@ func (q *request) word(allowed ...string) (string, error) {
 	element := string(q.r.Local())
 	text, err := q.text()
 	if err == nil && !slices.Contains(allowed, text) {
-		err = yangerr.New(yangerr.InvalidValue, nil, "%q is not a value of <%s>: it takes %q", text, element, allowed).
+		err = yangerr.New(yangerr.InvalidValue, nil, "%q is not a value of <%s>: it takes %s", text, element, strings.Join(allowed, ", ")).
 			WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
 	}
 	return text, err
@@ -257,7 +258,10 @@ func notAllowed(element, local string, allowed []string) string {
 	if local == "running" && element == "target" {
 		return "running cannot be the target: edit the candidate and commit it"
 	}
-	return fmt.Sprintf("<%s> is not possible as <%s> here, only %q is", local, element, allowed)
+	if len(allowed) == 0 {
+		return fmt.Sprintf("<%s> is not possible as <%s> here", local, element)
+	}
+	return fmt.Sprintf("<%s> is not possible as <%s> here, only %s", local, element, strings.Join(allowed, " and "))
 }
 
 func unknownElement(r *xmltok.Reader, layer yangerr.Type, message string) error {
