@@ -142,6 +142,9 @@ func (s *Session) write(ctx context.Context, o CommitOptions, root *tree.Node) (
 	if err != nil {
 		return Commit{}, err
 	}
+	if ctx.Err() != nil {
+		return Commit{}, yangerr.New(yangerr.OperationFailed, nil, "the commit was given up before it was made: %v", context.Cause(ctx))
+	}
 	c.ID, c.Time, c.New = cur.ID+1, st.now(), root
 	info := CommitInfo{ID: c.ID, Time: c.Time, SessionID: s.id, Session: s.info, Comment: o.Comment}
 	record := encodeRecord(st.journal.print, info, tree.Edits(cur.Root, root))

@@ -18,7 +18,7 @@ import (
 const (
 	journalName = "journal.db"
 	// lockTimeout is how long Open waits for another process to let the journal go.
-	lockTimeout = 2 * time.Second
+	lockTimeout = time.Second
 
 	pruneBatch = 256
 )
@@ -36,7 +36,7 @@ type limits struct {
 }
 
 func defaultLimits() limits {
-	return limits{records: 8192, minBytes: 4 << 20, historyRecords: historyRecords, historyBytes: 256 << 20}
+	return limits{records: 8192, minBytes: 4 << 20, historyRecords: 1000, historyBytes: 256 << 20}
 }
 
 // The names of what the file holds: the records by commit id, and the id of the

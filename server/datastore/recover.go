@@ -67,6 +67,9 @@ func openJournal(dir string, s *schema.Schema, log *slog.Logger, lim limits) (*j
 		want: make(chan Snapshot), done: make(chan struct{}),
 	}
 	name := filepath.Join(dir, journalName)
+	if err := clearFirstStart(dir, name, log); err != nil {
+		return nil, nil, fmt.Errorf("datastore: %w", err)
+	}
 	l := &loaded{}
 	if err := l.load(j, name); err != nil {
 		return nil, nil, errors.Join(err, j.closeDB())
@@ -82,6 +85,31 @@ func openJournal(dir string, s *schema.Schema, log *slog.Logger, lim limits) (*j
 	l.raw = nil
 	go j.run()
 	return j, l, nil
+}
+
+// clearFirstStart sets a journal aside that a first start could not finish: it
+// has no more than the four pages that bbolt writes before any transaction, there
+// is no checkpoint, and it cannot be opened.
+func clearFirstStart(dir, name string, log *slog.Logger) error {
+	info, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || info.Size() > int64(4*os.Getpagesize()) {
+		return err
+	}
+	if ids, err := checkpointIDs(dir); err != nil || len(ids) > 0 {
+		return err
+	}
+	db, err := openGuarded(name)
+	if err == nil {
+		return db.Close()
+	}
+	if isLocked(err) {
+		return nil
+	}
+	log.Warn("set aside a journal that was never written to", "file", name, "reason", err)
+	return setAside(name)
 }
 
 // initDB makes the buckets of a new journal that continues after commit base and

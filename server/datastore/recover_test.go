@@ -228,6 +228,21 @@ func TestNothingLeftIsAnError(t *testing.T) {
 	}
 }
 
+func TestInterruptedFirstStart(t *testing.T) {
+	s := box(t)
+	for _, size := range []int{0, 100, os.Getpagesize(), 4 * os.Getpagesize()} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, journalName), make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		st := openStore(t, s, dir)
+		if rec := st.Recovery(); len(rec.Damage) != 0 || rec.Last != 0 {
+			t.Errorf("a journal of %d empty octets: %+v", size, rec)
+		}
+		transact(t, st.session(), commitEdits(s, 1)...)
+	}
+}
+
 func TestInterruptedCheckpointIsRemoved(t *testing.T) {
 	s := box(t)
 	dir, after := stored(t, s, 10, noCheckpoints())

@@ -69,10 +69,11 @@ func (s *Store) Kill(id uint32) error {
 	if session == nil {
 		return yangerr.New(yangerr.InvalidValue, nil, "there is no session %d", id)
 	}
-	session.Close()
+	// The end of its transport makes a session give up what it is doing.
 	if session.kill != nil {
 		session.kill()
 	}
+	session.Close()
 	return nil
 }
 

@@ -45,9 +45,6 @@ type Store struct {
 	notify notifier
 }
 
-// historyRecords is the number of commits that the history keeps at least.
-const historyRecords = 1000
-
 // current is running with the indexes that validate the next change to it;
 // checked is nil while running is known to break a constraint.
 type current struct {
@@ -98,9 +95,10 @@ func open(o Options, lim limits) (*Store, error) {
 		return nil, err
 	}
 	s.journal, s.recovery, s.history = j, l.Recovery, l.history
-	if over := len(s.history) - historyRecords; over > 0 {
+	if over := len(s.history) - lim.historyRecords; over > 0 {
 		s.history = slices.Clone(s.history[over:])
 	}
+	s.recovery.history = nil
 	root := l.root
 	if root == nil {
 		root = tree.Empty(o.Schema)
@@ -179,7 +177,7 @@ func (s *Store) Register(p Participant) {
 func (s *Store) OnCommit(f func(Commit)) { s.notify.add(f) }
 
 // History returns up to n of the latest commits, the latest first; all that are
-// kept, at most 1,000, where n is 0.
+// kept, the latest 1,000 at least, where n is 0.
 func (s *Store) History(n int) []CommitInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,8 +191,8 @@ func (s *Store) History(n int) []CommitInfo {
 
 // remember adds to the history; the caller holds mu.
 func (s *Store) remember(info CommitInfo) {
-	if len(s.history) >= 2*historyRecords {
-		s.history = append(s.history[:0], s.history[len(s.history)-historyRecords:]...)
+	if keep := s.journal.limits.historyRecords; len(s.history) >= 2*keep {
+		s.history = append(s.history[:0], s.history[len(s.history)-keep:]...)
 	}
 	s.history = append(s.history, info)
 }

@@ -234,6 +234,38 @@ func TestCommitIsRefusedAfterItsContext(t *testing.T) {
 	}
 }
 
+func TestCommitGivenUpByItsClient(t *testing.T) {
+	st := newStore(t)
+	ctx, cancel := context.WithCancel(bg)
+	st.Register(prepare(func(*Change) (func(), error) { cancel(); return nil, nil }))
+	_, err := st.session().Transact(ctx, func(*tree.Node) ([]tree.Edit, error) {
+		return []tree.Edit{set(st.schema, "/lsp[name='x']/label", "100")}, nil
+	}, CommitOptions{})
+	wantTag(t, err, yangerr.OperationFailed)
+	if st.Running().ID != 0 {
+		t.Error("the commit was made")
+	}
+}
+
+func TestJournalThatCannotBeWritten(t *testing.T) {
+	st := newStore(t)
+	a := st.session()
+	transact(t, a, set(st.schema, "/lsp[name='x']/label", "100"))
+	applied := 0
+	st.Register(prepare(func(*Change) (func(), error) { return func() { applied++ }, nil }))
+	before := st.Running()
+	if err := st.journal.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := a.Transact(bg, func(*tree.Node) ([]tree.Edit, error) {
+		return []tree.Edit{set(st.schema, "/lsp[name='x']/label", "101")}, nil
+	}, CommitOptions{})
+	wantTag(t, err, yangerr.OperationFailed)
+	if st.Running() != before || applied != 0 || len(st.History(0)) != 1 {
+		t.Error("a commit that could not be written has changed something")
+	}
+}
+
 func TestInitialConfiguration(t *testing.T) {
 	s := box(t)
 	dir := t.TempDir()
@@ -292,9 +324,15 @@ func TestOpenRefusesBadOptions(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
-	st := newStore(t)
+	s := box(t)
+	const kept, made = 30, 2*30 + 5
+	st, err := open(Options{Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: quiet()}, smallLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
 	a := st.NewSession(SessionInfo{User: "eve", Protocol: "gnmi", Peer: "p"}, nil)
-	for i := range 2*historyRecords + 5 {
+	for i := range made {
 		ed := set(st.schema, "/lsp[name='x']/label", fmt.Sprint(16+i))
 		_, err := a.Transact(bg, func(*tree.Node) ([]tree.Edit, error) { return []tree.Edit{ed}, nil }, CommitOptions{Comment: fmt.Sprint(i)})
 		if err != nil {
@@ -302,11 +340,11 @@ func TestHistory(t *testing.T) {
 		}
 	}
 	h := st.History(3)
-	if len(h) != 3 || h[0].ID != 2*historyRecords+5 || h[2].ID != h[0].ID-2 || h[0].Comment != fmt.Sprint(2*historyRecords+4) ||
+	if len(h) != 3 || h[0].ID != made || h[2].ID != h[0].ID-2 || h[0].Comment != fmt.Sprint(made-1) ||
 		h[0].Session.User != "eve" || h[0].SessionID != a.ID() || h[0].Time.IsZero() {
 		t.Errorf("history %+v", h)
 	}
-	if n := len(st.History(0)); n < historyRecords || n > 2*historyRecords {
+	if n := len(st.History(0)); n < kept || n > 2*kept {
 		t.Errorf("%d commits are kept", n)
 	}
 }
