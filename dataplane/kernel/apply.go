@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -110,7 +111,7 @@ func (b *batch) takeOver(o dataplane.LSP) {
 func (b *batch) putSection(o dataplane.Section) {
 	d := b.d
 	old := d.model.sections[o.Name]
-	s := &section{Section: o, since: now()}
+	s := &section{Section: o, since: time.Now()}
 	if old != nil {
 		s.since = old.since
 		if old.Interface != o.Interface {

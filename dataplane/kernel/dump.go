@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
@@ -115,7 +116,7 @@ func (p *parse) sections(desired []dataplane.Object) {
 				s = want // A zero address stays one.
 			}
 		}
-		p.model.sections[s.Name] = &section{Section: s, index: index, ipv6: p.d.ipv6(l.Name), since: now()}
+		p.model.sections[s.Name] = &section{Section: s, index: index, ipv6: p.d.ipv6(l.Name), since: time.Now()}
 		p.objects = append(p.objects, s)
 	}
 }

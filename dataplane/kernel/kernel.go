@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
@@ -222,6 +221,3 @@ func (d *Driver) Close() error {
 	<-d.done
 	return errors.Join(err, d.link.Close())
 }
-
-// now is the time of events and counters.
-func now() time.Time { return time.Now() }

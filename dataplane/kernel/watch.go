@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"time"
+
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 )
@@ -17,7 +19,7 @@ func (d *Driver) watch(links []link.Link) {
 	}
 	for e := range d.sub.Events() {
 		for _, out := range d.translate(e, known) {
-			out.Time = now()
+			out.Time = time.Now()
 			select {
 			case d.events <- out:
 			case <-d.stop:

@@ -236,3 +236,37 @@ func TestSubscribe(t *testing.T) {
 		continue
 	}
 }
+
+// TestBatchErrors sends a batch of several sends with bad routes in between:
+// each error belongs to its route, and the others are put.
+func TestBatchErrors(t *testing.T) {
+	_, h := open(t)
+	d, _, err := h.EnsureVeth("mtp0", "mtp0x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 1500
+	rs := make([]link.Route, n)
+	for i := range rs {
+		rs[i] = link.Route{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24), Index: d.Index}
+		switch i % 7 {
+		case 3:
+			rs[i].Index = 4242 // The kernel refuses it.
+		case 5:
+			rs[i].Prefix = netip.Prefix{} // We cannot write it.
+		}
+	}
+	good := 0
+	for i, err := range h.ReplaceRoutes(rs) {
+		if bad := i%7 == 3 || i%7 == 5; bad != (err != nil) {
+			t.Errorf("route %d: %v", i, err)
+		}
+		if err == nil {
+			good++
+		}
+	}
+	got, err := h.ListRoutes(link.Protocol)
+	if err != nil || len(got) != good {
+		t.Errorf("%d routes, %v; want %d", len(got), err, good)
+	}
+}
