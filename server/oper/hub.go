@@ -16,9 +16,11 @@ import (
 type Hub struct {
 	schema *schema.Schema
 	snap   atomic.Pointer[Snapshot] // replaced under mu, read without
+	done   atomic.Uint64            // the latest publication that readers may have
 
 	mu    sync.Mutex // of publishers and of who subscribes
 	seq   uint64     // of the latest publication
+	told  []*Sub     // to be woken when it is complete
 	index index
 	keys  []byte // scratch of deliver
 	place []byte // scratch of hash
@@ -110,10 +112,22 @@ func (h *Hub) hash(c *tree.Change) uint64 {
 	return maphash.Bytes(h.seed, h.place)
 }
 
+// complete lets readers have the publication, whose changes stay together, and
+// wakes them. The caller holds mu.
+func (h *Hub) complete() {
+	h.done.Store(h.seq)
+	for i, s := range h.told {
+		s.signal()
+		h.told[i] = nil
+	}
+	h.told = h.told[:0]
+}
+
 // publish hands on the changes from old to new, one of the two trees that the
 // subscriber sees joined; other is the second one. The caller holds mu.
 func (h *Hub) publish(t time.Time, old, new, other *tree.Node) {
 	h.seq++
+	defer h.complete()
 	if h.index.empty() {
 		return
 	}

@@ -19,6 +19,7 @@ type Sub struct {
 	regs []*reg
 
 	last *change // given last; guarded by the hub's mu
+	told uint64  // publication it was last given something of; guarded by the hub's mu
 
 	mu        sync.Mutex
 	queue     []*change // from head on
@@ -72,10 +73,10 @@ func (s *Sub) push(c *change) {
 		s.drop()
 		s.overflow = true
 	}
-	wake := len(s.queue)-s.head <= 1
 	s.mu.Unlock()
-	if wake {
-		s.signal()
+	if s.told != s.hub.seq {
+		s.told = s.hub.seq
+		s.hub.told = append(s.hub.told, s)
 	}
 }
 
@@ -113,13 +114,13 @@ func (s *Sub) take() (b Batch, ok bool, err error) {
 		return b, false, ErrClosed
 	case s.overflow:
 		return b, false, ErrOverflow
-	case len(s.queue) == s.head:
+	case len(s.queue) == s.head, s.queue[s.head].seq > s.hub.done.Load():
 		return b, false, nil
 	}
 	if s.queue[len(s.queue)-1].seq != s.queue[s.head].seq && s.bytes-s.clean > s.clean {
 		s.compact()
 	}
-	if len(s.queue) == s.head {
+	if len(s.queue) == s.head || s.queue[s.head].seq > s.hub.done.Load() {
 		return b, false, nil
 	}
 	first := s.queue[s.head]

@@ -464,3 +464,28 @@ func BenchmarkFanout100(b *testing.B) {
 	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "deliveries/s")
 	b.ReportMetric(float64(total)/float64(published*subscribers), "delivered")
 }
+
+// TestAPublicationIsOneBatch reads while publications of many changes are
+// being handed on: the reader gets each of them whole. No path comes twice,
+// so that nothing is coalesced.
+func TestAPublicationIsOneBatch(t *testing.T) {
+	r := newRig(t)
+	s := r.subscribe("/lsp/oper-state")
+	const entries, rounds = 200, 100
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := range rounds {
+			var texts []string
+			for n := range entries {
+				texts = append(texts, fmt.Sprintf("/lsp[name='%d-%d']/oper-state=up", i, n))
+			}
+			r.publish(texts...)
+		}
+	})
+	for range rounds {
+		if b := next(t, s); len(b.Changes) != entries {
+			t.Errorf("a batch of %d changes, want %d", len(b.Changes), entries)
+		}
+	}
+	writer.Wait()
+}
