@@ -2,7 +2,8 @@ package tree
 
 // cursor walks a B-tree in order and can step over whole subtrees.
 type cursor struct {
-	stack []frame
+	stack   []frame
+	entered int // subtrees stepped into: what a comparison costs
 }
 
 // frame is a bnode with the next thing to visit: in a leaf item i, in an inner
@@ -56,6 +57,7 @@ func (c *cursor) skip() { c.stack[len(c.stack)-1].i++ }
 // enter steps into the head, a subtree.
 func (c *cursor) enter(h head) {
 	c.skip()
+	c.entered++
 	c.stack = append(c.stack, frame{n: h.sub, height: h.height})
 }
 
@@ -74,7 +76,10 @@ func diffItems(a, b *bnode, fn func(a, b item) bool) bool {
 	if a == b {
 		return true
 	}
-	ca, cb := newCursor(a), newCursor(b)
+	return diffCursors(newCursor(a), newCursor(b), fn)
+}
+
+func diffCursors(ca, cb *cursor, fn func(a, b item) bool) bool {
 	for {
 		ha, hb := ca.head(), cb.head()
 		switch {

@@ -405,6 +405,42 @@ func TestLargeLists(t *testing.T) {
 	}
 }
 
+// TestDiffCost: comparing a large list with one that differs in one entry steps
+// into the bnodes on the way to it and their neighbours, wherever it is.
+func TestDiffCost(t *testing.T) {
+	s := compile(t)
+	root := large(t, s, 4000)
+	holder := path(t, s, "~/lsp")
+	for _, script := range []string{
+		"create ~/lsp[name='lsp-001500x']", "delete ~/lsp[name='lsp-000000']", "delete ~/lsp[name='lsp-003999']",
+		"delete ~/lsp[name='lsp-002000']", "merge ~/lsp[name='lsp-000777']/num = 9", "create ~/lsp[name='a']", "create ~/lsp[name='z']",
+	} {
+		old, next := root.Get(holder), apply(t, s, root, script).Get(holder)
+		a, b := newCursor(old.in.list.keyed), newCursor(next.in.list.keyed)
+		changes := 0
+		diffCursors(a, b, func(x, y item) bool { changes++; return true })
+		if changes != 1 || a.entered > 8 || b.entered > 8 {
+			t.Errorf("%s: %d changes, %d and %d bnodes read", script, changes, a.entered, b.entered)
+		}
+	}
+	// Also where the B-tree becomes a level higher.
+	e := editor{t: new(token)}
+	var grown *bnode
+	for _, i := range rand.New(rand.NewPCG(5, 5)).Perm(4000) {
+		p := path(t, s, "~/lsp[name='"+strconv.Itoa(i)+"']")[2]
+		next := grown.set(new(token), &probe{keys: p.Keys}, item{node: e.freshEntry(p.Node, p.Keys)})
+		a, b := newCursor(grown), newCursor(next)
+		diffCursors(a, b, func(x, y item) bool { return true })
+		if a.entered > 10 || b.entered > 10 {
+			t.Fatalf("%d entries: %d and %d bnodes read", next.size, a.entered, b.entered)
+		}
+		grown = next
+	}
+	if depth := checkBnode(t, grown, true); depth < 3 {
+		t.Errorf("only %d levels", depth)
+	}
+}
+
 // TestManyMoves uses up the gaps between places.
 func TestManyMoves(t *testing.T) {
 	s := compile(t)

@@ -128,8 +128,8 @@ func (c *check) leave(p tree.Path, n *tree.Node) bool {
 	return true
 }
 
-// around notes what a change means for the nodes above it: the cluster it is
-// in, the lists whose unique statements look at it, the references that use it.
+// around notes what a change means for the nodes above it: the parent's cluster,
+// the lists whose unique statements look at it, the references that use it.
 func (c *check) around(ch *tree.Change) {
 	s := ch.Path[len(ch.Path)-1].Node
 	if ch.Op == tree.Moved {
@@ -155,12 +155,10 @@ func (c *check) around(ch *tree.Change) {
 	if ch.Op == tree.Modified {
 		return
 	}
-	// The cluster hangs below the nearest node that is not implied by its parent.
-	at := len(ch.Path) - 1
-	for at > 0 && ch.Path[at-1].Node.Kind == schema.Container && !ch.Path[at-1].Node.Presence {
-		at--
-	}
-	p := ch.Path[:at]
+	// What came or went matters to its parent, which is in both trees. That the
+	// parent is a container without presence changes nothing: had its own
+	// existence changed, the change would be about it.
+	p := ch.Path[:len(ch.Path)-1]
 	if c.last != nil && p.Equal(c.last) {
 		return
 	}

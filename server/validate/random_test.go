@@ -19,6 +19,10 @@ func randomEdits(r *rand.Rand) string {
 	lsp := func() string { return pick("a", "b", "c", "d") }
 	num := func(n int) int { return 1 + r.IntN(n) }
 	for range 1 + r.IntN(6) {
+		if r.IntN(12) == 0 {
+			fmt.Fprintf(&b, "peer[name='%s']/%s\n", pick("p", "q"), pick("mode = 1", "mode = 2", "note = x", "other = x", "other = x"))
+			continue
+		}
 		if r.IntN(3) == 0 {
 			b.WriteString("- ")
 			switch r.IntN(14) {
@@ -45,7 +49,7 @@ func randomEdits(r *rand.Rand) string {
 			case 12:
 				fmt.Fprintf(&b, "section[name='%s']/alias[.='e%d']\n", sec(), num(4))
 			default:
-				fmt.Fprintf(&b, "%s\n", pick("section", "lsp", "tunnel"))
+				fmt.Fprintf(&b, "%s\n", pick("section", "lsp", "tunnel", "peer", "peer[name='p']", "peer[name='p']/mode", "peer[name='q']/other"))
 			}
 			continue
 		}
@@ -271,7 +275,17 @@ func naiveCheck(s *schema.Schema, root *tree.Node) []string {
 			out = append(out, "too-many-elements guard/few")
 		}
 	}
-	for _, m := range []map[string]int{tags, labels, ifs} {
+	modes := map[string]int{}
+	for _, e := range entries("peer") {
+		mode, ok := at[e+"/mode"]
+		if _, other := at[e+"/other"]; !ok && !other {
+			mode, ok = "1", true
+		}
+		if ok {
+			modes[mode]++
+		}
+	}
+	for _, m := range []map[string]int{tags, labels, ifs, modes} {
 		for _, n := range m {
 			if n > 1 {
 				out = append(out, "data-not-unique")
