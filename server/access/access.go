@@ -65,6 +65,9 @@ func Open(o Options) (*Access, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("access: state directory: %w", err)
 	}
+	if err := sweep(o.Dir); err != nil {
+		return nil, fmt.Errorf("access: state directory: %w", err)
+	}
 	a := &Access{dir: o.Dir, log: o.Log, now: o.Now}
 	steps := []struct {
 		what string

@@ -100,10 +100,17 @@ func TestFirstStartCreatesAndLaterStartsReuse(t *testing.T) {
 func TestInterruptedFirstStartIsStartedAgain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	// What a first start leaves that died before its rename.
-	if err := os.MkdirAll(filepath.Join(dir, ".tls-123"), 0o700); err != nil {
+	left := filepath.Join(dir, ".tls-123")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(left, "ca.key"), []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	open(t, Options{Dir: dir})
+	if _, err := os.Stat(left); err == nil {
+		t.Error("the half of a directory is still there")
+	}
 	if _, err := os.Stat(filepath.Join(dir, "tls", "server.crt")); err != nil {
 		t.Error(err)
 	}

@@ -46,6 +46,22 @@ func createDir(dir string, files []file) (err error) {
 	return syncDir(filepath.Dir(dir))
 }
 
+// sweep removes what starts that were interrupted in createDir have left.
+func sweep(dir string) error {
+	for _, name := range []string{hostKeyDir, tlsDir} {
+		left, err := filepath.Glob(filepath.Join(dir, "."+name+"-*"))
+		if err != nil {
+			return err
+		}
+		for _, tmp := range left {
+			if err := os.RemoveAll(tmp); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // replaceFile writes data beside name and renames it over name.
 func replaceFile(name string, data []byte, mode fs.FileMode) (err error) {
 	tmp := name + ".new"

@@ -409,62 +409,6 @@ func TestConcurrentSubscribers(t *testing.T) {
 	subscribers.Wait()
 }
 
-// BenchmarkFanout100 has 100 subscribers of all LSPs follow one publisher; one
-// operation is one delivery to one subscriber that reads it.
-func BenchmarkFanout100(b *testing.B) {
-	r := newRig(b)
-	const subscribers, entries = 100, 1000
-	p := make([][2]tree.Edit, entries)
-	for i := range p {
-		path := r.path(fmt.Sprintf("/lsp[name='n%d']/oper-state", i))
-		leaf := path[len(path)-1].Node
-		for k, v := range []string{"up", "down"} {
-			p[i][k] = tree.Edit{Op: tree.Merge, Path: path, Value: schema.StringValue(leaf.Type, v)}
-		}
-	}
-	var readers sync.WaitGroup
-	subs := make([]*Sub, subscribers)
-	counts := make([]int, subscribers)
-	for i := range subs {
-		subs[i] = r.subscribe("/lsp/oper-state")
-		readers.Go(func() {
-			for {
-				batch, err := subs[i].Next(context.Background())
-				if err != nil {
-					return
-				}
-				counts[i] += len(batch.Changes) + int(batch.Coalesced)
-			}
-		})
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := 0; i < b.N; i += subscribers {
-		n := i / subscribers
-		if err := r.hub.Publish(time.Unix(0, int64(n)), p[n%entries][n/entries%2:][:1]); err != nil {
-			b.Fatal(err)
-		}
-	}
-	published := (b.N + subscribers - 1) / subscribers
-	for _, s := range subs {
-		for n, _ := s.Backlog(); n > 0; n, _ = s.Backlog() {
-			s.signal()
-		}
-		s.Close()
-	}
-	readers.Wait()
-	b.StopTimer()
-	total := 0
-	for _, n := range counts {
-		total += n
-	}
-	if total > published*subscribers {
-		b.Fatalf("%d deliveries of %d", total, published*subscribers)
-	}
-	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "deliveries/s")
-	b.ReportMetric(float64(total)/float64(published*subscribers), "delivered")
-}
-
 // TestAPublicationIsOneBatch reads while publications of many changes are
 // being handed on: the reader gets each of them whole. No path comes twice,
 // so that nothing is coalesced.
@@ -488,4 +432,100 @@ func TestAPublicationIsOneBatch(t *testing.T) {
 		}
 	}
 	writer.Wait()
+}
+
+// BenchmarkFanout100 has 100 subscribers of all LSPs follow one publisher; one
+// operation is one delivery to one subscriber that reads it.
+func BenchmarkFanout100(b *testing.B) {
+	r := newRig(b)
+	const subscribers, entries = 100, 1000
+	p := make([][2]tree.Edit, entries)
+	for i := range p {
+		path := r.path(fmt.Sprintf("/lsp[name='n%d']/oper-state", i))
+		leaf := path[len(path)-1].Node
+		for k, v := range []string{"up", "down"} {
+			p[i][k] = tree.Edit{Op: tree.Merge, Path: path, Value: schema.StringValue(leaf.Type, v)}
+		}
+	}
+	var readers sync.WaitGroup
+	subs := make([]*Sub, subscribers)
+	counts, left := make([]int, subscribers), make([]int, subscribers)
+	for i := range subs {
+		subs[i] = r.subscribe("/lsp/oper-state")
+		readers.Go(func() {
+			for {
+				batch, err := subs[i].Next(context.Background())
+				if err != nil {
+					return
+				}
+				counts[i] += len(batch.Changes)
+				left[i] += int(batch.Coalesced)
+			}
+		})
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; i < b.N; i += subscribers {
+		n := i / subscribers
+		if err := r.hub.Publish(time.Unix(0, int64(n)), p[n%entries][n/entries%2:][:1]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	published := (b.N + subscribers - 1) / subscribers
+	for _, s := range subs {
+		for n, _ := s.Backlog(); n > 0; n, _ = s.Backlog() {
+			s.signal()
+		}
+		s.Close()
+	}
+	readers.Wait()
+	b.StopTimer()
+	total, coalesced := 0, 0
+	for i, n := range counts {
+		total += n
+		coalesced += left[i]
+	}
+	if total+coalesced > published*subscribers {
+		b.Fatalf("%d deliveries and %d left out of %d", total, coalesced, published*subscribers)
+	}
+	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "deliveries/s")
+	b.ReportMetric(float64(coalesced)/float64(published*subscribers), "coalesced")
+}
+
+// BenchmarkPublish changes one state of 10,000 with few or no subscribers.
+func BenchmarkPublish(b *testing.B) {
+	for _, subscribers := range []int{0, 1} {
+		b.Run(fmt.Sprint(subscribers), func(b *testing.B) {
+			r := newRig(b)
+			const entries = 10_000
+			edits := make([][2][]tree.Edit, entries)
+			for i := range edits {
+				path := r.path(fmt.Sprintf("/lsp[name='n%d']/oper-state", i))
+				leaf := path[len(path)-1].Node
+				for k, v := range []string{"up", "down"} {
+					edits[i][k] = []tree.Edit{{Op: tree.Merge, Path: path, Value: schema.StringValue(leaf.Type, v)}}
+				}
+				if err := r.hub.Publish(r.at, edits[i][1]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			var s *Sub
+			if subscribers > 0 {
+				s = r.subscribe("/lsp/oper-state")
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if err := r.hub.Publish(r.at, edits[i%entries][i/entries%2]); err != nil {
+					b.Fatal(err)
+				}
+				i++
+				if s != nil {
+					if _, _, err := s.take(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
 }
