@@ -359,7 +359,7 @@ func BenchmarkApply(b *testing.B) {
 		deletes[i] = dataplane.Op{Verb: dataplane.Delete, Key: o.Key()}
 	}
 	b.Run("put-10000", func(b *testing.B) {
-		for range b.N {
+		for b.Loop() {
 			for _, err := range d.Apply(context.Background(), ops) {
 				b.Fatal(err)
 			}
@@ -375,8 +375,7 @@ func BenchmarkApply(b *testing.B) {
 		for _, err := range d.Apply(context.Background(), ops) {
 			b.Fatal(err)
 		}
-		b.ResetTimer()
-		for range b.N {
+		for b.Loop() {
 			got, err := d.Dump(context.Background(), objects)
 			if err != nil || len(got) != n+1 {
 				b.Fatalf("dump of %d objects, %v", len(got), err)

@@ -8,6 +8,9 @@ import (
 	"github.com/tandem-ne/tandem/oam"
 )
 
+// maxGarbage is how many frames one Recv looks at.
+const maxGarbage = 4096
+
 // rxBatch is the memory of Recv.
 type rxBatch struct {
 	frames  []Frame
@@ -91,9 +94,10 @@ func (t *Transport) take(batch []oam.Rx) (n int) {
 		t.rx.frames = make([]Frame, len(batch)) // Once: the shard's batch has one size.
 	}
 	names := *t.names.Load()
-	for round := 0; round < 4 && n < len(batch); round++ {
+	for taken := 0; n < len(batch) && taken < maxGarbage; {
 		want := len(batch) - n
 		got := t.source.Next(t.rx.frames[:want])
+		taken += got
 		for i := range got {
 			if t.frame(&t.rx.frames[i], names, &batch[n]) {
 				n++
