@@ -211,3 +211,10 @@ func newMonotonic() (*monotonic, error) {
 
 // Now implements oam.Clock.
 func (m *monotonic) Now() int64 { return m.offset + int64(time.Since(m.origin)) }
+
+// SleepUntil implements oam.Sleeper: it returns at the instant t of this clock.
+func (m *monotonic) SleepUntil(t int64) {
+	at := unix.NsecToTimespec(t)
+	for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil) == unix.EINTR {
+	}
+}

@@ -100,7 +100,7 @@ func sshConfig(t Target) (*ssh.ClientConfig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("private key %s: %w", t.KeyFile, err)
 	}
-	check, err := hostKeyCheck(t)
+	check, algorithms, err := hostKeyCheck(t)
 	if err != nil {
 		return nil, err
 	}
@@ -108,40 +108,46 @@ func sshConfig(t Target) (*ssh.ClientConfig, error) {
 		User:            t.User,
 		Auth:            []ssh.AuthMethod{ssh.PublicKeys(signer)},
 		HostKeyCallback: check,
-		Timeout:         t.Timeout,
+		// Asking for what is known: the element offers keys of two kinds, and
+		// a file may hold one of them.
+		HostKeyAlgorithms: algorithms,
+		Timeout:           t.Timeout,
 	}, nil
 }
 
-func hostKeyCheck(t Target) (ssh.HostKeyCallback, error) {
+// hostKeyCheck returns the check and the key algorithms to ask for, nil for all.
+func hostKeyCheck(t Target) (ssh.HostKeyCallback, []string, error) {
 	if t.HostKeyFile == "" {
 		check, err := knownhosts.New(t.KnownHosts)
 		if err != nil {
-			return nil, fmt.Errorf("known hosts: %w", err)
+			return nil, nil, fmt.Errorf("known hosts: %w", err)
 		}
-		return check, nil
+		return check, nil, nil
 	}
 	text, err := os.ReadFile(t.HostKeyFile)
 	if err != nil {
-		return nil, fmt.Errorf("host keys: %w", err)
+		return nil, nil, fmt.Errorf("host keys: %w", err)
 	}
 	known := map[string]bool{}
+	var algorithms []string
 	for len(text) > 0 {
 		key, _, _, rest, err := ssh.ParseAuthorizedKey(text)
 		if err != nil {
 			break
 		}
 		known[string(key.Marshal())] = true
+		algorithms = append(algorithms, key.Type())
 		text = rest
 	}
 	if len(known) == 0 {
-		return nil, fmt.Errorf("host keys: %s holds no public key", t.HostKeyFile)
+		return nil, nil, fmt.Errorf("host keys: %s holds no public key", t.HostKeyFile)
 	}
 	return func(host string, _ net.Addr, key ssh.PublicKey) error {
 		if !known[string(key.Marshal())] {
 			return fmt.Errorf("host key of %s (%s) is not in %s", host, ssh.FingerprintSHA256(key), t.HostKeyFile)
 		}
 		return nil
-	}, nil
+	}, algorithms, nil
 }
 
 // ID returns the session-id the element gave.

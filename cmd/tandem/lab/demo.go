@@ -23,6 +23,10 @@ type show struct {
 // Demo runs the main job on a lab that is not up: configure, forward, watch,
 // cut, restore, report. It takes the lab down again unless keep is set.
 func (l *Lab) Demo(ctx context.Context, out io.Writer, keep bool) (err error) {
+	// Before anything is promised to be taken down: it may be somebody else's.
+	if err := l.vacant(); err != nil {
+		return err
+	}
 	d := &show{Lab: l, out: out, updates: make(chan Update, 256)}
 	began := time.Now()
 	l.Progress = func(format string, args ...any) {

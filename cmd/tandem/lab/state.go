@@ -158,12 +158,12 @@ func (p Process) signal(sig syscall.Signal) error {
 
 // wait returns when the process has ended, or when ctx has.
 func (p Process) wait(ctx context.Context) error {
-	return poll(ctx, func() (bool, error) { return !p.alive(), nil })
+	return poll(ctx, 5*time.Millisecond, func() (bool, error) { return !p.alive(), nil })
 }
 
-// poll calls done every few milliseconds until it is true, fails, or ctx ends.
-func poll(ctx context.Context, done func() (bool, error)) error {
-	tick := time.NewTicker(5 * time.Millisecond)
+// poll calls done every so often until it is true, fails, or ctx ends.
+func poll(ctx context.Context, every time.Duration, done func() (bool, error)) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		ok, err := done()

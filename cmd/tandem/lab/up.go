@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,8 +36,8 @@ func (l *Lab) Up(ctx context.Context) error {
 // Boot builds the namespaces and links and starts the elements; they are ready
 // and have no configuration.
 func (l *Lab) Boot(ctx context.Context) error {
-	if _, err := os.Stat(filepath.Join(l.RunDir, "lab.json")); err == nil {
-		return fmt.Errorf("lab %s is up already: take it down first (tandem lab down %s)", l.Topology.Name, l.Topology.Name)
+	if err := l.vacant(); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(l.RunDir, 0o700); err != nil {
 		return err
@@ -61,6 +60,14 @@ func (l *Lab) Boot(ctx context.Context) error {
 		return err
 	}
 	l.progress("%d elements are ready: %s", len(l.Topology.Elements()), strings.Join(l.Topology.Elements(), ", "))
+	return nil
+}
+
+// vacant refuses a lab that is up.
+func (l *Lab) vacant() error {
+	if _, err := os.Stat(filepath.Join(l.RunDir, "lab.json")); err == nil {
+		return fmt.Errorf("lab %s is up already: take it down first (tandem lab down %s)", l.Topology.Name, l.Topology.Name)
+	}
 	return nil
 }
 
@@ -228,28 +235,25 @@ func (l *Lab) Start(node string) error {
 	return l.save()
 }
 
-// WaitReady returns when the element accepts NETCONF connections.
+// WaitReady returns when the element answers a NETCONF session.
 func (l *Lab) WaitReady(ctx context.Context, node string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	dial := dialIn(l.Topology.Namespace(node))
-	err := poll(ctx, func() (bool, error) {
+	var last error
+	err := poll(ctx, 50*time.Millisecond, func() (bool, error) {
 		if !l.Running(node) {
 			return false, fmt.Errorf("tandemd ended: %s", l.tail(node))
 		}
-		for _, port := range []string{NETCONFPort, GNMIPort} {
-			conn, err := dial(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
-			if err != nil {
-				return false, nil
-			}
-			if err := conn.Close(); err != nil {
-				return false, err
-			}
+		// Until the first start has made its keys there is nothing to dial with.
+		s, err := l.NETCONF(ctx, node, nil)
+		if err != nil {
+			last = err
+			return false, nil
 		}
-		return true, nil
+		return true, s.Close()
 	})
 	if err != nil {
-		return fmt.Errorf("not ready: %w", err)
+		return fmt.Errorf("not ready: %w", errors.Join(err, last))
 	}
 	return nil
 }
