@@ -34,7 +34,7 @@ func (d *Driver) Dump(ctx context.Context, desired []dataplane.Object) ([]datapl
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel data plane: %w", err)
 	}
-	p := parse{d: d, found: f, model: newModel(), wanted: map[uint32]dataplane.LSP{}, prefixes: map[netip.Prefix]string{}}
+	p := parse{d: d, found: f, model: newModel(len(f.routes)), wanted: map[uint32]dataplane.LSP{}, prefixes: map[netip.Prefix]string{}}
 	p.sections(desired)
 	p.lsps(desired)
 	for _, s := range d.model.sections {
@@ -129,7 +129,8 @@ func (p *parse) lsps(desired []dataplane.Object) {
 		ip[r.Prefix] = r
 		p.model.ipRoutes[r.Prefix] = struct{}{}
 	}
-	mpls := map[uint32]mplsnl.Route{}
+	mpls := make(map[uint32]mplsnl.Route, len(p.routes))
+	p.objects = slices.Grow(p.objects, len(p.routes))
 	for _, r := range p.routes {
 		p.model.seen(r)
 		if r.Protocol == link.Protocol {

@@ -58,7 +58,7 @@ func Open(opt Options) (*Driver, error) {
 		log: opt.Log, link: h, caps: Capabilities(),
 		events: make(chan dataplane.Event, 256),
 		stop:   make(chan struct{}), done: make(chan struct{}),
-		model: newModel(),
+		model: newModel(0),
 	}
 	if err := d.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the kernel data plane: %w", err), h.Close())

@@ -83,7 +83,7 @@ func TestDrift(t *testing.T) {
 		{"a prefix with our protocol", link.Event{Kind: link.RouteNew, IP: ip(201, 5, other)}, []dataplane.Key{{}}},
 		{"messages lost", link.Event{Kind: link.Overflow}, []dataplane.Key{{}}},
 	} {
-		d := &Driver{model: newModel()}
+		d := &Driver{model: newModel(0)}
 		d.model.insert(dataplane.LSP{Name: "a", Op: dataplane.SwapAndForward, InLabel: 100, Out: dataplane.NextHop{Section: "s"}})
 		d.model.insert(dataplane.LSP{Name: "imp", Op: dataplane.ImposeAndForward, Prefixes: []netip.Prefix{prefix}, Out: dataplane.NextHop{Section: "s"}})
 		var got []dataplane.Key
@@ -102,7 +102,7 @@ func TestDrift(t *testing.T) {
 // TestModel: labels and prefixes have one owner, whatever comes in which
 // order.
 func TestModel(t *testing.T) {
-	m := newModel()
+	m := newModel(0)
 	l := func(name string, label uint32) dataplane.LSP {
 		return dataplane.LSP{Name: name, Op: dataplane.SwapAndForward, InLabel: label, Out: dataplane.NextHop{Section: "s"}}
 	}

@@ -34,14 +34,15 @@ type section struct {
 	since time.Time
 }
 
-func newModel() model {
+// newModel returns an empty model with room for n labels.
+func newModel(n int) model {
 	return model{
 		sections: map[string]*section{},
-		lsps:     map[string]dataplane.LSP{},
-		labels:   map[uint32]string{},
+		lsps:     make(map[string]dataplane.LSP, n),
+		labels:   make(map[uint32]string, n),
 		prefixes: map[netip.Prefix]string{},
 		users:    map[string]map[string]struct{}{},
-		routes:   map[uint32]struct{}{},
+		routes:   make(map[uint32]struct{}, n),
 		ipRoutes: map[netip.Prefix]struct{}{},
 		foreign:  map[uint32]uint8{},
 	}

@@ -34,6 +34,7 @@ func (r *Reconciler) run() {
 				continue
 			}
 			r.event(e)
+			r.drain(events)
 		case now := <-timer.C:
 			r.due(now)
 		}
@@ -78,6 +79,22 @@ func (r *Reconciler) sleep() time.Duration {
 	return max(next, 0)
 }
 
+// drain takes the events that are there already, so that a thousand changes
+// made by someone else are repaired in one apply.
+func (r *Reconciler) drain(events <-chan dataplane.Event) {
+	for {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				return // run finds it closed as well.
+			}
+			r.event(e)
+		default:
+			return
+		}
+	}
+}
+
 // event turns an event of the driver into dirty keys.
 func (r *Reconciler) event(e dataplane.Event) {
 	r.mu.Lock()
@@ -94,7 +111,9 @@ func (r *Reconciler) event(e dataplane.Event) {
 			r.audit = true
 			return
 		}
-		r.opt.Log.Warn("data plane was changed by someone else, repairing", "object", e.Key)
+		if _, known := r.dirty[e.Key]; !known {
+			r.drifted = append(r.drifted, e.Key)
+		}
 		r.mark(e.Key)
 	}
 }
@@ -112,7 +131,12 @@ func (r *Reconciler) step() bool {
 	}
 	r.mu.Lock()
 	ops := r.take()
+	drifted := r.drifted
+	r.drifted = nil
 	r.mu.Unlock()
+	if len(drifted) > 0 {
+		r.opt.Log.Warn("data plane was changed by someone else, repairing", "objects", len(drifted), "first", drifted[0])
+	}
 	r.report()
 	var failed []*dataplane.OpError
 	if len(ops) > 0 {

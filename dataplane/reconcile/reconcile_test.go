@@ -504,3 +504,26 @@ func BenchmarkOneOn10000(b *testing.B) {
 		}
 	}
 }
+
+// TestManyDrifts: what is lost together is repaired together.
+func TestManyDrifts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		desired := []dataplane.Object{section("west", "eth0")}
+		for i := range uint32(50) {
+			desired = append(desired, swap(fmt.Sprintf("l%d", i), 100+i, "west", 200+i))
+		}
+		r.begin(t, desired...)
+		want, applies := r.driver.Text(), r.driver.Applies()
+		for _, o := range desired[1:] {
+			r.driver.Lose(o.Key())
+			r.driver.Drift(o.Key())
+		}
+		synctest.Wait()
+		equal(t, "data plane", r.driver.Text(), want)
+		// The goroutine may wake up at the first event already.
+		if n := r.driver.Applies() - applies; n > 10 {
+			t.Errorf("%d applies for 50 events", n)
+		}
+	})
+}

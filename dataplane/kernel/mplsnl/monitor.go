@@ -57,6 +57,9 @@ func OpenMonitor() (*Monitor, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Our own batches are echoed here too: 10,000 routes take some 10 MB until
+	// they are read. Without the capability the default has to do.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20)
 	for _, g := range []int{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_MPLS_ROUTE} {
 		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g); err != nil {
 			unix.Close(fd)

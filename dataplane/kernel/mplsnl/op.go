@@ -78,7 +78,8 @@ func (c *Conn) IPRoutes(protocol uint8) (routes []IPRoute, err error) {
 			}
 			return err
 		})
-		if err != nil {
+		// A namespace that never had an address has no main table: no routes.
+		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return nil, err
 		}
 	}
