@@ -98,7 +98,7 @@ type Reconciler struct {
 	busy      bool // The goroutine works on what it took.
 	idle      chan struct{}
 	outbox    []update
-	drifted []dataplane.Key // For the log.
+	drifted   []dataplane.Key // For the log.
 }
 
 type update struct {
