@@ -57,9 +57,10 @@ func statusOf(err error) error {
 }
 
 // codeOf maps a tag to a code. What the client must change in the request is
-// INVALID_ARGUMENT, also where a constraint of the model fails; what another
-// client must end first is ABORTED; what the element's state forbids is
-// FAILED_PRECONDITION.
+// INVALID_ARGUMENT, also where a constraint of the model fails (data-missing is
+// that of a mandatory node or a reference: deletes of absent data succeed);
+// what another client must end first is ABORTED; what the element's state
+// forbids is FAILED_PRECONDITION.
 func codeOf(e *yangerr.Error) codes.Code {
 	switch e.Tag {
 	case yangerr.AccessDenied:
@@ -70,12 +71,6 @@ func codeOf(e *yangerr.Error) codes.Code {
 		return codes.ResourceExhausted
 	case yangerr.OperationNotSupported:
 		return codes.Unimplemented
-	case yangerr.DataExists:
-		return codes.AlreadyExists
-	case yangerr.DataMissing:
-		if e.AppTag == "" {
-			return codes.NotFound
-		}
 	case yangerr.OperationFailed, yangerr.RollbackFailed:
 		switch {
 		case e.AppTag != "":

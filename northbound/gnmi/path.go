@@ -87,7 +87,8 @@ func (s *Server) resolve(prefix, path *gpb.Path, unknown codes.Code) (selection,
 	if n := len(prefix.GetElem()); n > 0 {
 		elems = append(slices.Clone(prefix.GetElem()), elems...)
 	}
-	if len(path.GetElement()) > 0 || len(prefix.GetElement()) > 0 {
+	// gnmi_cli fills the deprecated field besides elem.
+	if len(elems) == 0 && len(path.GetElement())+len(prefix.GetElement()) > 0 {
 		return selection{}, r.fail("the field element is not supported, use elem")
 	}
 	origin := path.GetOrigin()
