@@ -20,14 +20,17 @@ import (
 	"github.com/tandem-ne/tandem/yang"
 )
 
-// compileServed compiles the modules that the element serves.
-func compileServed(t testing.TB) *schema.Schema {
+// compileServed compiles the modules that the element serves, and more.
+func compileServed(t testing.TB, more ...schema.Source) *schema.Schema {
 	t.Helper()
 	sources, err := yang.Sources()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := schema.Options{Features: map[string][]string{}}
+	o := schema.Options{Features: map[string][]string{}, Sources: more}
+	for _, s := range more {
+		o.Implement = append(o.Implement, strings.TrimSuffix(s.Name, ".yang"))
+	}
 	for _, s := range sources {
 		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
 	}
@@ -50,10 +53,10 @@ type element struct {
 
 // newElement starts a server; it is shut down, and checked for goroutines left
 // behind, when the test ends.
-func newElement(t testing.TB, change func(*Options)) *element {
+func newElement(t testing.TB, change func(*Options), more ...schema.Source) *element {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
-	s := compileServed(t)
+	s := compileServed(t, more...)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	store, err := datastore.Open(datastore.Options{Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: log})
 	if err != nil {

@@ -47,7 +47,10 @@ func parseGetSchema(q *request) (func() error, error) {
 	return func() error {
 		text, ok := q.srv.source(identifier, version, hasVersion)
 		if !ok {
-			return q.noSchema("there is no module or submodule %q of version %q", identifier, version)
+			if hasVersion {
+				return q.noSchema("there is no module or submodule %q of version %q", identifier, version)
+			}
+			return q.noSchema("there is no module or submodule %q", identifier)
 		}
 		return q.reply(func(w io.Writer) {
 			fmt.Fprintf(w, `<data xmlns="%s">`, nsMonitoring)

@@ -255,7 +255,7 @@ func (q *request) datastoreName(allowed []string, inline func() error) (string, 
 }
 
 func notAllowed(element, local string, allowed []string) string {
-	if local == "running" && element == "target" {
+	if local == "running" && element == "target" && len(allowed) > 0 {
 		return "running cannot be the target: edit the candidate and commit it"
 	}
 	if len(allowed) == 0 {
