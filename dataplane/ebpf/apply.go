@@ -141,7 +141,7 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 		}
 		e.Since = uint64(time.Now().UnixNano())
 		s = &section{id: id}
-		if err := zeroCounters(d.objs.SectionCounters, id); err != nil {
+		if err := d.zeroCounters(d.objs.SectionCounters, id); err != nil {
 			d.sectionIDs.put(id, time.Now())
 			return err
 		}
@@ -275,7 +275,7 @@ func (d *Driver) writeLSP(e tandemLsp, old *lsp) (*lsp, error) {
 		if e.Counter = d.counterIDs.get(now); e.Counter == 0 {
 			return nil, &fault{reason: "the table of LSPs is full"}
 		}
-		if err := zeroCounters(d.objs.LspCounters, e.Counter); err != nil {
+		if err := d.zeroCounters(d.objs.LspCounters, e.Counter); err != nil {
 			d.counterIDs.put(e.Counter, now)
 			return nil, err
 		}
@@ -354,12 +354,9 @@ func (d *Driver) deleteLSP(l *lsp, rt *routes) error {
 	return nil
 }
 
-func zeroCounters(m *ebpf.Map, slot uint32) error {
-	n, err := ebpf.PossibleCPU()
-	if err != nil {
-		return err
-	}
-	if err := m.Update(slot, make([]tandemCounters, n), ebpf.UpdateAny); err != nil {
+// zeroCounters starts the counters of a slot.
+func (d *Driver) zeroCounters(m *ebpf.Map, slot uint32) error {
+	if err := m.Update(slot, d.zeros, ebpf.UpdateAny); err != nil {
 		return fmt.Errorf("zero counters: %w", err)
 	}
 	return nil

@@ -2,10 +2,12 @@ package ebpf
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/cilium/ebpf"
 	bpflink "github.com/cilium/ebpf/link"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/drivertest"
@@ -335,5 +338,32 @@ func TestClose(t *testing.T) {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestBareNamespace runs where there never was an address or a route, as on
+// the P nodes of a network.
+func TestBareNamespace(t *testing.T) {
+	fs, done := testFS(t), make(chan error)
+	go func() {
+		runtime.LockOSThread() // The thread ends with the goroutine.
+		done <- func() error {
+			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+				return err
+			}
+			d, err := Open(Options{BPFFS: fs})
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			got, err := d.Dump(context.Background(), nil)
+			if err == nil && len(got) != 0 {
+				err = fmt.Errorf("dump of nothing: %v", got)
+			}
+			return err
+		}()
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 }

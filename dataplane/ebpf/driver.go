@@ -44,6 +44,8 @@ type Driver struct {
 	generation  uint32
 	otherPinned bool // maps of another schema version are still there
 
+	zeros []tandemCounters // of every CPU
+
 	events chan dataplane.Event
 	evMu   sync.Mutex
 	lost   bool // an event did not fit; under evMu
@@ -114,6 +116,11 @@ func (d *Driver) open() (err error) {
 	if d.net, err = link.Open(); err != nil {
 		return err
 	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	d.zeros = make([]tandemCounters, cpus)
 	var adopted bool
 	if d.objs, adopted, err = openTables(d.pins, d.opt); err != nil {
 		return err
