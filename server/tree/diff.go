@@ -40,8 +40,10 @@ type Change struct {
 }
 
 // Diff yields the changes from old to new, instances of the same schema node,
-// parents before what is in them, siblings in schema order. Applied one after
-// the other they lead from old to new. What both trees share is passed over:
+// parents before what is in them, siblings in schema order; of entries with an
+// order of their own first those that are gone, then those with a new place in
+// the new order, then what changed inside. Applied one after the other they lead
+// from old to new. What both trees share is passed over:
 // the cost follows the changes and the depth of the trees, not their size. The
 // paths may be kept.
 func Diff(old, new *Node) iter.Seq[Change] {

@@ -57,7 +57,7 @@ type Edit struct {
 	// Tree is the content for Merge, Replace and Create on anything but a leaf:
 	// a node of the path's schema node whose keys, if it is an entry, are those
 	// of the path. On a list or leaf-list as a whole it is a holder. Nil means no
-	// content beyond the keys.
+	// content beyond the keys. The result shares it: it must be sealed.
 	Tree   *Node
 	Insert Insert
 	// Where is the anchor of Before and After: the keys of an entry, or the one

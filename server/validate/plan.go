@@ -12,27 +12,27 @@ import (
 type plan struct {
 	schema *schema.Schema
 	// refs are the references that a leaf or leaf-list makes.
-	refs map[int]*refs
+	refs []*refs
 	// targets are the leafs that leafrefs lead to.
-	targets map[int]bool
+	targets []bool
 	// counted are the targets whose instances are counted by value, because
 	// finding one by walking would mean a scan.
-	counted map[int]bool
+	counted []bool
 	// implied are targets whose default may be what a leafref refers to.
 	implied []*schema.Node
 	// looks are, by the node that a predicate of a leafref looks at, the leafrefs
 	// to verify again when that node changes.
-	looks map[int][]look
+	looks [][]look
 	// identifier is the type of some leaf that is an instance-identifier and
 	// requires its instance; nil if there is none.
 	identifier *schema.Type
 	// lists with unique statements, by ID; and for every node at, above or below
 	// a leaf of a unique statement, the lists that it matters to.
-	unique  map[int]*schema.Node
-	affects map[int][]*schema.Node
+	unique  []*schema.Node
+	affects [][]*schema.Node
 	// cluster tells which containers and lists have a constraint on what exists
 	// below them, containers without presence included.
-	cluster map[int]bool
+	cluster []bool
 }
 
 // refs is what one leaf may refer to. A value of one of the plain types, those
@@ -77,13 +77,17 @@ type look struct {
 }
 
 func compile(s *schema.Schema) *plan {
+	n := s.NumNodes()
 	p := &plan{
-		schema: s, refs: map[int]*refs{}, targets: map[int]bool{}, counted: map[int]bool{},
-		unique: map[int]*schema.Node{}, affects: map[int][]*schema.Node{}, cluster: map[int]bool{}, looks: map[int][]look{},
+		schema: s, refs: make([]*refs, n), targets: make([]bool, n), counted: make([]bool, n),
+		unique: make([]*schema.Node, n), affects: make([][]*schema.Node, n), cluster: make([]bool, n), looks: make([][]look, n),
 	}
 	p.visit(s.Root())
 	seen := map[*schema.Node]bool{}
 	for _, r := range p.refs {
+		if r == nil {
+			continue
+		}
 		for _, l := range r.leafrefs {
 			p.watch(l)
 			p.targets[l.target.ID] = true
