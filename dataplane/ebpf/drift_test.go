@@ -367,3 +367,27 @@ func TestBareNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestRemove takes everything off: nothing is pinned, labelled frames pass the
+// interface by, the impose device and the routes are gone.
+func TestRemove(t *testing.T) {
+	e := newElement(t)
+	e.forwards(t)
+	e.Close()
+	for range 2 { // The second time there is nothing.
+		var err error
+		e.lab.Do(t, func() { err = Remove(e.opt) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(e.pins.root); !os.IsNotExist(err) {
+		t.Errorf("pins are left: %v", err)
+	}
+	e.lab.Do(t, func() {
+		out, err := exec.Command("ip", "-d", "link").CombinedOutput()
+		if err != nil || strings.Contains(string(out), "xdp") || strings.Contains(string(out), "mtp0") {
+			t.Errorf("interfaces after removal: %v: %s", err, out)
+		}
+	})
+}

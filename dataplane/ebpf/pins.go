@@ -10,7 +10,10 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	bpflink "github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 )
 
 // schemaVersion is the version of bpf/maps.h. A process finds only pins of its
@@ -163,4 +166,56 @@ func (m *tandemMaps) named() map[string]*ebpf.Map {
 		"prefixes4": m.Prefixes4, "prefixes6": m.Prefixes6,
 		"events": m.Events, "limits": m.Limits, "buckets": m.Buckets, "punts": m.Punts,
 	}
+}
+
+// Remove takes an element off for good: programs leave the interfaces, tables
+// and the impose device are removed. No driver may be open for it. It runs in
+// the element's network namespace; what never was is no error.
+func Remove(o Options) error {
+	o = o.withDefaults()
+	p, err := openPins(o)
+	if err != nil {
+		return err
+	}
+	net, err := link.Open()
+	if err != nil {
+		return err
+	}
+	defer net.Close()
+	routes, err := net.ListRoutes(link.Protocol)
+	if err != nil {
+		return err
+	}
+	near, err := net.ByName(o.ImposeDevice)
+	if err != nil && !errors.Is(err, link.ErrNotFound) {
+		return err
+	}
+	for _, r := range routes {
+		if near.Index != 0 && r.Index == near.Index {
+			if err := net.DeleteRoute(r.Prefix); err != nil {
+				return err
+			}
+		}
+	}
+	if err := net.Delete(o.ImposeDevice); err != nil {
+		return err
+	}
+	// Unpinning alone detaches later, when the kernel gets round to it.
+	links, err := filepath.Glob(filepath.Join(p.links(), "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range links {
+		l, err := bpflink.LoadPinnedLink(path, nil)
+		if err != nil {
+			return fmt.Errorf("open pinned link: %w", err)
+		}
+		// One whose interface is gone has nothing to detach from.
+		_ = l.Detach()
+		l.Close()
+	}
+	if err := os.RemoveAll(p.root); err != nil {
+		return fmt.Errorf("remove pins: %w", err)
+	}
+	return nil
 }
