@@ -27,16 +27,23 @@ type batch struct {
 
 	changes []mplsnl.Change
 	owners  []dataplane.Key // Of changes.
+	top     uint32          // The highest label put.
+}
+
+// newBatch returns a batch for n operations.
+func newBatch(d *Driver, n int) *batch {
+	return &batch{
+		d: d, lsps: make(map[string]struct{}, n),
+		labels: map[uint32]struct{}{}, prefixes: map[netip.Prefix]struct{}{},
+		changes: make([]mplsnl.Change, 0, n), owners: make([]dataplane.Key, 0, n),
+	}
 }
 
 // Apply makes the operations.
 func (d *Driver) Apply(ctx context.Context, ops []dataplane.Op) []*dataplane.OpError {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b := &batch{
-		d: d, lsps: map[string]struct{}{},
-		labels: map[uint32]struct{}{}, prefixes: map[netip.Prefix]struct{}{},
-	}
+	b := newBatch(d, len(ops))
 	for _, op := range ops {
 		if err := ctx.Err(); err != nil {
 			b.fail(op.Key, "cancelled", true, err)
@@ -77,11 +84,21 @@ func (b *batch) operation(op dataplane.Op) {
 	case dataplane.Section:
 		b.putSection(o)
 	case dataplane.LSP:
-		b.drop(o.Name)
-		b.takeOver(o)
-		b.d.model.insert(o)
+		if old, ok := b.d.model.lsps[o.Name]; ok && sameClaims(old, o) {
+			b.d.model.lsps[o.Name] = o // The usual change: only the next hop is new.
+		} else {
+			b.drop(o.Name)
+			b.takeOver(o)
+			b.d.model.insert(o)
+		}
 		b.lsps[o.Name] = struct{}{}
 	}
+}
+
+// sameClaims reports whether two states of an LSP are found under the same
+// label and section in the indexes of the model.
+func sameClaims(a, b dataplane.LSP) bool {
+	return a.InLabel == b.InLabel && a.Out.Section == b.Out.Section && len(a.Prefixes) == 0 && len(b.Prefixes) == 0
 }
 
 // drop takes an LSP out of the model and notes what it may leave behind.
@@ -198,7 +215,6 @@ func (b *batch) leave(s *section) {
 // collect turns what was touched into changes of routes.
 func (b *batch) collect() {
 	m := &b.d.model
-	top := uint32(0)
 	for _, clients := range []bool{false, true} { // IP clients after the labels.
 		for name := range b.lsps {
 			l := m.lsps[name]
@@ -211,7 +227,7 @@ func (b *batch) collect() {
 			}
 			b.put(l, f)
 			if f.mpls != nil {
-				top = max(top, l.InLabel)
+				b.top = max(b.top, l.InLabel)
 			}
 		}
 	}
@@ -223,11 +239,6 @@ func (b *batch) collect() {
 	for p := range b.prefixes {
 		if _, ours := m.ipRoutes[p]; ours {
 			b.add(mplsnl.Change{Delete: true, IP: &mplsnl.IPRoute{Prefix: p, Protocol: link.Protocol, Metric: link.Metric}}, dataplane.Key{})
-		}
-	}
-	if top > 0 {
-		if err := b.d.ensureLabels(top); err != nil {
-			b.d.log.Error("cannot enlarge the label table", "label", top, "error", err)
 		}
 	}
 }
@@ -269,6 +280,11 @@ func (b *batch) add(c mplsnl.Change, owner dataplane.Key) {
 // send gives the changes to the kernel and notes what became of them.
 func (b *batch) send() {
 	m := &b.d.model
+	if b.top > 0 {
+		if err := b.d.ensureLabels(b.top); err != nil {
+			b.d.log.Error("cannot enlarge the label table", "label", b.top, "error", err)
+		}
+	}
 	bad := map[int]error{}
 	err := b.d.link.Conn().Apply(b.changes, func(i int, err error) { bad[i] = err })
 	told := map[dataplane.Key]bool{}

@@ -37,3 +37,28 @@ func BenchmarkParse10000(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkCollect10000 is the part of Apply that is not the kernel's.
+func BenchmarkCollect10000(b *testing.B) {
+	d := &Driver{lo: 1, model: newModel(0), caps: Capabilities()}
+	d.model.sections["east"] = &section{Section: dataplane.Section{Name: "east", Interface: "eth0"}, index: 3}
+	var ops []dataplane.Op
+	for i := range uint32(10000) {
+		l := dataplane.LSP{
+			Name: fmt.Sprintf("l%d", i), Op: dataplane.SwapAndForward, InLabel: 1000 + i,
+			Out: dataplane.NextHop{Section: "east", Stack: []dataplane.LabelEntry{{Label: 20000 + i}}},
+		}
+		ops = append(ops, dataplane.Op{Verb: dataplane.Put, Key: l.Key(), Object: l})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		x := newBatch(d, len(ops))
+		for _, op := range ops {
+			x.operation(op)
+		}
+		x.collect()
+		if len(x.changes) != len(ops) || len(x.failed) != 0 {
+			b.Fatalf("%d changes, %d failures", len(x.changes), len(x.failed))
+		}
+	}
+}
