@@ -24,10 +24,17 @@ type EncodeOptions struct {
 	IETF bool
 }
 
-// EncodeXML writes n as AppendXML does.
+// flushAt is how many octets EncodeXML collects before it writes them, so that a
+// tree of any size is printed in bounded memory.
+const flushAt = 64 << 10
+
+// EncodeXML writes n as AppendXML does, piece by piece. It stops at the first
+// error of w.
 func EncodeXML(w io.Writer, n *tree.Node, opt EncodeOptions) error {
-	_, err := w.Write(AppendXML(nil, n, opt))
-	return err
+	e := xmlEncoder{opt: opt, w: w}
+	e.top(n)
+	e.flush()
+	return e.err
 }
 
 // AppendXML appends n: the root, the input or output of an operation as their
@@ -36,21 +43,40 @@ func EncodeXML(w io.Writer, n *tree.Node, opt EncodeOptions) error {
 // the module changes and on leafs whose value needs prefixes (RFC 7950
 // sections 9.10.3 and 9.13.2).
 func AppendXML(dst []byte, n *tree.Node, opt EncodeOptions) []byte {
-	if n == nil {
-		return dst
-	}
 	e := xmlEncoder{opt: opt, dst: dst}
-	if s := n.Schema(); s.Module == nil || s.Kind == schema.Input || s.Kind == schema.Output {
-		e.children(n, nil, 0)
-	} else {
-		e.node(n, false, nil, 0)
-	}
+	e.top(n)
 	return e.dst
 }
 
 type xmlEncoder struct {
 	opt EncodeOptions
 	dst []byte
+
+	w    io.Writer // nil where all goes to dst
+	done int       // octets written to w
+	err  error     // of w
+}
+
+func (e *xmlEncoder) top(n *tree.Node) {
+	if n == nil {
+		return
+	}
+	if s := n.Schema(); s.Module == nil || s.Kind == schema.Input || s.Kind == schema.Output {
+		e.children(n, nil, 0)
+	} else {
+		e.node(n, false, nil, 0)
+	}
+}
+
+// flush writes what was collected. It is called only behind a list entry: the
+// parent is then known not to be empty, and its start tag need not be at hand.
+func (e *xmlEncoder) flush() {
+	if e.w == nil || e.err != nil || len(e.dst) == 0 {
+		return
+	}
+	_, e.err = e.w.Write(e.dst)
+	e.done += len(e.dst)
+	e.dst = e.dst[:0]
 }
 
 func (e *xmlEncoder) children(n *tree.Node, in *schema.Module, level int) {
@@ -69,7 +95,7 @@ func (e *xmlEncoder) line(level int) {
 	if e.opt.Indent == "" {
 		return
 	}
-	if len(e.dst) > 0 {
+	if e.done+len(e.dst) > 0 {
 		e.dst = append(e.dst, '\n')
 	}
 	for range level {
@@ -103,7 +129,12 @@ func (e *xmlEncoder) node(n *tree.Node, isDefault bool, in *schema.Module, level
 	}
 	if n.IsHolder() {
 		for c := range n.Children() {
-			e.node(c, isDefault, in, level)
+			if e.node(c, isDefault, in, level); len(e.dst) >= flushAt {
+				e.flush()
+			}
+			if e.err != nil {
+				return
+			}
 		}
 		return
 	}
@@ -127,10 +158,10 @@ func (e *xmlEncoder) node(n *tree.Node, isDefault bool, in *schema.Module, level
 	default:
 		e.open(s, in, level)
 		e.dst = append(e.dst, '>')
-		before := len(e.dst)
+		before := e.done + len(e.dst)
 		e.children(n, s.Module, level+1)
-		if len(e.dst) == before {
-			e.dst = append(e.dst[:before-1], '/', '>')
+		if e.done+len(e.dst) == before {
+			e.dst = append(e.dst[:len(e.dst)-1], '/', '>')
 			return
 		}
 		e.line(level)
