@@ -159,7 +159,7 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 			return err
 		}
 	}
-	if err := d.objs.Ports.Update(portOf(e), s.id, ebpf.UpdateAny); err != nil {
+	if err := d.objs.setPort(portOf(e), s.id); err != nil {
 		return fmt.Errorf("write port: %w", err)
 	}
 	if old.Mtu != e.Mtu && old.Ifindex != 0 {
@@ -180,7 +180,7 @@ func (d *Driver) rerouteVia(s *section, rt *routes) {
 
 // releasePort forgets an interface, or VLAN, that a section used.
 func (d *Driver) releasePort(e tandemSection) error {
-	if err := absent(d.objs.Ports.Delete(portOf(e))); err != nil {
+	if err := d.objs.clearPort(portOf(e)); err != nil {
 		return fmt.Errorf("remove port: %w", err)
 	}
 	delete(d.ports, portOf(e))

@@ -176,7 +176,7 @@ func TestDrift(t *testing.T) {
 			return e.objs.Sections.Update(s.id, entry, ebpf.UpdateAny)
 		}, drift(dataplane.KindSection, "east")},
 		{"port removed", func(t *testing.T, e *element) error {
-			return e.objs.Ports.Delete(portOf(e.sections[hashName("west")].entry))
+			return e.objs.clearPort(portOf(e.sections[hashName("west")].entry))
 		}, drift(dataplane.KindSection, "west")},
 		{"foreign label", func(t *testing.T, e *element) error {
 			return e.objs.setLabel(labelKey{0, 777}, lspX(e).id)

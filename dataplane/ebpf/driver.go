@@ -171,7 +171,7 @@ func (d *Driver) adopt() error {
 	}
 	for k, id := range im.ports {
 		if s := d.byID[id]; s == nil || portOf(s.entry) != k {
-			if err := absent(d.objs.Ports.Delete(k)); err != nil {
+			if err := d.objs.clearPort(k); err != nil {
 				return err
 			}
 		}

@@ -160,7 +160,7 @@ func (p pins) dropOtherVersions() error {
 // named returns the maps by their pin names.
 func (m *tandemMaps) named() map[string]*ebpf.Map {
 	return map[string]*ebpf.Map{
-		"ports": m.Ports, "sections": m.Sections, "section_counters": m.SectionCounters,
+		"ports": m.Ports, "direct_ports": m.DirectPorts, "sections": m.Sections, "section_counters": m.SectionCounters,
 		"platform_labels": m.PlatformLabels, "section_labels": m.SectionLabels,
 		"lsps": m.Lsps, "lsp_counters": m.LspCounters,
 		"prefixes4": m.Prefixes4, "prefixes6": m.Prefixes6,

@@ -81,7 +81,9 @@ func (r *rig) sections(t testing.TB) map[uint32]tandemSection {
 	}
 	for id, s := range all {
 		r.put(t, r.objs.Sections, id, s)
-		r.put(t, r.objs.Ports, portOf(s), id)
+		if err := r.objs.setPort(portOf(s), id); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return all
 }

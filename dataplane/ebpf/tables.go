@@ -82,6 +82,24 @@ func prefix6(p netip.Prefix) tandemPrefix6Key {
 	return tandemPrefix6Key{Length: uint32(p.Bits()), Address: p.Addr().As16()}
 }
 
+// directPorts is DIRECT_PORTS of bpf/maps.h.
+const directPorts = 4096
+
+// setPort tells which section an interface, or a VLAN on one, is of.
+func (t *tandemMaps) setPort(k tandemPortKey, id uint32) error {
+	if k.Vlan == 0 && k.Ifindex < directPorts {
+		return t.DirectPorts.Update(k.Ifindex, id, ebpf.UpdateAny)
+	}
+	return t.Ports.Update(k, id, ebpf.UpdateAny)
+}
+
+func (t *tandemMaps) clearPort(k tandemPortKey) error {
+	if k.Vlan == 0 && k.Ifindex < directPorts {
+		return t.DirectPorts.Update(k.Ifindex, uint32(0), ebpf.UpdateAny)
+	}
+	return absent(t.Ports.Delete(k))
+}
+
 // setLabel points a label to an LSP.
 func (t *tandemMaps) setLabel(k labelKey, id uint32) error {
 	if k.section == 0 {
@@ -151,6 +169,11 @@ func (t *tandemMaps) read() (*image, error) {
 			}
 		}),
 		each(t.SectionLabels, func(k tandemLabelKey, v *uint32) { im.labels[labelKey{k.Section, k.Label}] = *v }),
+		eachMapped(t.DirectPorts, func(k uint32, v *uint32) {
+			if *v != 0 {
+				im.ports[tandemPortKey{Ifindex: k}] = *v
+			}
+		}),
 		each(t.Ports, func(k tandemPortKey, v *uint32) { im.ports[k] = *v }),
 		each(t.Prefixes4, func(k tandemPrefix4Key, v *uint32) {
 			im.prefixes[netip.PrefixFrom(netip.AddrFrom4(k.Address), int(k.Length))] = *v

@@ -156,6 +156,7 @@ type tandemProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
@@ -198,6 +199,7 @@ func (o *tandemObjects) Close() error {
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
+	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
@@ -215,6 +217,7 @@ type tandemMaps struct {
 func (m *tandemMaps) Close() error {
 	return _TandemClose(
 		m.Buckets,
+		m.DirectPorts,
 		m.Events,
 		m.Limits,
 		m.LspCounters,

@@ -421,8 +421,11 @@ static __always_inline int label_switch(struct xdp_md *ctx)
 	} else if (eth->h_proto != P_MPLS) {
 		return XDP_PASS;
 	}
-	id = bpf_map_lookup_elem(&ports, &port);
-	if (!id)
+	if (!port.vlan && port.ifindex < DIRECT_PORTS)
+		id = bpf_map_lookup_elem(&direct_ports, &port.ifindex);
+	else
+		id = bpf_map_lookup_elem(&ports, &port);
+	if (!id || !*id)
 		return XDP_PASS;
 	p.section = *id;
 	p.sec = bpf_map_lookup_elem(&sections, &p.section);

@@ -16,6 +16,7 @@
 #define MAX_LABELS (1 << 20)
 #define DEFAULT_LSPS (1 << 16)
 #define MAX_SECTIONS 4096
+#define DIRECT_PORTS 4096
 #define MAX_PREFIXES (1 << 17)
 
 // Bytes of a frame that a punt record carries. Nearly every G-ACh frame is
@@ -151,6 +152,16 @@ struct punt {
 	__u16 vlan;
 	__u64 packets, octets; // received on the LSP so far, all CPUs
 };
+
+// Which section a frame is of: by interface where it is untagged and the index
+// is low, which most are, for the hash is the dearest look-up of all.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, DIRECT_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} direct_ports SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
