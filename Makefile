@@ -36,7 +36,7 @@ standard: $(BUILD)/standard.stamp ## Fetch the standard YANG modules (pinned, ch
 
 .PHONY: build
 build: standard ## Build tandemd and tandem into bin/
-	$(GO) build -trimpath -o bin/ ./cmd/tandemd ./cmd/tandem
+	$(GO) build -o bin/ ./cmd/tandemd ./cmd/tandem
 
 .PHONY: gen
 gen: standard ## Regenerate gen/mtp and, with clang 14, the eBPF objects

@@ -65,8 +65,8 @@ func entry(at tree.Path, list string, keys ...string) tree.Path {
 	return at.Child(node, values...)
 }
 
-// dateAndTime prints the canonical form of yang:date-and-time (RFC 6991
-// section 3) in UTC, to the microsecond.
+// dateAndTime prints a yang:date-and-time (RFC 6991 section 3) in UTC, to the
+// microsecond.
 func dateAndTime(t time.Time) string {
-	return t.UTC().Format("2006-01-02T15:04:05.999999+00:00")
+	return t.UTC().Format("2006-01-02T15:04:05.999999Z07:00")
 }

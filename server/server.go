@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
@@ -52,6 +53,10 @@ type Options struct {
 	Sections SectionTable
 	// Links tells of the host's interfaces.
 	Links Links
+
+	// OAMThread, where set, is called on the thread that runs OAM before
+	// it starts, to give that thread its priority.
+	OAMThread func()
 
 	Log *slog.Logger // slog.Default() where nil.
 }
@@ -189,7 +194,13 @@ func (s *Server) startEngines(ctx context.Context, o Options, running *tree.Node
 	if err := e.start(ctx, running, result); err != nil {
 		return err
 	}
-	go func() { s.shardDone <- s.shard.Run() }()
+	go func() {
+		runtime.LockOSThread()
+		if o.OAMThread != nil {
+			o.OAMThread()
+		}
+		s.shardDone <- s.shard.Run()
+	}()
 	s.Store.Register(e)
 	s.setUsers(tree.Empty(s.Schema), running)
 	s.Store.OnCommit(func(c datastore.Commit) {

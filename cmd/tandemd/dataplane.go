@@ -122,6 +122,7 @@ func (f *flags) open(ctx context.Context, log *slog.Logger, keys []string) (*ser
 	return server.New(ctx, server.Options{
 		StateDir: f.stateDir, AdminKeys: keys, Hosts: f.hosts,
 		Driver: p.driver, DriverReason: p.reason,
-		Transport: p.transport, Clock: clock, Sections: h, Links: h, Log: log,
+		Transport: p.transport, Clock: clock, Sections: h, Links: h,
+		OAMThread: func() { realTime(log) }, Log: log,
 	})
 }

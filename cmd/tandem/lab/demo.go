@@ -178,6 +178,9 @@ func (l *Lab) SetLink(ctx context.Context, end, state string) error {
 	return ipBatch(ctx, l.Topology.Namespace(node), "link set "+ifc+" "+state)
 }
 
+// settling is how long the demo lets the network report after the cut.
+const settling = time.Second
+
 func (d *show) cutAndRestore(ctx context.Context) error {
 	demo := d.Topology.Demo
 	d.title("Cut %s, watched at %s on MEG %s", demo.Cut, demo.Watch, demo.MEG)
@@ -185,24 +188,55 @@ func (d *show) cutAndRestore(ctx context.Context) error {
 	if err := d.SetLink(ctx, demo.Cut, "down"); err != nil {
 		return err
 	}
-	done := time.Now()
-	d.progress("cut (ip took %.1f ms; times count from before it)", ms(done.Sub(cut)))
-	err := d.until(ctx, "loss-of-continuity of "+demo.MEG, 10*time.Second, func(u Update) bool {
-		d.printDefect(u, cut)
-		return u.Node == demo.Watch && u.MEG == demo.MEG && u.Has("loc")
+	d.progress("cut (ip took %.1f ms; times count from before it)", ms(time.Since(cut)))
+	present := map[string]bool{} // MEPs with defects.
+	var first Update
+	watch := func(u Update, since time.Time) {
+		d.printDefect(u, since)
+		if u.Leaf == "defect" {
+			if present[u.Node+" "+u.MEG] = u.Value != ""; u.Value == "" {
+				delete(present, u.Node+" "+u.MEG)
+			}
+		}
+		if first.Node == "" && u.Node == demo.Watch && u.MEG == demo.MEG && u.Has("loc") {
+			first = u
+		}
+	}
+	err := d.until(ctx, "loss of continuity of "+demo.MEG, 10*time.Second, func(u Update) bool {
+		watch(u, cut)
+		return first.Node != ""
 	})
 	if err != nil {
 		return err
 	}
+	d.during(ctx, settling, func(u Update) { watch(u, cut) })
+	d.progress("%s: loss of continuity on MEG %s %.1f ms after the cut, at the gNMI client after %.1f ms",
+		demo.Watch, demo.MEG, ms(first.Event.Sub(cut)), ms(first.Arrival.Sub(cut)))
 	if err := d.SetLink(ctx, demo.Cut, "up"); err != nil {
 		return err
 	}
 	restored := time.Now()
 	d.progress("restored")
-	return d.until(ctx, "recovery of "+demo.MEG, 30*time.Second, func(u Update) bool {
-		d.printDefect(u, restored)
-		return u.Node == demo.Watch && u.MEG == demo.MEG && u.Leaf == "local-state" && u.Value == "up"
+	return d.until(ctx, "recovery", 30*time.Second, func(u Update) bool {
+		watch(u, restored)
+		return len(present) == 0
 	})
+}
+
+// during hands every update of a while to f.
+func (d *show) during(ctx context.Context, limit time.Duration, f func(Update)) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		select {
+		case u := <-d.updates:
+			f(u)
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (d *show) printDefect(u Update, since time.Time) {

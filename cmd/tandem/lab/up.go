@@ -166,8 +166,9 @@ func (l *Lab) buildNode(ctx context.Context, node string) error {
 	var routes []string
 	for ifc, i := range n.Interfaces {
 		if len(i.Addresses) == 0 {
-			// A section carries no IP: the host must not chat on it.
-			if err := sysctl(namespace, "net.ipv6.conf."+ifc+".disable_ipv6", "1"); err != nil {
+			// The host must not chat on a section, so it gets no link-local
+			// address; IPv6 stays on, for clients that leave an LSP here.
+			if err := sysctl(namespace, "net.ipv6.conf."+ifc+".addr_gen_mode", "1"); err != nil {
 				return err
 			}
 		}
