@@ -245,14 +245,14 @@ func hash(n *Node) uint64 {
 func TestModel(t *testing.T) {
 	s := compile(t)
 	for seed := range uint64(5) {
-		g := &gen{r: rand.New(rand.NewPCG(seed, 1)), s: s, t: t, n: 60}
+		g := &gen{r: rand.New(rand.NewPCG(seed, 1)), s: s, t: t, n: 20}
 		type snapshot struct {
 			root *Node
 			hash uint64
 		}
 		root, m := Empty(s), &model{nodes: map[string]string{}, order: map[string][]string{}}
 		snapshots := []snapshot{{root, hash(root)}}
-		for range 150 {
+		for range 120 {
 			var batch []Edit
 			try, good := m.clone(), true
 			for range 1 + g.r.IntN(8) {
@@ -365,7 +365,7 @@ func rebuild(root *Node) *Node {
 func TestLargeLists(t *testing.T) {
 	s := compile(t)
 	r := rand.New(rand.NewPCG(1, 2))
-	const n = 1200
+	const n = 800
 	for _, list := range []string{"/net:net/dns", "~/lsp"} {
 		root := Empty(s)
 		perm := r.Perm(n)
