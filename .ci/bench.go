@@ -52,6 +52,63 @@ type result struct {
 	JitterP99 float64 `json:"jitter_p99_us"`
 }
 
+const (
+	ebpfPkg    = "./dataplane/ebpf"
+	daemonPkg  = "./cmd/tandemd"
+	ipv4       = "kernel IPv4 forwarding, same topology"
+	ipv4Bench  = "BenchmarkForward/kernel-ipv4"
+	oneCommit  = "one more LSP: edit-config + commit (fsync, data plane) on "
+	atThousand = "the same on 1,000"
+)
+
+// suites are in the order of the table in the design.
+var suites = []suite{
+	{daemonPkg, "^BenchmarkCommit$", "300x", []row{
+		{oneCommit + "1,000", "BenchmarkCommit/1000", "ms/commit", "", "", "<= 5"},
+		{oneCommit + "10,000", "BenchmarkCommit/10000", "ms/commit", atThousand, "BenchmarkCommit/1000", "<= 5"},
+		{oneCommit + "100,000", "BenchmarkCommit/100000", "ms/commit", atThousand, "BenchmarkCommit/1000", "<= 5"},
+		{"resident memory at 10,000 LSPs", "BenchmarkCommit/10000", "MiB-resident", "", "", "<= 120"},
+	}},
+	{daemonPkg, "^BenchmarkLoad10000$", "3x", []row{
+		{"load of 10,000 LSPs: edit + commit + in the data plane", "BenchmarkLoad10000", "s/load", "", "", "<= 1"},
+		{"of which edit-config", "BenchmarkLoad10000", "s/edit", "", "", "<= 0.35"},
+		{"of which commit", "BenchmarkLoad10000", "s/commit", "", "", "<= 0.4"},
+	}},
+	{daemonPkg, "^BenchmarkGetConfig$", "1s", []row{
+		{"get-config of 10,000 LSPs", "BenchmarkGetConfig/10000", "ms/get-config", "", "", "<= 60"},
+		{"get-config of one LSP of 10,000, one after the other", "BenchmarkGetConfig/one", "get-config/s", "", "", ">= 5000"},
+	}},
+	{daemonPkg, "^BenchmarkTransaction$", "2s", []row{
+		{"durable one-leaf transactions, one after the other", "BenchmarkTransaction", "transactions/s", "", "", ">= 1500"},
+	}},
+	{"./northbound/gnmi", "^(BenchmarkSetOneLeaf|BenchmarkFanout)$", "2s", []row{
+		{"gNMI Set of one leaf on 10,000 leafs", "BenchmarkSetOneLeaf", "ns/op", "", "", "<= 5e6"},
+		{"gNMI fan-out to 100 subscribers", "BenchmarkFanout/100", "deliveries/s", "", "", ">= 500000"},
+		{"gNMI fan-out to 100 subscribers, processor time", "BenchmarkFanout/100", "CPU-ns/delivery", "", "", "<= 700"},
+	}},
+	{daemonPkg, "^BenchmarkCC$", "1x", []row{
+		{"CC at 100 sessions x 10 ms: processor per packet sent or received", "BenchmarkCC", "us-cpu/packet", "", "", "<= 5"},
+		{"CC at 100 sessions x 10 ms: of one core", "BenchmarkCC", "%-of-core", "", "", ""},
+	}},
+	{"./oam/shard", "^BenchmarkCCPacket$", "1s", []row{
+		{"CC packet in process, 1,000 sessions", "BenchmarkCCPacket/sessions=1000", "ns/packet", "", "", ""},
+	}},
+	{ebpfPkg, "^BenchmarkForward$", "1x", []row{
+		{"swap, native XDP, one core", "BenchmarkForward/swap-native", "Mpps", ipv4, ipv4Bench, ">= 2 x"},
+		{"swap, generic XDP, one core", "BenchmarkForward/swap-generic", "Mpps", ipv4, ipv4Bench, ">= 1.3 x"},
+		{"swap, native XDP, 100,000 labels", "BenchmarkForward/swap-native-100000-labels", "Mpps", ipv4, ipv4Bench, ">= 5 Mpps"},
+	}},
+	{ebpfPkg, "^BenchmarkProgram$", "1x", []row{
+		{"program: swap", "BenchmarkProgram/swap", "net-ns/packet", "", "", "<= 35"},
+		{"program: pop-to-ip", "BenchmarkProgram/pop-to-ip", "net-ns/packet", "", "", "<= 35"},
+		{"program: pop-and-lookup", "BenchmarkProgram/pop-and-lookup", "net-ns/packet", "", "", "<= 35"},
+		{"program: impose one label", "BenchmarkProgram/impose-1", "net-ns/packet", "", "", "<= 35"},
+	}},
+	{ebpfPkg, "^BenchmarkApply$", "3x", []row{
+		{"ebpf driver: LSPs into the data plane", "BenchmarkApply/put-10000", "LSPs/s", "", "", ""},
+	}},
+}
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: "+err.Error())

@@ -26,12 +26,15 @@ func choose(want string) (driver, reason string, err error) {
 	}
 	lacks := kernel.Probe()
 	if lacks == nil {
+		lacks = kernel.Complete()
+	}
+	if lacks == nil {
 		return "kernel", "auto: this kernel has mpls_router, act_mpls and cls_flower", nil
 	}
 	if err := ebpf.Probe(); err != nil {
 		return "", "", fmt.Errorf("no data plane can run here: kernel: %w; ebpf: %w", lacks, err)
 	}
-	return "ebpf", "auto: the kernel driver cannot run here: " + lacks.Error(), nil
+	return "ebpf", "auto: the kernel data plane is not complete here: " + lacks.Error(), nil
 }
 
 // plane is an open data plane with its side of OAM.
