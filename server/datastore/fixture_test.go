@@ -24,8 +24,7 @@ func TestMain(m *testing.M) {
 		child(dir)
 		return
 	}
-	// bbolt leaves this goroutine behind when it panics on a damaged file.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("go.etcd.io/bbolt.(*DB).freepages.func2"))
+	goleak.VerifyTestMain(m)
 }
 
 // box compiles testdata/box.yang with the replacements made in its text.

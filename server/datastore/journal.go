@@ -17,8 +17,7 @@ import (
 
 const (
 	journalName = "journal.db"
-	// lockTimeout is how long Open waits for another process to let the journal go.
-	lockTimeout = time.Second
+	lockName    = "lock"
 
 	pruneBatch = 256
 )
@@ -53,6 +52,7 @@ type journal struct {
 	print  fingerprint
 	log    *slog.Logger
 	limits limits
+	lock   *os.File
 	db     *bolt.DB
 
 	// Of the writer: what came after the last checkpoint that was asked for.
@@ -68,9 +68,7 @@ type journal struct {
 
 func openDB(name string) (*bolt.DB, error) {
 	return bolt.Open(name, 0o600, &bolt.Options{
-		Timeout: lockTimeout,
-		// The free pages are found again at the next open; writing their list
-		// would add to each commit.
+		// Every start begins a new file, so nobody reads the list of free pages.
 		NoFreelistSync:  true,
 		FreelistType:    bolt.FreelistMapType,
 		InitialMmapSize: 64 << 20,
@@ -202,8 +200,14 @@ func (j *journal) firstKept(last uint64) (limit uint64, err error) {
 func (j *journal) close() error {
 	close(j.want)
 	<-j.done
-	return j.db.Close()
+	return j.release()
 }
 
-// isLocked tells a journal that another process holds.
-func isLocked(err error) bool { return errors.Is(err, bolt.ErrTimeout) }
+// release closes the files.
+func (j *journal) release() error {
+	var err error
+	if j.db != nil {
+		err = j.db.Close()
+	}
+	return errors.Join(err, j.lock.Close())
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
@@ -41,7 +42,8 @@ type Recovery struct {
 type loaded struct {
 	Recovery
 	root *tree.Node
-	raw  []rawRecord
+	old  *bolt.DB    // the journal of the earlier process
+	raw  []rawRecord // in it
 }
 
 type rawRecord struct {
@@ -57,136 +59,96 @@ func (l *loaded) damaged(format string, args ...any) {
 // the records after it up to the first that is missing or damaged. Damaged files
 // are set aside with the suffix ".damaged" and the state that was reached is
 // written as a new checkpoint. Nothing is ever given up for a fresh start: if
-// files are there and no state can be had from them, that is an error.
+// files are there and no state can be had from them, or what they hold has no
+// place in the schema, that is an error.
+//
+// The journal of an earlier process is only read. The records that are still
+// needed, each of them verified, begin a new file: damage that reading does not
+// show, in bbolt's list of free pages for instance, cannot spread.
 func openJournal(dir string, s *schema.Schema, log *slog.Logger, lim limits) (*journal, *loaded, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("datastore: %w", err)
 	}
-	j := &journal{
-		dir: dir, schema: s, print: fingerprintOf(s), log: log, limits: lim,
-		want: make(chan Snapshot), done: make(chan struct{}),
-	}
-	name := filepath.Join(dir, journalName)
-	if err := clearFirstStart(dir, name, log); err != nil {
+	lock, err := lockDir(dir)
+	if err != nil {
 		return nil, nil, fmt.Errorf("datastore: %w", err)
 	}
-	l := &loaded{}
-	if err := l.load(j, name); err != nil {
-		return nil, nil, errors.Join(err, j.closeDB())
+	j := &journal{
+		dir: dir, schema: s, print: fingerprintOf(s), log: log, limits: lim, lock: lock,
+		want: make(chan Snapshot), done: make(chan struct{}),
 	}
-	if len(l.Damage) > 0 || l.SchemaChanged {
-		if err := j.renew(name, l); err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("datastore: after damage: %w", err), j.closeDB())
+	l := &loaded{}
+	err = l.load(j)
+	if err == nil {
+		if err = j.renew(l); err != nil {
+			err = fmt.Errorf("datastore: new journal: %w", err)
 		}
 	}
-	if err := initDB(j.db, l.Last, nil); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("datastore: journal: %w", err), j.closeDB())
+	if l.old != nil {
+		err = errors.Join(err, l.old.Close())
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, j.release())
 	}
 	l.raw = nil
 	go j.run()
 	return j, l, nil
 }
 
-// clearFirstStart sets a journal aside that a first start could not finish: it
-// has no more than the four pages that bbolt writes before any transaction, there
-// is no checkpoint, and it cannot be opened.
-func clearFirstStart(dir, name string, log *slog.Logger) error {
-	info, err := os.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// lockDir keeps other processes out of dir as long as the file is open.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
 	}
-	if err != nil || info.Size() > int64(4*os.Getpagesize()) {
-		return err
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is in use by another process: %w", dir, err), f.Close())
 	}
-	if ids, err := checkpointIDs(dir); err != nil || len(ids) > 0 {
-		return err
-	}
-	db, err := openGuarded(name)
-	if err == nil {
-		return db.Close()
-	}
-	if isLocked(err) {
-		return nil
-	}
-	log.Warn("set aside a journal that was never written to", "file", name, "reason", err)
-	return setAside(name)
+	return f, nil
 }
 
-// initDB makes the buckets of a new journal that continues after commit base and
-// begins with records; it leaves a journal alone that has them.
-func initDB(db *bolt.DB, base uint64, records []rawRecord) error {
-	var ready bool
-	err := db.View(func(tx *bolt.Tx) error {
-		ready = tx.Bucket(commitsBucket()) != nil
-		return nil
-	})
-	if err != nil || ready {
-		return err
-	}
-	return db.Update(func(tx *bolt.Tx) error {
-		b, err := tx.CreateBucket(commitsBucket())
-		if err != nil {
-			return err
-		}
-		for _, r := range records {
-			// The octets of r may lie in a damaged file.
-			if err := guard(func() error { return b.Put(key(r.id), r.data) }); err != nil {
-				return err
-			}
-		}
-		meta, err := tx.CreateBucketIfNotExists(metaBucket())
-		if err != nil {
-			return err
-		}
-		return meta.Put(baseKey(), key(base))
-	})
-}
-
-func (j *journal) closeDB() error {
-	if j.db == nil {
-		return nil
-	}
-	return j.db.Close()
-}
-
-func (l *loaded) load(j *journal, name string) error {
-	_, statErr := os.Stat(name)
-	hadJournal := statErr == nil
-	if statErr != nil && !errors.Is(statErr, fs.ErrNotExist) {
-		return fmt.Errorf("datastore: %w", statErr)
-	}
-	db, err := openGuarded(name)
-	switch {
-	case isLocked(err):
-		return fmt.Errorf("datastore: %s is in use by another process", name)
-	case err != nil && !hadJournal:
-		return fmt.Errorf("datastore: %w", err)
-	case err != nil:
-		l.damaged("%s: %v", journalName, err)
-	default:
-		j.db = db
-	}
-	hadCheckpoint, err := l.loadCheckpoint(j)
+func (l *loaded) load(j *journal) error {
+	found, err := l.loadCheckpoint(j)
 	if err != nil {
 		return err
 	}
-	if j.db != nil {
-		err := l.replay(j)
-		var m *misfitError
-		if errors.As(err, &m) {
-			return misfit(journalName, err)
+	name := filepath.Join(j.dir, journalName)
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if found {
+			l.damaged("%s is missing beside its checkpoint", journalName)
 		}
-		if err != nil {
-			l.damaged("%s: %v", journalName, err)
-		}
+	case err != nil:
+		return fmt.Errorf("datastore: %w", err)
+	case !found && info.Size() <= int64(4*os.Getpagesize()):
+		// A first start was interrupted: bbolt writes four pages before any
+		// transaction.
+	default:
+		err = l.readJournal(j, name)
 	}
-	if !hadJournal && hadCheckpoint {
-		l.damaged("%s is missing beside its checkpoint", journalName)
+	var m *misfitError
+	if errors.As(err, &m) {
+		return misfit(journalName, err)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.damaged("%s: %v", journalName, err)
 	}
 	if len(l.Damage) > 0 && l.root == nil {
 		return fmt.Errorf("datastore: no configuration can be read from %s: %q", j.dir, l.Damage)
 	}
 	return nil
+}
+
+func (l *loaded) readJournal(j *journal, name string) error {
+	err := guard(func() (err error) {
+		l.old, err = bolt.Open(name, 0o600, &bolt.Options{ReadOnly: true})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return l.replay(j)
 }
 
 // guard runs f so that damaged pages, on which bbolt panics or faults, become
@@ -199,14 +161,6 @@ func guard(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-func openGuarded(name string) (db *bolt.DB, err error) {
-	err = guard(func() error {
-		db, err = openDB(name)
-		return err
-	})
-	return db, err
 }
 
 func (l *loaded) loadCheckpoint(j *journal) (found bool, err error) {
@@ -244,7 +198,7 @@ func (l *loaded) loadCheckpoint(j *journal) (found bool, err error) {
 // replay applies the records after the checkpoint and gathers the history.
 func (l *loaded) replay(j *journal) error {
 	return guard(func() error {
-		return j.db.View(func(tx *bolt.Tx) error {
+		return l.old.View(func(tx *bolt.Tx) error {
 			b, meta := tx.Bucket(commitsBucket()), tx.Bucket(metaBucket())
 			if b == nil || meta == nil {
 				if l.Checkpoint != 0 {
@@ -336,42 +290,91 @@ func misfit(name string, err error) error {
 	return fmt.Errorf("datastore: %s was written under other YANG modules and does not fit the present ones: %w", name, err)
 }
 
-// renew writes the state that was reached as a checkpoint and, where the journal
-// was damaged, starts a new one with the records that could be read.
-func (j *journal) renew(name string, l *loaded) error {
-	snap := Snapshot{Root: l.root, ID: l.Last, Time: l.Time}
-	size, err := writeCheckpoint(j.dir, j.schema, snap)
-	if err != nil {
-		return err
+// renew begins a new journal with the records that are still needed. Where there
+// was damage, or the schema is another one, the state that was reached becomes a
+// checkpoint first.
+func (j *journal) renew(l *loaded) error {
+	if len(l.Damage) > 0 || l.SchemaChanged {
+		snap := Snapshot{Root: l.root, ID: l.Last, Time: l.Time}
+		size, err := writeCheckpoint(j.dir, j.schema, snap)
+		if err != nil {
+			return err
+		}
+		j.checkpointSize, j.records, j.bytes = size, 0, 0
+		if len(j.checkpoints) == 0 || j.checkpoints[0] != snap.ID {
+			j.checkpoints = append([]uint64{snap.ID}, j.checkpoints...)
+		}
 	}
-	j.checkpointSize, j.records, j.bytes = size, 0, 0
-	if len(j.checkpoints) == 0 || j.checkpoints[0] != snap.ID {
-		j.checkpoints = append([]uint64{snap.ID}, j.checkpoints...)
-	}
-	if len(l.Damage) == 0 {
-		return nil
-	}
+	name := filepath.Join(j.dir, journalName)
 	fresh := name + tmpSuffix
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	db, err := openDB(fresh)
-	if err != nil {
+	var err error
+	if j.db, err = openDB(fresh); err != nil {
 		return err
 	}
-	err = initDB(db, l.Last, l.raw)
-	if err := errors.Join(err, db.Close(), j.closeDB()); err != nil {
+	if err := j.begin(l); err != nil {
 		return err
 	}
-	if err := setAside(name); err != nil {
-		return err
+	if len(l.Damage) > 0 {
+		if err := keepAside(name); err != nil {
+			return err
+		}
 	}
 	if err := os.Rename(fresh, name); err != nil {
 		return err
 	}
-	if err := syncDir(j.dir); err != nil {
+	return syncDir(j.dir)
+}
+
+// begin fills a new file: it continues after commit l.Last.
+func (j *journal) begin(l *loaded) error {
+	return j.db.Update(func(tx *bolt.Tx) error {
+		b, err := tx.CreateBucket(commitsBucket())
+		if err != nil {
+			return err
+		}
+		b.FillPercent = 0.95
+		for _, r := range j.needed(l.raw) {
+			// The octets of r may lie in a damaged file.
+			if err := guard(func() error { return b.Put(key(r.id), r.data) }); err != nil {
+				return err
+			}
+		}
+		meta, err := tx.CreateBucket(metaBucket())
+		if err != nil {
+			return err
+		}
+		return meta.Put(baseKey(), key(l.Last))
+	})
+}
+
+// needed returns the records after the older checkpoint, and before it those
+// that the history has room for.
+func (j *journal) needed(raw []rawRecord) []rawRecord {
+	oldest := uint64(0)
+	if n := len(j.checkpoints); n > 1 {
+		oldest = j.checkpoints[n-1]
+	}
+	size := int64(0)
+	for i := len(raw) - 1; i >= 0; i-- {
+		size += int64(len(raw[i].data))
+		if raw[i].id <= oldest && (len(raw)-i > j.limits.historyRecords || size > j.limits.historyBytes) {
+			return raw[i+1:]
+		}
+	}
+	return raw
+}
+
+// keepAside gives a damaged file a second name, under which it stays.
+func keepAside(name string) error {
+	aside := name + damagedSuffix
+	if err := os.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	j.db, err = openDB(name)
-	return err
+	if err := os.Link(name, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
