@@ -134,6 +134,7 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 			return err
 		}
 	}
+	d.joinMulticast(l.Name)
 	if s == nil {
 		id := d.sectionIDs.get(time.Now())
 		if id == 0 {

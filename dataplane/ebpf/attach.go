@@ -12,6 +12,8 @@ import (
 	"github.com/cilium/ebpf"
 	bpflink "github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"github.com/tandem-ne/tandem/dataplane"
 )
 
 // hook is a program on an interface.
@@ -230,6 +232,35 @@ func (d *Driver) prepareVLAN(name string) error {
 		return fmt.Errorf("turn receive VLAN offload off: %w", err)
 	}
 	return nil
+}
+
+// joinMulticast makes a card receive the MPLS-TP address. Like the program, and
+// unlike the membership of a socket, it outlives the process. An interface that
+// cannot filter refuses, and receives everything anyway.
+func (d *Driver) joinMulticast(name string) {
+	err := d.net.Do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		var req struct {
+			name   [unix.IFNAMSIZ]byte
+			family uint16 // AF_UNSPEC
+			mac    dataplane.MAC
+			_      [16]byte
+		}
+		copy(req.name[:unix.IFNAMSIZ-1], name)
+		req.mac = dataplane.MulticastMAC()
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCADDMULTI, uintptr(unsafe.Pointer(&req)))
+		if e != 0 && e != unix.EEXIST {
+			return e
+		}
+		return nil
+	})
+	if err != nil {
+		d.log.Info("MPLS-TP multicast address not joined", "interface", name, "error", err)
+	}
 }
 
 // ethtoolValue is struct ethtool_value.

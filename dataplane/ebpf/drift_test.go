@@ -319,6 +319,17 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestMulticastJoined: a card would filter the MPLS-TP address out.
+func TestMulticastJoined(t *testing.T) {
+	e := newElement(t)
+	e.lab.Do(t, func() {
+		out, err := exec.Command("ip", "maddr", "show", "dev", "west0").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "01:00:5e:90:00:00") {
+			t.Errorf("addresses of the interface: %v: %s", err, out)
+		}
+	})
+}
+
 func TestAutoMode(t *testing.T) {
 	if err := Probe(); err != nil {
 		t.Fatal(err)

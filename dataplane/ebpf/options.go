@@ -52,7 +52,7 @@ type Options struct {
 	// ImposeDevice is the interface that the routes of IP clients point to, a
 	// veth whose far end is named with an "x" behind. Empty: "mtp0".
 	ImposeDevice string
-	// MaxLSPs is the size of the LSP table: 112 octets and 48 per CPU for
+	// MaxLSPs is the size of the LSP table: 64 octets and 48 per CPU for
 	// each. Empty: 65,536. A pinned table keeps its size.
 	MaxLSPs uint32
 	// GALRate limits G-ACh frames, ExceptionRate each of TTL expiry, router
