@@ -39,6 +39,7 @@ func (s suite) lifecycle(t *testing.T) {
 	t.Run("a label moves to another LSP", s.takeover)
 	t.Run("a change of a section moves its LSPs", s.moveSection)
 	t.Run("adoption after a restart", s.adopt)
+	t.Run("a restart loses nothing", s.restart)
 	t.Run("stale objects are found and swept", s.sweep)
 	t.Run("a thousand LSPs", s.thousand)
 	t.Run("a cancelled apply tells so", s.cancelled)
@@ -242,6 +243,56 @@ func (s suite) adopt(t *testing.T) {
 	s.swapped(t, e, 100, 201)
 	d.remove(t, lspKey("x"), lspKey("imp"))
 	s.swapped(t, e, 100, 0)
+}
+
+// restart ends the driver and starts it anew, several times, while packets
+// pass: none may be missing.
+func (s suite) restart(t *testing.T) {
+	d := s.start(t)
+	e := s.env(d)
+	objects := append(e.sections(), lsp(swap, 100, out("east", 200)))
+	d.put(t, objects...)
+	s.drain(t)
+	inner := ip(remoteIPv4, clientIPv4, 64)
+	frame, want := e.fromWest(stack(label{100, 0, 64}), inner), e.toEast(stack(label{200, 0, 63}), inner)
+	type result struct {
+		bursts int
+		fault  string
+	}
+	stop, done := make(chan struct{}), make(chan result)
+	go func() {
+		var r result
+		defer func() { done <- r }()
+		for r.fault == "" {
+			const burst = 32 // A veth queues 256 frames.
+			for range burst {
+				s.lab.Send(t, West, frame)
+			}
+			for range burst {
+				if got := s.next(t, East, patience); !bytes.Equal(got, want) {
+					r.fault = dumpFrame(got)
+					return
+				}
+			}
+			r.bursts++
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	for range 3 {
+		d.close(t)
+		d = s.reopen(t)
+		d.holds(t, objects...)
+		d.put(t, objects...)
+	}
+	close(stop)
+	if r := <-done; r.fault != "" || r.bursts == 0 {
+		t.Errorf("after %d bursts a packet came out as %s", r.bursts, r.fault)
+	}
+	d.close(t)
 }
 
 func (s suite) sweep(t *testing.T) {

@@ -126,6 +126,7 @@ func Capabilities() dataplane.Capabilities {
 			"Frames to the MPLS-TP multicast address are sent but not received.",
 			"There is one label space for all interfaces.",
 			"A section on a VLAN is configured on the VLAN's own interface.",
+			"An IP payload that leaves an LSP is routed by the host as if it came in on lo: IP forwarding must be on, and reverse path filtering not strict.",
 			"GAL and expired packets reach OAM through packet sockets, which see a copy of every frame; the kernel drops its own.",
 			"Label 1048575 cannot be received.",
 		},
