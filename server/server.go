@@ -28,6 +28,7 @@ import (
 	"github.com/tandem-ne/tandem/server/intent"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/validate"
 )
@@ -137,7 +138,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 			err = errors.Join(err, opened.close())
 		}
 	}()
-	if s.Schema, err = compileModules(); err != nil {
+	if s.Schema, err = served.Schema(); err != nil {
 		return nil, err
 	}
 	if s.intent, err = intent.New(intent.Options{Schema: s.Schema, Capabilities: o.Driver.Capabilities()}); err != nil {

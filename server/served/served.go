@@ -1,4 +1,6 @@
-package server
+// Package served compiles the modules that the element serves: the embedded
+// sources of package yang, with the features they are served with.
+package served
 
 import (
 	"fmt"
@@ -7,8 +9,9 @@ import (
 	"github.com/tandem-ne/tandem/yang"
 )
 
-// compileModules compiles the embedded modules into the served schema.
-func compileModules() (*schema.Schema, error) {
+// Schema compiles the served schema. An error names each module, file and line
+// at fault.
+func Schema() (*schema.Schema, error) {
 	sources, err := yang.Sources()
 	if err != nil {
 		return nil, err
