@@ -139,21 +139,27 @@ func unexpected(err error) error {
 // chunk: a reply of any size costs this much memory.
 const frameBuffer = 64 << 10
 
+// headroom is kept free before the data of a chunk for its header.
+const headroom = 16
+
 // frameWriter sends messages. Write adds to the message, end completes it.
 type frameWriter struct {
 	w       io.Writer
 	chunked bool
-	buf     []byte
+	buf     []byte // headroom, then what was not sent yet
 	err     error
 }
 
 func (f *frameWriter) Write(p []byte) (int, error) {
+	if f.buf == nil {
+		f.buf = make([]byte, headroom, headroom+frameBuffer+len(endOfMessage))
+	}
 	for rest := p; len(rest) > 0 && f.err == nil; {
-		n := min(len(rest), frameBuffer-len(f.buf))
+		n := min(len(rest), headroom+frameBuffer-len(f.buf))
 		f.buf = append(f.buf, rest[:n]...)
 		rest = rest[n:]
-		if len(f.buf) >= frameBuffer {
-			f.flush(nil)
+		if len(f.buf) >= headroom+frameBuffer {
+			f.flush("")
 		}
 	}
 	if f.err != nil {
@@ -162,29 +168,31 @@ func (f *frameWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (f *frameWriter) flush(tail []byte) {
+// flush sends what there is, as a chunk of its own, and then tail.
+func (f *frameWriter) flush(tail string) {
 	if f.err != nil {
 		return
 	}
-	out := f.buf
-	if f.chunked && len(f.buf) > 0 {
-		out = make([]byte, 0, len(f.buf)+len(tail)+16)
-		out = append(out, "\n#"...)
-		out = strconv.AppendInt(out, int64(len(f.buf)), 10)
-		out = append(out, '\n')
-		out = append(out, f.buf...)
+	f.Write(nil)
+	start := headroom
+	if size := len(f.buf) - headroom; f.chunked && size > 0 {
+		var header [headroom]byte
+		h := append(header[:0], "\n#"...)
+		h = strconv.AppendInt(h, int64(size), 10)
+		h = append(h, '\n')
+		start -= copy(f.buf[headroom-len(h):], h)
 	}
-	out = append(out, tail...)
-	_, f.err = f.w.Write(out)
-	f.buf = f.buf[:0]
+	f.buf = append(f.buf, tail...)
+	_, f.err = f.w.Write(f.buf[start:])
+	f.buf = f.buf[:headroom]
 }
 
 // end completes the message and returns the first error of all that was sent.
 func (f *frameWriter) end() error {
 	if f.chunked {
-		f.flush([]byte("\n##\n"))
+		f.flush("\n##\n")
 	} else {
-		f.flush([]byte(endOfMessage))
+		f.flush(endOfMessage)
 	}
 	return f.err
 }

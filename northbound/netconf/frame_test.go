@@ -133,16 +133,16 @@ func FuzzFrames(f *testing.F) {
 				continue
 			}
 			var wire bytes.Buffer
+			w := frameWriter{w: &wire, chunked: chunked}
 			for rest := in; len(rest) > 0; {
 				n := min(len(rest), int(step)+1)
-				w := frameWriter{w: &wire, chunked: chunked, buf: rest[:n:n]}
+				w.Write(rest[:n])
 				if rest = rest[n:]; len(rest) > 0 {
-					w.flush(nil)
-					continue
+					w.flush("")
 				}
-				if err := w.end(); err != nil {
-					t.Fatal(err)
-				}
+			}
+			if err := w.end(); err != nil {
+				t.Fatal(err)
 			}
 			back := newFrameReader(&wire, 1<<16)
 			back.chunked = chunked

@@ -1,0 +1,100 @@
+package netconf
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// lsps returns the configuration of n LSPs between two sections.
+func lsps(n int) string {
+	var b strings.Builder
+	b.WriteString(`<interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces" xmlns:i="urn:ietf:params:xml:ns:yang:iana-if-type">` +
+		`<interface><name>eth0</name><type>i:ethernetCsmacd</type></interface><interface><name>eth1</name><type>i:ethernetCsmacd</type></interface></interfaces>` +
+		`<mpls-tp xmlns="urn:tandem:yang:mtp-node"><sections><section><name>west</name><interface>eth0</interface></section>` +
+		`<section><name>east</name><interface>eth1</interface></section></sections><lsps xmlns="urn:tandem:yang:mtp-lsp">`)
+	for i := range n {
+		b.WriteString(lsp(i))
+	}
+	b.WriteString(`</lsps></mpls-tp>`)
+	return b.String()
+}
+
+func lsp(i int) string {
+	return fmt.Sprintf(`<static-lsp><name>lsp-%d</name><description>from west to east, number %d</description><operation>swap-and-forward</operation>`+
+		`<in-segment><incoming-label>%d</incoming-label><incoming-section>west</incoming-section></in-segment>`+
+		`<out-segment><nhlfe-single><outgoing-section>east</outgoing-section><mpls-label-stack><entry><id>0</id><label>%d</label></entry></mpls-label-stack></nhlfe-single></out-segment></static-lsp>`,
+		i, i, 100+i, 200100+i)
+}
+
+// discard reads replies without looking at them.
+func (c *client) discard(b *testing.B, operation string) {
+	c.send(`<rpc xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" message-id="1">` + operation + `</rpc>`)
+	msg, err := c.in.next()
+	if err != nil || strings.Contains(string(msg[:min(len(msg), 200)]), "<rpc-error>") {
+		b.Fatalf("%.300s, %v", msg, err)
+	}
+}
+
+func BenchmarkGetConfigOneEntry(b *testing.B) {
+	e := newElement(b, nil)
+	e.commit(lsps(10000))
+	c := e.open(base11)
+	c.conn.SetDeadline(time.Time{})
+	for b.Loop() {
+		c.discard(b, `<get-config><source><running/></source><filter><mpls-tp xmlns="urn:tandem:yang:mtp-node"><lsps xmlns="urn:tandem:yang:mtp-lsp"><static-lsp><name>lsp-5000</name></static-lsp></lsps></mpls-tp></filter></get-config>`)
+	}
+}
+
+func BenchmarkGetConfig10000(b *testing.B) {
+	e := newElement(b, nil)
+	e.commit(lsps(10000))
+	c := e.open(base11)
+	c.conn.SetDeadline(time.Time{})
+	b.SetBytes(int64(len(lsps(10000))))
+	for b.Loop() {
+		c.discard(b, `<get-config><source><running/></source></get-config>`)
+	}
+}
+
+func BenchmarkEditCommitOneLSPOn10000(b *testing.B) {
+	e := newElement(b, nil)
+	e.commit(lsps(10000))
+	c := e.open(base11)
+	c.conn.SetDeadline(time.Time{})
+	i := 10000
+	for b.Loop() {
+		c.discard(b, `<edit-config><target><candidate/></target><config><mpls-tp xmlns="urn:tandem:yang:mtp-node"><lsps xmlns="urn:tandem:yang:mtp-lsp">`+lsp(i)+`</lsps></mpls-tp></config></edit-config>`)
+		c.discard(b, `<commit/>`)
+		i++
+	}
+}
+
+func BenchmarkOneLeafTransaction(b *testing.B) {
+	e := newElement(b, nil)
+	c := e.open(base11)
+	c.conn.SetDeadline(time.Time{})
+	i := 0
+	for b.Loop() {
+		c.discard(b, strings.Replace(setName, "NAME", fmt.Sprint("n", i), 1))
+		c.discard(b, `<commit/>`)
+		i++
+	}
+}
+
+func BenchmarkLoad10000(b *testing.B) {
+	edit := `<edit-config><target><candidate/></target><config>` + lsps(10000) + `</config></edit-config>`
+	for b.Loop() {
+		b.StopTimer()
+		e := newElement(b, nil)
+		c := e.open(base11)
+		c.conn.SetDeadline(time.Time{})
+		b.StartTimer()
+		c.discard(b, edit)
+		c.discard(b, `<commit/>`)
+		b.StopTimer()
+		c.conn.Close()
+		b.StartTimer()
+	}
+}
