@@ -13,26 +13,13 @@ import (
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/tree"
-	"github.com/tandem-ne/tandem/yang"
 )
 
-// served compiles the modules that the element serves.
-func served(t testing.TB) *schema.Schema {
+func servedSchema(t testing.TB) *schema.Schema {
 	t.Helper()
-	sources, err := yang.Sources()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := schema.Options{Features: map[string][]string{}}
-	for _, s := range sources {
-		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
-	}
-	for _, m := range yang.Implemented() {
-		o.Implement = append(o.Implement, m.Name)
-		o.Features[m.Name] = m.Features
-	}
-	s, err := schema.Compile(o)
+	s, err := served.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +29,7 @@ func served(t testing.TB) *schema.Schema {
 // TestAgainstYgot: ygot reads the JSON that we print of random instances of
 // /mpls-tp, and we read back what ygot prints as the same tree.
 func TestAgainstYgot(t *testing.T) {
-	s := served(t)
+	s := servedSchema(t)
 	root, err := s.Find("/mtp-node:mpls-tp")
 	if err != nil {
 		t.Fatal(err)
@@ -203,7 +190,7 @@ func openConfig(t testing.TB, doc []byte) *xmltok.Reader {
 // TestServedConfiguration decodes the document of the benchmarks and prints
 // it again.
 func TestServedConfiguration(t *testing.T) {
-	s := served(t)
+	s := servedSchema(t)
 	n, err := codec.DecodeData(s, s.Root(), openConfig(t, lsps(50)), codec.DataOptions{ConfigOnly: true})
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +203,7 @@ func TestServedConfiguration(t *testing.T) {
 }
 
 func BenchmarkDecodeEdits10kLSPs(b *testing.B) {
-	s := served(b)
+	s := servedSchema(b)
 	doc := lsps(10000)
 	b.SetBytes(int64(len(doc)))
 	b.ReportAllocs()
@@ -229,7 +216,7 @@ func BenchmarkDecodeEdits10kLSPs(b *testing.B) {
 
 func benchTree(b *testing.B) *tree.Node {
 	b.Helper()
-	s := served(b)
+	s := servedSchema(b)
 	n, err := codec.DecodeData(s, s.Root(), openConfig(b, lsps(10000)), codec.DataOptions{})
 	if err != nil {
 		b.Fatal(err)

@@ -15,25 +15,13 @@ import (
 	"github.com/tandem-ne/tandem/gen/mtp"
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/tree"
-	"github.com/tandem-ne/tandem/yang"
 )
 
-func served(t testing.TB) *schema.Schema {
+func servedSchema(t testing.TB) *schema.Schema {
 	t.Helper()
-	sources, err := yang.Sources()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := schema.Options{Features: map[string][]string{}}
-	for _, s := range sources {
-		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
-	}
-	for _, m := range yang.Implemented() {
-		o.Implement = append(o.Implement, m.Name)
-		o.Features[m.Name] = m.Features
-	}
-	s, err := schema.Compile(o)
+	s, err := served.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +31,7 @@ func served(t testing.TB) *schema.Schema {
 // TestDiffAgainstYgot: for pairs of random configurations of /mpls-tp, the leafs
 // that Diff reports are those that ygot.Diff reports for the generated structs.
 func TestDiffAgainstYgot(t *testing.T) {
-	s := served(t)
+	s := servedSchema(t)
 	top, err := s.Find("/mtp-node:mpls-tp")
 	if err != nil {
 		t.Fatal(err)
