@@ -15,17 +15,18 @@ import (
 // timestamp begun, in octets: far below the 4 MiB that clients accept.
 const maxNotification = 512 << 10
 
-// writer fills Notifications of one timestamp and sends them.
+// writer fills Notifications of one timestamp and hands them on.
 type writer struct {
 	sub        *subscription
+	emit       func(*gpb.SubscribeResponse) error
 	n          *gpb.Notification
 	size       int
 	duplicates uint32 // for the next update
 	err        error
 }
 
-func (sub *subscription) writer(t time.Time) *writer {
-	return &writer{sub: sub, n: &gpb.Notification{Timestamp: t.UnixNano(), Prefix: sub.prefix}}
+func (sub *subscription) writer(t time.Time, emit func(*gpb.SubscribeResponse) error) *writer {
+	return &writer{sub: sub, emit: emit, n: &gpb.Notification{Timestamp: t.UnixNano(), Prefix: sub.prefix}}
 }
 
 // update adds the leaf, leaf-list or anydata n. elems is kept.
@@ -36,16 +37,41 @@ func (w *writer) update(elems []*gpb.PathElem, n *tree.Node) {
 	u := &gpb.Update{Path: &gpb.Path{Elem: elems}, Val: valueOf(n, w.sub.encoding), Duplicates: w.duplicates}
 	w.duplicates = 0
 	w.n.Update = append(w.n.Update, u)
-	if w.size += proto.Size(u) + 4; w.size >= maxNotification {
+	if w.size += sizeOf(u); w.size >= maxNotification {
 		w.err = w.flush()
 	}
 }
 
 // remove adds a delete. Deletes of a batch come before its updates.
 func (w *writer) remove(elems []*gpb.PathElem) {
-	p := &gpb.Path{Elem: elems}
-	w.n.Delete = append(w.n.Delete, p)
-	w.size += proto.Size(p) + 4
+	u := &gpb.Update{Path: &gpb.Path{Elem: elems}}
+	w.n.Delete = append(w.n.Delete, u.Path)
+	w.size += sizeOf(u)
+}
+
+// sizeOf is about the length of u on the wire; proto.Size would cost a good
+// part of encoding it.
+func sizeOf(u *gpb.Update) int {
+	n := 16
+	for _, e := range u.GetPath().GetElem() {
+		n += len(e.GetName()) + 4
+		for k, v := range e.GetKey() {
+			n += len(k) + len(v) + 8
+		}
+	}
+	switch v := u.GetVal().GetValue().(type) {
+	case *gpb.TypedValue_StringVal:
+		n += len(v.StringVal)
+	case *gpb.TypedValue_JsonIetfVal:
+		n += len(v.JsonIetfVal)
+	case *gpb.TypedValue_JsonVal:
+		n += len(v.JsonVal)
+	case *gpb.TypedValue_BytesVal:
+		n += len(v.BytesVal)
+	case *gpb.TypedValue_LeaflistVal:
+		n += proto.Size(v.LeaflistVal)
+	}
+	return n
 }
 
 // flush sends what there is.
@@ -55,16 +81,32 @@ func (w *writer) flush() error {
 	}
 	n := w.n
 	w.n, w.size = &gpb.Notification{Timestamp: n.Timestamp, Prefix: n.Prefix}, 0
-	return w.sub.out.Send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: n}})
+	return w.emit(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: n}})
 }
 
-// sendBatch sends the changes of one event as one Notification, unless it is
+// sendBatch sends the changes of one event. What equal subscriptions would
+// send is encoded once for all of them.
+func (sub *subscription) sendBatch(b oper.Batch) error {
+	if len(b.Changes) != 1 || b.Coalesced > 0 || sub.srv.streams.Load() < 2 {
+		return sub.batch(b, sub.send)
+	}
+	m := sub.srv.shared.get(sharedKey{&b.Changes[0], sub.encoding, sub.prefix.GetTarget(), sub.prefix.GetOrigin()})
+	m.once.Do(func() { m.encode(sub, b) })
+	if !m.ready {
+		return sub.batch(b, sub.send)
+	}
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	return sub.out.SendMsg(&m.msg)
+}
+
+// batch hands on the changes of one event as one Notification, unless it is
 // too long: deletes, and one update for each leaf that has a new value. A leaf
 // that falls back to its default is an update with the default (section
 // 3.5.2.3).
-func (sub *subscription) sendBatch(b oper.Batch) error {
+func (sub *subscription) batch(b oper.Batch, emit func(*gpb.SubscribeResponse) error) error {
 	snap := sub.srv.hub.Snapshot()
-	w := sub.writer(b.Time)
+	w := sub.writer(b.Time, emit)
 	w.duplicates = b.Coalesced
 	type fresh struct {
 		elems []*gpb.PathElem

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -67,6 +68,9 @@ type Server struct {
 	log    *slog.Logger
 	opt    Options
 	grpc   *grpc.Server
+
+	streams atomic.Int64 // STREAM subscriptions
+	shared  sharedMessages
 
 	capabilities *gpb.CapabilityResponse
 	stopOnce     sync.Once

@@ -20,10 +20,11 @@ import (
 // then events as they come and samples as they are due, until either side ends
 // it.
 //
-// One goroutine writes to the client. While the client does not read, changes
-// wait in the Hub's subscription, where newer values replace older ones and a
-// bound in octets ends the RPC.
+// While the client does not read, changes wait in the Hub's subscription,
+// where newer values replace older ones and a bound in octets ends the RPC.
 func (sub *subscription) stream(requests <-chan error) error {
+	sub.srv.streams.Add(1)
+	defer sub.srv.streams.Add(-1)
 	var events []tree.Path
 	for _, it := range sub.items {
 		if it.mode != gpb.SubscriptionMode_SAMPLE {
@@ -32,19 +33,10 @@ func (sub *subscription) stream(requests <-chan error) error {
 	}
 	hub := sub.srv.hub
 	snap := oper.Snapshot{Running: sub.srv.store.Running().Root, State: hub.State()}
-	var changes <-chan event
+	var feed *oper.Sub
 	if len(events) > 0 {
-		feed, at := hub.Subscribe(oper.SubOptions{Paths: events, MaxBytes: sub.srv.opt.MaxBacklog})
-		snap = at
-		ch, stopped := make(chan event), make(chan struct{})
-		changes = ch
-		ctx, cancel := context.WithCancel(sub.ctx)
-		defer func() {
-			cancel()
-			feed.Close()
-			<-stopped
-		}()
-		go follow(ctx, feed, ch, stopped)
+		feed, snap = hub.Subscribe(oper.SubOptions{Paths: events, MaxBytes: sub.srv.opt.MaxBacklog})
+		defer feed.Close()
 	}
 	tasks := sub.tasks(time.Now())
 	if !sub.updatesOnly {
@@ -61,6 +53,20 @@ func (sub *subscription) stream(requests <-chan error) error {
 	if err := sub.sync(); err != nil {
 		return err
 	}
+	var failed chan error
+	if feed != nil {
+		failed = make(chan error, 1)
+		ctx, cancel := context.WithCancel(sub.ctx)
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			failed <- sub.follow(ctx, feed)
+		}()
+		defer func() {
+			cancel()
+			<-stopped
+		}()
+	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -71,17 +77,12 @@ func (sub *subscription) stream(requests <-chan error) error {
 			due = timer.C
 		}
 		select {
-		case e := <-changes:
-			if e.err != nil {
-				return e.err
-			}
-			if err := sub.sendBatch(e.batch); err != nil {
-				return err
-			}
 		case now := <-due:
 			if err := sub.run(next, now); err != nil {
 				return err
 			}
+		case err := <-failed:
+			return err
 		case err := <-requests:
 			return err
 		case <-sub.ctx.Done():
@@ -92,32 +93,19 @@ func (sub *subscription) stream(requests <-chan error) error {
 	}
 }
 
-type event struct {
-	batch oper.Batch
-	err   error
-}
-
-// follow hands the batches of feed to the writing goroutine, one at a time.
-func follow(ctx context.Context, feed *oper.Sub, ch chan<- event, stopped chan<- struct{}) {
-	defer close(stopped)
+// follow sends the batches of feed as they come, until it fails.
+func (sub *subscription) follow(ctx context.Context, feed *oper.Sub) error {
 	for {
 		b, err := feed.Next(ctx)
-		switch {
-		case errors.Is(err, oper.ErrOverflow):
-			err = status.Error(codes.ResourceExhausted,
+		if errors.Is(err, oper.ErrOverflow) {
+			return status.Error(codes.ResourceExhausted,
 				"the client reads more slowly than data changes and its backlog was dropped; subscribe again")
-		case errors.Is(err, oper.ErrClosed), err != nil && ctx.Err() != nil:
-			return
-		case err != nil:
-			err = statusOf(err)
 		}
-		select {
-		case ch <- event{b, err}:
-		case <-ctx.Done():
-			return
+		if err == nil {
+			err = sub.sendBatch(b)
 		}
 		if err != nil {
-			return
+			return statusOf(err)
 		}
 	}
 }

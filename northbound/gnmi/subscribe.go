@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -85,6 +86,7 @@ func receive(ctx context.Context, stream gpb.GNMI_SubscribeServer, mode gpb.Subs
 type subscription struct {
 	srv         *Server
 	ctx         context.Context
+	mu          sync.Mutex // events and samples are sent by two goroutines
 	out         gpb.GNMI_SubscribeServer
 	prefix      *gpb.Path
 	encoding    gpb.Encoding
@@ -228,13 +230,21 @@ func (sub *subscription) sendAll() error {
 }
 
 func (sub *subscription) sync() error {
-	return sub.out.Send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_SyncResponse{SyncResponse: true}})
+	return sub.send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_SyncResponse{SyncResponse: true}})
+}
+
+// send sends m, which must not change any more. It waits for a client that
+// does not read.
+func (sub *subscription) send(m *gpb.SubscribeResponse) error {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	return sub.out.Send(m)
 }
 
 // sendSnapshot sends all leafs of patterns as of snap. keep, if not nil, is
 // asked for each and may leave it out.
 func (sub *subscription) sendSnapshot(snap oper.Snapshot, patterns []tree.Path, keep func([]*gpb.PathElem, *tree.Node) bool) error {
-	w := sub.writer(time.Now())
+	w := sub.writer(time.Now(), sub.send)
 	for _, pattern := range patterns {
 		root, err := sub.srv.hub.ViewAt(sub.ctx, snap, filterOf(sub.srv.schema.Root(), pattern))
 		if err != nil {
