@@ -93,6 +93,7 @@ func (s *Server) runSession(conn io.ReadWriteCloser, user, transport, peer strin
 		end = endBadHello
 		return err
 	}
+	s.log.Info("NETCONF session", "session", sess.ds.ID(), "user", user, "peer", peer, "transport", transport)
 	s.notifySessionStart(sess)
 	err := sess.serve(frames)
 	switch {
