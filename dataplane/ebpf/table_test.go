@@ -3,6 +3,7 @@ package ebpf
 import (
 	"bytes"
 	"testing"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 
@@ -263,4 +264,28 @@ func TestPuntsAllocs(t *testing.T) {
 	if allocs != 0 || read != 101*len(frames) {
 		t.Errorf("%v allocations per read, %d frames", allocs, read)
 	}
+}
+
+// FuzzPunt: a record, however damaged, gives a frame that lies in it, or none.
+func FuzzPunt(f *testing.F) {
+	head := make([]byte, unsafe.Sizeof(tandemPunt{}))
+	f.Add(append(head, 1, 2, 3))
+	f.Add([]byte{1})
+	p := tandemPunt{Time: 7, Ifindex: 3, Length: 22, Captured: 22, Stack: 14, HasLabel: 1, Label: 100}
+	whole := unsafe.Slice((*byte)(unsafe.Pointer(&p)), unsafe.Sizeof(p))
+	f.Add(append(bytes.Clone(whole), make([]byte, 22)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		// Records in the ring are aligned to 8.
+		words := make([]uint64, len(b)/8+1)
+		record := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(b))
+		copy(record, b)
+		var got packetio.Frame
+		if !parsePunt(record, &got) {
+			return
+		}
+		h := (*tandemPunt)(unsafe.Pointer(&words[0]))
+		if len(got.Stack) != int(h.Captured)-int(h.Stack) || got.Truncated != (uint32(h.Captured) < h.Length) || got.Time != int64(h.Time) {
+			t.Fatalf("record %x gives %+v", record, got)
+		}
+	})
 }
