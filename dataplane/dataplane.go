@@ -307,3 +307,10 @@ type Driver interface {
 	// Close releases the process's hold; forwarding goes on.
 	Close() error
 }
+
+// DiscardCounter is implemented by drivers that count what concerns no single
+// object: frames dropped, and frames punted under names that start with
+// "punted-".
+type DiscardCounter interface {
+	DropCounters() (map[string]uint64, error)
+}

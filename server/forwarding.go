@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/server/oper"
@@ -21,6 +22,7 @@ func (s *Server) provideState(o Options) error {
 		"/mtp-node:mpls-tp/mtp-lsp:lsps/static-lsp/statistics": statistics{s, dataplane.KindLSP},
 		"/mtp-node:mpls-tp/mtp-oam:oam/meg/mep/state/session":  sessionProvider{s},
 		"/mtp-node:mpls-tp/mtp-oam:oam/counters":               oamCounters{s},
+		"/mtp-node:mpls-tp/node/data-plane/discard":            discardProvider{s},
 		"/mtp-node:mpls-tp/mpls-label-blocks/mpls-label-block": labelBlocks{s},
 		"/ietf-system:system-state/clock":                      systemClock{s},
 	} {
@@ -80,6 +82,39 @@ func (p statistics) Read(ctx context.Context, req oper.Request) error {
 		e.setUint(c.InDrops, "in-drops")
 		e.setUint(c.OutDrops, "out-drops")
 		e.setTime(c.Since, "discontinuity-time")
+		e.build(req.Build)
+	}
+	return nil
+}
+
+// drops reads what the driver counts beside its objects; nothing where it does
+// not.
+func (s *Server) drops() (map[string]uint64, error) {
+	if d, ok := s.driver.(dataplane.DiscardCounter); ok {
+		return d.DropCounters()
+	}
+	return nil, nil
+}
+
+const punted = "punted-" // Prefix of the counters of punts.
+
+// discardProvider lists what the data plane dropped, by reason.
+type discardProvider struct{ *Server }
+
+// Read implements oper.Provider.
+func (p discardProvider) Read(_ context.Context, req oper.Request) error {
+	counters, err := p.drops()
+	if err != nil {
+		return err
+	}
+	root := tree.Path{{Node: p.Schema.Root().Child("mpls-tp")}}
+	at := below(root, "node", "data-plane")
+	for reason, n := range counters {
+		if strings.HasPrefix(reason, punted) {
+			continue
+		}
+		e := edits{at: entry(at, "discard", reason)}
+		e.setUint(n, "packets")
 		e.build(req.Build)
 	}
 	return nil

@@ -257,17 +257,36 @@ func (e *edits) build(b *tree.Builder) {
 	}
 }
 
+// puntReasons are the data plane's names of the punts.
+var puntReasons = map[string]oam.Reason{
+	"gal": oam.ReasonGAL, "ttl": oam.ReasonTTLExpired, "router-alert": oam.ReasonRouterAlert, "reserved": oam.ReasonReserved,
+}
+
 // oamCounters reads the counters that belong to no single MEG.
 type oamCounters struct{ *Server }
 
 // Read implements oper.Provider.
 func (p oamCounters) Read(_ context.Context, req oper.Request) error {
 	c := p.shard.Counters()
+	drops, err := p.drops()
+	if err != nil {
+		return err
+	}
 	for _, at := range req.Instances {
 		e := edits{at: at}
 		e.setUint(c.Sent, "sent-packets")
 		e.setUint(c.NotSent, "send-failures")
+		if drops != nil {
+			e.setUint(drops["punt-rate"]+drops["punt-full"], "punt-overruns")
+		}
 		e.build(req.Build)
+		for name, reason := range puntReasons {
+			if n := drops[punted+name]; n > 0 {
+				punt := edits{at: entry(at, "punt", reason.String())}
+				punt.setUint(n, "packets")
+				punt.build(req.Build)
+			}
+		}
 		discards(req.Build, at, c.Drops)
 	}
 	return nil
