@@ -93,7 +93,6 @@ func (q *request) fail(err error) error {
 // Peers of base:1.0 do not know the tag, so they get no answer (RFC 6241
 // section 3 and appendix A).
 func (q *request) malformed(err error) error {
-	q.inBadRPCs.Add(1)
 	if q.v11 {
 		q.prefix, q.attrs = "", nil
 		e := yangerr.New(yangerr.MalformedMessage, nil, "the message is not well-formed XML: %s", cause(err)).WithType(yangerr.RPC)

@@ -57,44 +57,37 @@ type request struct {
 func (sess *session) request(msg []byte) error {
 	sess.inRPCs.Add(1)
 	q := &request{session: sess, r: xmltok.NewReader(msg, xmltok.Limits{Bytes: sess.srv.limits.Message})}
-	if _, err := q.r.Next(); err != nil {
-		return q.malformed(err)
-	}
-	q.prefix, q.attrs = startTag(q.r)
 	run, err := q.envelope()
-	var xmlErr *xmltok.Error
-	switch {
-	case errors.As(err, &xmlErr):
-		err = codec.ErrorOf(xmlErr)
-		fallthrough
-	case err != nil:
+	if err != nil {
+		sess.inBadRPCs.Add(1)
+		var xmlErr *xmltok.Error
+		if errors.As(err, &xmlErr) {
+			err = codec.ErrorOf(xmlErr)
+		}
 		if yangerr.From(err).Has(yangerr.MalformedMessage) {
 			return q.malformed(err)
 		}
-	}
-	if err == nil {
-		err = run()
-	} else {
-		sess.inBadRPCs.Add(1)
-	}
-	switch {
-	case errors.Is(err, errWrite), errors.Is(err, errClosed):
-		return err
-	case err != nil:
 		return q.fail(err)
 	}
-	return nil
+	err = run()
+	if err == nil || errors.Is(err, errWrite) || errors.Is(err, errClosed) {
+		return err
+	}
+	return q.fail(err)
 }
 
 // envelope reads an <rpc> element (RFC 6241 section 4.1) to its end.
 func (q *request) envelope() (run func() error, err error) {
-	if !q.r.Is(nsBase, "rpc") {
-		q.prefix, q.attrs = "", nil
-		if q.r.Space() != nsBase {
-			return nil, unknownElement(q.r, yangerr.RPC, "a message must be an <rpc> in the namespace "+nsBase)
-		}
+	if _, err := q.r.Next(); err != nil {
+		return nil, err
+	}
+	switch {
+	case q.r.Space() != nsBase:
+		return nil, unknownElement(q.r, yangerr.RPC, "a message must be an <rpc> in the namespace "+nsBase)
+	case !q.r.Is(nsBase, "rpc"):
 		return nil, unknownElement(q.r, yangerr.RPC, "a client sends <rpc> elements")
 	}
+	q.prefix, q.attrs = startTag(q.r)
 	if !slices.ContainsFunc(q.r.Attrs(), func(a xmltok.Attr) bool { return a.Is("", "message-id") }) {
 		return nil, yangerr.New(yangerr.MissingAttribute, nil, "an <rpc> needs a message-id").WithType(yangerr.RPC).WithInfo(
 			yangerr.Info{Name: yangerr.InfoBadAttribute, Value: "message-id"}, yangerr.Info{Name: yangerr.InfoBadElement, Value: "rpc"})
@@ -117,10 +110,8 @@ func (q *request) envelope() (run func() error, err error) {
 		return nil, yangerr.New(yangerr.MissingElement, nil, "the <rpc> has no operation in it").WithType(yangerr.RPC).WithInfo(
 			yangerr.Info{Name: yangerr.InfoBadElement, Value: "rpc"})
 	}
-	kind, err := q.r.Next()
-	if err == nil && kind != xmltok.EOF {
-		err = &xmltok.Error{Msg: "there is something after </rpc>"}
-	}
+	// Whatever follows </rpc> makes the message malformed.
+	_, err = q.r.Next()
 	return run, err
 }
 
