@@ -46,6 +46,18 @@ func inNamespace(name string, f func() error) error {
 	return <-errc
 }
 
+// Enter runs f inside a node's network namespace, on a thread of its own.
+// Sockets that f makes stay in the namespace.
+func (l *Lab) Enter(node string, f func() error) error {
+	return inNamespace(l.Topology.Namespace(node), f)
+}
+
+// Dial connects from inside a node's network namespace. The address must be
+// literal.
+func (l *Lab) Dial(ctx context.Context, node, network, address string) (net.Conn, error) {
+	return dialIn(l.Topology.Namespace(node))(ctx, network, address)
+}
+
 // dialIn returns a dialler whose connections start inside a namespace. The
 // address must be literal: a name would be resolved on another thread.
 func dialIn(namespace string) func(ctx context.Context, network, address string) (net.Conn, error) {
