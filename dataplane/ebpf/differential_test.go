@@ -234,7 +234,11 @@ func cut(r *rand.Rand, f []byte) []byte {
 func TestDifferential(t *testing.T) {
 	p := newPair(t)
 	r := rand.New(rand.NewPCG(8960, 5921))
-	for range 40_000 {
+	frames := 40_000
+	if inGuest {
+		frames /= 4
+	}
+	for range frames {
 		f, impose := generate(r)
 		p.check(t, f, impose)
 	}

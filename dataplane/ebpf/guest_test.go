@@ -1,0 +1,7 @@
+//go:build vm
+
+package ebpf
+
+// inGuest: the guest of tier T2 is emulated and 10 to 20 times slower; native
+// XDP is run there by TestRestartLosesNothing.
+const inGuest = true

@@ -1,0 +1,5 @@
+//go:build !vm
+
+package ebpf
+
+const inGuest = false
