@@ -44,6 +44,7 @@ type element struct {
 	addr     string
 	stateDir string
 	tls      *tls.Config
+	conn     *grpc.ClientConn
 	client   gpb.GNMIClient
 	octets   atomic.Uint64 // what the counters show
 }
@@ -115,10 +116,10 @@ func start(t testing.TB, s *schema.Schema, with func(*Options)) *element {
 	served := make(chan error, 1)
 	go func() { served <- e.server.Serve(l) }()
 	e.tls = e.clientTLS()
-	conn := e.dial(e.tls)
-	e.client = gpb.NewGNMIClient(conn)
+	e.conn = e.dial(e.tls)
+	e.client = gpb.NewGNMIClient(e.conn)
 	t.Cleanup(func() {
-		conn.Close()
+		e.conn.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		e.server.Stop(ctx)
@@ -175,7 +176,11 @@ func (e *element) Read(_ context.Context, req oper.Request) error {
 
 // context ends with the test, or fails it after a while.
 func (e *element) context() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	limit := 30 * time.Second
+	if _, ok := e.t.(*testing.B); ok {
+		limit = time.Hour
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	e.t.Cleanup(cancel)
 	return ctx
 }

@@ -55,13 +55,14 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 func receive(ctx context.Context, stream gpb.GNMI_SubscribeServer, mode gpb.SubscriptionList_Mode, requests chan<- error) {
 	for {
 		req, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			if mode != gpb.SubscriptionList_POLL {
 				return
 			}
-			err = io.EOF
-		}
-		if err == nil {
+		case err != nil:
+			err = statusOf(err)
+		default:
 			switch {
 			case req.GetSubscribe() != nil:
 				err = status.Error(codes.InvalidArgument, "a second SubscriptionList on the same RPC")

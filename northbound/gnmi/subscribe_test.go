@@ -353,3 +353,45 @@ func TestStopEndsSubscriptions(t *testing.T) {
 	wantCode(t, stream.end(), codes.Unavailable, "stopping")
 	wantCode(t, poll.end(), codes.Unavailable, "stopping")
 }
+
+// TestEqualSubscriptionsShare: subscribers that want the same bytes get one
+// encoded message, those that want others get theirs.
+func TestEqualSubscriptionsShare(t *testing.T) {
+	e := sampled(t)
+	const path = ` subscription { path { elem { name: "system" } elem { name: "uptime" } } mode: ON_CHANGE }`
+	subs := []struct {
+		list, target, want string
+	}{
+		{`encoding: PROTO prefix { target: "a" }`, "a", "/system/uptime u:%d"},
+		{`encoding: PROTO prefix { target: "a" }`, "a", "/system/uptime u:%d"},
+		{`encoding: PROTO prefix { target: "b" }`, "b", "/system/uptime u:%d"},
+		{`encoding: JSON_IETF prefix { target: "a" }`, "a", "/system/uptime ietf:%d"},
+		{`encoding: JSON`, "", "/system/uptime json:%d"},
+	}
+	var all []*subscriber
+	for _, s := range subs {
+		sub := e.subscribe(t, s.list+path)
+		sub.untilSync()
+		all = append(all, sub)
+	}
+	for i := range 5 {
+		e.publish("/box:system/uptime", strconv.Itoa(1000+i))
+		for j, s := range subs {
+			n := all[j].next()
+			if got := show(n); got != fmt.Sprintf(s.want, 1000+i) || n.GetPrefix().GetTarget() != s.target {
+				t.Errorf("subscriber %d got %v", j, n)
+			}
+		}
+	}
+	// One message for each pair of change and bytes: equal ones did share.
+	e.server.shared.mu.Lock()
+	defer e.server.shared.mu.Unlock()
+	if got := len(e.server.shared.byKey); got != 5*4 {
+		t.Errorf("%d messages for 5 changes, want 20", got)
+	}
+	for _, m := range e.server.shared.byKey {
+		if !m.ready {
+			t.Error("a message was not shared")
+		}
+	}
+}
