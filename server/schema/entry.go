@@ -53,15 +53,6 @@ type whenAt struct {
 	module  *Module // of names without prefix
 }
 
-// isData reports whether the entry becomes a Node of the data tree.
-func (e *entry) isData() bool {
-	switch e.kind {
-	case "container", "list", "leaf", "leaf-list", "anydata", "anyxml":
-		return true
-	}
-	return false
-}
-
 // child returns the schema child called name in mod, choices and cases included.
 func (e *entry) child(mod *Module, name string) *entry {
 	for _, c := range e.children {

@@ -78,7 +78,7 @@ func (c *compiler) checkAugment(target *entry, a pendingAugment) {
 		}
 	}
 	for _, sub := range a.stmt.SubStatements() {
-		if mandatory := first(sub, "mandatory"); mandatory != nil && mandatory.Argument == "true" && len(sub.SubStatements()) > 0 {
+		if mandatory := first(sub, "mandatory"); mandatory != nil && mandatory.Argument == "true" {
 			if cfg := first(sub, "config"); cfg == nil || cfg.Argument != "false" {
 				c.errorf(mandatory, "%s: an augment of another module without when cannot add a mandatory node", describe(sub))
 			}
