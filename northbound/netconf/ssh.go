@@ -41,13 +41,13 @@ func (s *Server) configureSSH() error {
 }
 
 // serveSSH does the handshake and serves the channels of one connection. The
-// caller holds a token of s.handshakes, which is given back when the user is
-// known.
-func (s *Server) serveSSH(conn net.Conn) {
+// caller has admitted the connection from host, which is taken back when the
+// handshake is over.
+func (s *Server) serveSSH(conn net.Conn, host string) {
 	peer := conn.RemoteAddr().String()
 	conn.SetDeadline(time.Now().Add(s.limits.HandshakeTimeout))
 	sc, channels, requests, err := ssh.NewServerConn(conn, s.ssh)
-	<-s.handshakes
+	s.known(host)
 	if err != nil {
 		s.stats.dropped.Add(1)
 		s.log.Info("NETCONF connection without a user", "peer", peer, "reason", err)

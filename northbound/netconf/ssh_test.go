@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -313,7 +314,7 @@ func TestSSHLimitsSessions(t *testing.T) {
 }
 
 func TestSSHLimitsUnauthenticated(t *testing.T) {
-	r := newSSH(t, Limits{Unauthenticated: 1})
+	r := newSSH(t, Limits{Unauthenticated: 3}) // one for each address
 	idle, err := net.Dial("tcp", r.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -330,6 +331,15 @@ func TestSSHLimitsUnauthenticated(t *testing.T) {
 	defer second.Close()
 	if n, err := second.Read(make([]byte, 1)); n > 0 || err == nil {
 		t.Error("a second stranger is let in")
+	}
+	for i, host := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3"} {
+		if got, want := r.admit(host), i == 0 || i == 2; got != want {
+			t.Errorf("connection %d from %s: admitted %t", i, host, got)
+		}
+	}
+	r.known("192.0.2.1")
+	if !r.admit("192.0.2.1") {
+		t.Error("a place that is free again is not given")
 	}
 }
 
@@ -379,5 +389,39 @@ func TestShutdownEndsSSH(t *testing.T) {
 	if c, err := net.Dial("tcp", r.addr); err == nil {
 		c.Close()
 		t.Error("the port still listens on " + strconv.Quote(r.addr))
+	}
+}
+
+// TestSSHStuckClientCanBeKilled fills the window of a channel whose client does
+// not read, and ends its session from another one.
+func TestSSHStuckClientCanBeKilled(t *testing.T) {
+	r := newSSH(t, Limits{})
+	r.commit(lsps(10000))
+	in, out := subsystem(t, r.dial())
+	w := frameWriter{w: in}
+	fmt.Fprintf(&w, clientHello, base11)
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newFrameReader(out, 1<<20).next(); err != nil {
+		t.Fatal(err)
+	}
+	w.chunked = true
+	fmt.Fprintf(&w, `<rpc xmlns="%s" message-id="1"><get/></rpc>`, nsBase)
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	// The reply has begun, so that the session is writing; nobody reads the rest.
+	if _, err := out.ReadByte(); err != nil {
+		t.Fatal(err)
+	}
+	stuck := r.list()[0]
+	c := r.open(base11)
+	c.want("<get-config><source><running/></source><filter/></get-config>", "<data>")
+	c.want(fmt.Sprintf("<kill-session><session-id>%d</session-id></kill-session>", stuck.ds.ID()), "<ok/>")
+	select {
+	case <-stuck.done:
+	case <-time.After(4 * closeGrace):
+		t.Error("the stuck session does not end")
 	}
 }
