@@ -18,8 +18,13 @@ import (
 // understood too, as an assertion.
 const OriginRFC7951 = "rfc7951"
 
-// maxPatterns bounds what the wildcards of one path may expand to.
-const maxPatterns = 4096
+// maxPatterns bounds what the wildcards of one path may expand to, maxSteps
+// the schema nodes that are looked at for it: several ... in one path would
+// otherwise visit the schema once for every way to divide a depth among them.
+const (
+	maxPatterns = 4096
+	maxSteps    = 1 << 18
+)
 
 // selection is a request path: the patterns that it stands for in the schema.
 // In a pattern a list step without keys, and a zero Value among keys, stands
@@ -75,6 +80,7 @@ type resolver struct {
 	text    string
 	unknown codes.Code // for what the schema does not have
 	out     []tree.Path
+	steps   int
 	wild    bool
 	err     error // why nothing matches
 }
@@ -138,6 +144,9 @@ func (r *resolver) walk(at *schema.Node, p tree.Path, elems []*gpb.PathElem) err
 		}
 		r.out = append(r.out, p)
 		return nil
+	}
+	if r.steps++; r.steps > maxSteps {
+		return r.fail("the wildcards match too much")
 	}
 	e := elems[0]
 	switch name := e.GetName(); name {

@@ -92,6 +92,7 @@ func TestResolveErrors(t *testing.T) {
 		{"/system[name=a]", codes.InvalidArgument, "no such key"},
 		{"/pairs/pair[a=x][b=300]", codes.InvalidArgument, `key "b"`},
 		{"/...[a=b]", codes.InvalidArgument, "cannot have keys"},
+		{"/" + strings.Repeat(".../", 64) + "nothing", codes.InvalidArgument, "match too much"},
 		{"openconfig@/system", codes.Unimplemented, `origin "openconfig"`},
 		{"cli@/", codes.Unimplemented, `origin "cli"`},
 	} {
