@@ -7,12 +7,34 @@ import (
 	"github.com/tandem-ne/tandem/server/yangerr"
 )
 
-var operations = map[string]tree.Op{
-	"merge": tree.Merge, "replace": tree.Replace, "create": tree.Create, "delete": tree.Delete, "remove": tree.Remove,
+func operationOf(name []byte) (tree.Op, bool) {
+	switch string(name) {
+	case "merge":
+		return tree.Merge, true
+	case "replace":
+		return tree.Replace, true
+	case "create":
+		return tree.Create, true
+	case "delete":
+		return tree.Delete, true
+	case "remove":
+		return tree.Remove, true
+	}
+	return tree.None, false
 }
 
-var inserts = map[string]tree.Insert{
-	"first": tree.First, "last": tree.Last, "before": tree.Before, "after": tree.After,
+func insertOf(name []byte) (tree.Insert, bool) {
+	switch string(name) {
+	case "first":
+		return tree.First, true
+	case "last":
+		return tree.Last, true
+	case "before":
+		return tree.Before, true
+	case "after":
+		return tree.After, true
+	}
+	return tree.Default, false
 }
 
 // attributes reads the attributes of the element of s that was just started:
@@ -40,7 +62,7 @@ func (d *xmlDecoder) attributes(s *schema.Node, in instruction) (instruction, *y
 		case !d.edit:
 			return bad(yangerr.UnknownAttribute, a, "the attribute %q of namespace %q is not known here", a.Local, a.Space)
 		case a.Is(NamespaceNETCONF, "operation"):
-			op, ok := operations[string(a.Value)]
+			op, ok := operationOf(a.Value)
 			if !ok {
 				return bad(yangerr.BadAttribute, a, "%q is no operation", a.Value)
 			}
@@ -49,7 +71,7 @@ func (d *xmlDecoder) attributes(s *schema.Node, in instruction) (instruction, *y
 			}
 			in.op = op
 		case a.Is(NamespaceYANG, "insert"):
-			ins, ok := inserts[string(a.Value)]
+			ins, ok := insertOf(a.Value)
 			if !ok {
 				return bad(yangerr.BadAttribute, a, "insert is %q, not first, last, before or after", a.Value)
 			}
@@ -133,7 +155,7 @@ func (d *xmlDecoder) defaulted(s *schema.Node, in instruction) (instruction, *ya
 }
 
 // isMetadata reports whether an attribute of data is metadata that says
-// nothing about its value: origin (RFC 8342) and the operation of a diff.
+// nothing about its value: origin of RFC 8342 section 7.
 func isMetadata(a *xmltok.Attr) bool {
 	return a.Space == "urn:ietf:params:xml:ns:yang:ietf-origin" && string(a.Local) == "origin"
 }

@@ -2,24 +2,11 @@ package xmltok
 
 import "unicode/utf8"
 
-const (
-	nameStart = 1 << iota
-	nameChar
-)
+func isNameStart(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' }
 
-// nameClass classes the ASCII characters for names; the colon is handled by
-// scanName.
-var nameClass = func() (t [utf8.RuneSelf]uint8) {
-	for c := range t {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_':
-			t[c] = nameStart | nameChar
-		case c >= '0' && c <= '9', c == '-', c == '.':
-			t[c] = nameChar
-		}
-	}
-	return t
-}()
+func isNameByte(c byte) bool {
+	return isNameStart(c) || c >= '0' && c <= '9' || c == '-' || c == '.'
+}
 
 // scanName reads a QName of Namespaces in XML 1.0 at p and returns its end.
 func (r *Reader) scanName(p int) (int, error) {
@@ -36,11 +23,10 @@ func (r *Reader) scanName(p int) (int, error) {
 				part = p
 				continue
 			}
-			class := nameClass[c]
-			if class&nameChar == 0 {
+			if !isNameByte(c) {
 				break
 			}
-			if p == part && class&nameStart == 0 {
+			if p == part && !isNameStart(c) {
 				return 0, r.errorAt(start, "a name starts with %q", c)
 			}
 			p++
