@@ -26,6 +26,9 @@ func parseCopyConfig(q *request) (func() error, error) {
 		err = missingElement("<copy-config> needs a <%s>", "target")
 	case source == "":
 		err = missingElement("<copy-config> needs a <%s>", "source")
+	case mode != tree.Explicit:
+		err = yangerr.New(yangerr.OperationNotSupported, nil, "a copy between datastores takes over what was set, so <with-defaults> can be explicit only").
+			WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: withDefaults})
 	case source == target:
 		err = yangerr.New(yangerr.InvalidValue, nil, "source and target of <copy-config> are the same datastore").WithType(yangerr.Protocol)
 	}

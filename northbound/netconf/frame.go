@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 )
 
@@ -77,9 +78,9 @@ func (f *frameReader) nextChunked() ([]byte, error) {
 		}
 		// The memory follows what has arrived, not what the header promises.
 		for size > 0 {
-			n := int(min(size, 64<<10))
+			n := int(min(size, uint64(max(len(msg), 64<<10))))
 			at := len(msg)
-			msg = append(msg, make([]byte, n)...)
+			msg = slices.Grow(msg, n)[:at+n]
 			if _, err := io.ReadFull(f.r, msg[at:]); err != nil {
 				return nil, unexpected(err)
 			}
