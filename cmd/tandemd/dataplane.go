@@ -62,7 +62,7 @@ func (f *flags) openPlane(log *slog.Logger) (*plane, error) {
 		source, err = packetio.NewSocketSource()
 	} else {
 		var driver *ebpf.Driver
-		driver, err = ebpf.Open(ebpf.Options{Instance: f.instance, MaxLSPs: maxLSPs, Log: log})
+		driver, err = ebpf.Open(f.ebpfOptions(log))
 		if err != nil {
 			return nil, fmt.Errorf("ebpf data plane: %w", err)
 		}
@@ -81,29 +81,35 @@ func (f *flags) openPlane(log *slog.Logger) (*plane, error) {
 // maxLSPs sizes the tables of the ebpf data plane.
 const maxLSPs = 131072
 
-// flush removes everything that is ours.
+// flush removes everything that is ours from the data plane.
 func flush(ctx context.Context, f flags) error {
 	log, err := f.logger()
 	if err != nil {
 		return err
 	}
-	p, err := f.openPlane(log)
+	name, _, err := choose(f.dataplane)
 	if err != nil {
 		return err
 	}
-	found, err := p.driver.Dump(ctx, nil)
-	if err != nil {
-		return errors.Join(err, p.close())
+	if name == "ebpf" {
+		return ebpf.Remove(f.ebpfOptions(log))
 	}
-	failed := p.driver.Apply(ctx, plan.Full(found, nil))
-	for _, e := range failed {
+	driver, err := kernel.Open(kernel.Options{Log: log})
+	if err != nil {
+		return err
+	}
+	found, err := driver.Dump(ctx, nil)
+	if err != nil {
+		return errors.Join(err, driver.Close())
+	}
+	for _, e := range driver.Apply(ctx, plan.Full(found, nil)) {
 		err = errors.Join(err, e)
 	}
-	if d, ok := p.driver.(*ebpf.Driver); ok && err == nil {
-		err = d.Remove()
-	}
-	log.Info("flushed", "objects", len(found), "failed", len(failed))
-	return errors.Join(err, p.close())
+	return errors.Join(err, driver.Close())
+}
+
+func (f *flags) ebpfOptions(log *slog.Logger) ebpf.Options {
+	return ebpf.Options{Instance: f.instance, MaxLSPs: maxLSPs, Log: log}
 }
 
 func (p *plane) close() error { return errors.Join(p.transport.Close(), p.driver.Close()) }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/xml"
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,37 +15,6 @@ import (
 	"github.com/tandem-ne/tandem/cmd/tandem/client"
 	"github.com/tandem-ne/tandem/cmd/tandem/lab"
 )
-
-// The tests of this package are tier T1: real tandemd processes in network
-// namespaces joined by veth pairs, driven by stock clients.
-
-// tandemd is the path of the daemon that TestMain builds.
-var tandemd string
-
-func TestMain(m *testing.M) {
-	code, err := buildAndRun(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func buildAndRun(m *testing.M) (int, error) {
-	if os.Geteuid() != 0 {
-		return 1, errors.New("tier T1 makes network namespaces and loads eBPF programs: it needs root")
-	}
-	dir, err := os.MkdirTemp("", "tandem-t1-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	tandemd = filepath.Join(dir, "tandemd")
-	if out, err := exec.Command("go", "build", "-o", tandemd, ".").CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return m.Run(), nil
-}
 
 // rig is the diamond, up, with one session to each element that lasts.
 type rig struct {
@@ -64,7 +31,12 @@ func bring(t *testing.T, name string) *rig {
 		t.Fatal(err)
 	}
 	topology.Name = name
-	r := &rig{lab.New(topology, t.TempDir(), tandemd, "ebpf"), map[string]*client.Session{}}
+	return bringUp(t, topology, "ebpf")
+}
+
+func bringUp(t *testing.T, topology *lab.Topology, dataplane string) *rig {
+	t.Helper()
+	r := &rig{lab.New(topology, t.TempDir(), tandemd, dataplane), map[string]*client.Session{}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, node := range topology.Elements() {

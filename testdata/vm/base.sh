@@ -12,7 +12,7 @@ die() { echo "testdata/vm: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null || die "$1 is missing; install the package: apt-get install $2"; }
 export PATH=$PATH:/usr/sbin:/sbin
 need dpkg-deb dpkg; need busybox busybox-static; need cpio cpio; need depmod kmod; need modprobe kmod
-need xz xz-utils; need gzip gzip; need ip iproute2; need apt-get apt
+need xz xz-utils; need gzip gzip; need ip iproute2; need ethtool ethtool; need apt-get apt
 if ldd "$(command -v busybox)" >/dev/null 2>&1; then die "busybox is not static; install the package: apt-get install busybox-static"; fi
 
 # The modules that the drivers and their tests use; what they depend on comes by
@@ -48,10 +48,12 @@ kernel=$(ls "$work"/kernel/boot/vmlinuz-*) && version=${kernel##*/vmlinuz-}
 tree=$work/tree
 mkdir -p "$tree"/{bin,dev,proc,sys,run,tmp,etc,test} "$tree/lib/modules/$version"
 cp "$(command -v busybox)" "$tree/bin/busybox"
-# iproute2 goes along as the referee of the tests.
-cp -L "$(command -v ip)" "$tree/bin/ip"
-ldd "$tree/bin/ip" | grep -o '/[^ ]*' | while read -r lib; do
-	mkdir -p "$tree$(dirname "$lib")"; cp -L "$lib" "$tree$lib"
+# iproute2 goes along as the referee of the tests, ethtool for the lab.
+for program in ip ethtool; do
+	cp -L "$(command -v $program)" "$tree/bin/$program"
+	ldd "$tree/bin/$program" | grep -o '/[^ ]*' | while read -r lib; do
+		mkdir -p "$tree$(dirname "$lib")"; cp -L "$lib" "$tree$lib"
+	done
 done
 cp "$work/kernel/lib/modules/$version"/modules.{order,builtin,builtin.modinfo} "$tree/lib/modules/$version/"
 depmod -b "$work/kernel" "$version"

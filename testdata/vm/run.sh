@@ -34,6 +34,7 @@ guest() {
 	(cd "$root" && CGO_ENABLED=0 go test -tags vm -c -o "$job/test/t.test" "$pkg")
 	[ -f "$job/test/t.test" ] || { echo "testdata/vm: $pkg has no tests" >&2; return 1; }
 	[ -d "$dir/testdata" ] && cp -r "$dir/testdata" "$job/test/testdata"
+	cp -r "$root/testdata/lab" "$job/test/lab"
 	printf 'cd /test && TANDEM_VM=1 ./t.test -test.timeout %ss%s\n' "$limit" "$(printf ' %q' "${flags[@]}")" >"$job/test/run"
 	(cd "$job" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$work/job.gz"
 	cat "$base/base.cpio.gz" "$work/job.gz" >"$work/initrd"

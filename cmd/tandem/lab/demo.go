@@ -160,7 +160,7 @@ func (l *Lab) Ping(ctx context.Context, node, to string) error {
 	var out []byte
 	for range 10 {
 		cmd := exec.CommandContext(ctx, "ip", "netns", "exec", l.Topology.Namespace(node),
-			"ping", "-n", "-q", "-c", "1", "-W", "1", to)
+			"ping", "-q", "-c", "1", "-W", "1", to)
 		var err error
 		if out, err = cmd.CombinedOutput(); err == nil {
 			return nil

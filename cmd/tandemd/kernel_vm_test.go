@@ -1,0 +1,78 @@
+//go:build vm
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandem-ne/tandem/cmd/tandem/lab"
+)
+
+// slowly copies the diamond with CC at one second: four elements share an
+// emulated machine.
+func slowly(t *testing.T) *lab.Topology {
+	t.Helper()
+	dir := t.TempDir()
+	files, err := filepath.Glob("lab/diamond/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the guest has no lab/diamond: %v", err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow := strings.NewReplacer(">10000<", ">1000000<", ">100000<", ">1000000<").Replace(string(text))
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), []byte(slow), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	topology, err := lab.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return topology
+}
+
+// TestKernelDiamond is the main job on the kernel's own MPLS: the same
+// configuration, --dataplane auto, routes that iproute2 shows, drift repaired,
+// a cut found by CC.
+func TestKernelDiamond(t *testing.T) {
+	r := bringUp(t, slowly(t), "auto")
+	if err := r.ConfigureAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const east = "101 as to 201 via link 02:00:00:00:02:11 dev to-pe2 proto 201"
+	swapped := func() bool { return strings.Contains(r.run(t, "p1", "ip", "-f", "mpls", "route"), east) }
+	eventually(t, "the swap is a route of the kernel", 20*time.Second, swapped)
+	for _, p := range r.Topology.Demo.Pings {
+		if err := r.Ping(t.Context(), p.From, p.To); err != nil {
+			t.Error(err)
+		}
+	}
+	eventually(t, "all CC sessions up", time.Minute, func() bool { return r.allUp(t) })
+	r.run(t, "p1", "ip", "-f", "mpls", "route", "delete", "101")
+	eventually(t, "the deleted route is back", 20*time.Second, swapped)
+	if err := r.SetLink(t.Context(), "p1:to-pe2", "down"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "loss of continuity at pe1", 30*time.Second, func() bool {
+		for _, m := range r.get(t, "pe1", oamOnly).MEGs {
+			if m.Name == "lsp-1" {
+				return m.State == "down"
+			}
+		}
+		return false
+	})
+	if err := r.SetLink(t.Context(), "p1:to-pe2", "up"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "recovery", time.Minute, func() bool { return r.allUp(t) })
+	if err := r.Ping(t.Context(), "ce1", "192.0.2.130"); err != nil {
+		t.Error(err)
+	}
+}
