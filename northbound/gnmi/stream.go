@@ -39,12 +39,14 @@ func (sub *subscription) stream(requests <-chan error) error {
 		defer feed.Close()
 	}
 	tasks := sub.tasks(time.Now())
-	if !sub.updatesOnly {
+	// With updates_only the present values are not sent, but what leaves out
+	// unchanged ones has to know them.
+	if !sub.updatesOnly || slices.ContainsFunc(tasks, func(t *task) bool { return t.last != nil }) {
 		err := sub.sendSnapshot(snap, sub.patterns, func(elems []*gpb.PathElem, n *tree.Node) bool {
 			for _, t := range tasks {
 				t.remember(elems, n)
 			}
-			return true
+			return !sub.updatesOnly
 		})
 		if err != nil {
 			return err

@@ -137,6 +137,15 @@ func TestRule20SuppressRedundant(t *testing.T) {
 	})
 }
 
+// TestUpdatesOnlyKnowsThePresent: what was there at the start is no update.
+func TestUpdatesOnlyKnowsThePresent(t *testing.T) {
+	timed(t, `updates_only: true subscription { path { elem { name: "system" } } mode: SAMPLE sample_interval: 1000000000 suppress_redundant: true }`, func(r *rig) {
+		r.expect(1500 * time.Millisecond)
+		r.publish("/box:system/uptime", "2")
+		r.expect(2500*time.Millisecond, "2s: /system/uptime u:2")
+	})
+}
+
 // TestRule21SampleSendsNoDeletes: what is gone is no longer sampled.
 func TestRule21SampleSendsNoDeletes(t *testing.T) {
 	timed(t, `subscription { `+uptime+` mode: SAMPLE sample_interval: 1000000000 suppress_redundant: true }`, func(r *rig) {
