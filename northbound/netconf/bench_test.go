@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // lsps returns the configuration of n LSPs between two sections.
@@ -96,5 +98,52 @@ func BenchmarkLoad10000(b *testing.B) {
 		b.StopTimer()
 		c.conn.Close()
 		b.StartTimer()
+	}
+}
+
+// BenchmarkConnect measures a TCP connection, the SSH handshake and the exchange
+// of hello, as a client sees them.
+func BenchmarkConnect(b *testing.B) {
+	r := newSSH(b, Limits{})
+	for b.Loop() {
+		conn, err := ssh.Dial("tcp", r.addr, r.config())
+		if err != nil {
+			b.Fatal(err)
+		}
+		in, out := subsystem(b, conn)
+		w := frameWriter{w: in}
+		fmt.Fprintf(&w, clientHello, base11)
+		if err := w.end(); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := newFrameReader(out, 1<<20).next(); err != nil {
+			b.Fatal(err)
+		}
+		conn.Close()
+	}
+}
+
+// BenchmarkSmallGetConfigSSH is the rate of small requests over SSH on loopback.
+func BenchmarkSmallGetConfigSSH(b *testing.B) {
+	r := newSSH(b, Limits{})
+	r.commit(lsps(10000))
+	in, out := subsystem(b, r.dial())
+	w, reader := frameWriter{w: in}, newFrameReader(out, 1<<20)
+	fmt.Fprintf(&w, clientHello, base11)
+	if err := w.end(); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := reader.next(); err != nil {
+		b.Fatal(err)
+	}
+	w.chunked, reader.chunked = true, true
+	for b.Loop() {
+		fmt.Fprintf(&w, `<rpc xmlns="%s" message-id="1"><get-config><source><running/></source><filter><mpls-tp xmlns="urn:tandem:yang:mtp-node"><sections/></mpls-tp></filter></get-config></rpc>`, nsBase)
+		if err := w.end(); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := reader.next(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

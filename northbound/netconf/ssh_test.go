@@ -49,7 +49,7 @@ type sshRig struct {
 	served chan error
 }
 
-func newSSH(t *testing.T, limits Limits) *sshRig {
+func newSSH(t testing.TB, limits Limits) *sshRig {
 	t.Helper()
 	_, user, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -235,7 +235,7 @@ func (r *sshRig) dial() *ssh.Client {
 }
 
 // subsystem opens a session on c and returns its streams.
-func subsystem(t *testing.T, c *ssh.Client) (io.WriteCloser, *bufio.Reader) {
+func subsystem(t testing.TB, c *ssh.Client) (io.WriteCloser, *bufio.Reader) {
 	t.Helper()
 	s, err := c.NewSession()
 	if err != nil {
