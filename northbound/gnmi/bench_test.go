@@ -2,6 +2,8 @@ package gnmi
 
 import (
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,4 +170,58 @@ func cpuTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkOnChangeLatency is the time from Publish until the client has the
+// decoded Notification, one change at a time.
+func BenchmarkOnChangeLatency(b *testing.B) {
+	e := start(b, boxSchema(b), nil)
+	e.publish("/box:system/uptime", "0")
+	s := e.subscribe(b, `encoding: PROTO `+subSystem)
+	s.untilSync()
+	p, err := tree.ParsePath(e.schema, "/box:system/uptime")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		v, err := p[1].Node.Type.Parse(fmt.Sprint(i+1), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		begin := time.Now()
+		if err := e.hub.Publish(begin, []tree.Edit{{Op: tree.Replace, Path: p, Value: v}}); err != nil {
+			b.Fatal(err)
+		}
+		s.next()
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
+}
+
+// BenchmarkThousandSubscriptions reports the heap that 1,000 subscriptions on
+// four connections hold, server and clients together.
+func BenchmarkThousandSubscriptions(b *testing.B) {
+	for b.Loop() {
+		e := sampled(b)
+		before := heap()
+		for range 4 {
+			conn := e.dial(e.tls)
+			b.Cleanup(func() { conn.Close() })
+			e.client = gpb.NewGNMIClient(conn)
+			for range 250 {
+				e.subscribe(b, `encoding: PROTO `+subSystem+subAll).untilSync()
+			}
+		}
+		b.ReportMetric(float64(heap()-before)/1e6, "MB")
+	}
+}
+
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
 }
