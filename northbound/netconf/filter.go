@@ -32,8 +32,9 @@ func (q *request) readFilter() (*filterNode, error) {
 			return nil, unknownAttribute(a, "filter", "a subtree filter has the attribute type only")
 		}
 	}
-	f := &filterNode{}
-	if err := q.filterContent(f); err != nil {
+	f := &filterNode{bindings: q.bindings()}
+	left := maxFilterNodes
+	if err := q.filterContent(f, &left); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -44,7 +45,19 @@ func unknownAttribute(a xmltok.Attr, element, why string) error {
 		WithInfo(yangerr.Info{Name: yangerr.InfoBadAttribute, Value: string(a.Local)}, yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
 }
 
-func (q *request) filterContent(f *filterNode) error {
+// maxFilterNodes bounds the elements of one filter.
+const maxFilterNodes = 1 << 16
+
+// bindings returns the namespace declarations in scope at the current tag.
+func (q *request) bindings() map[string]string {
+	m := map[string]string{}
+	for _, b := range q.r.Bindings() {
+		m[b.Prefix] = b.Space
+	}
+	return m
+}
+
+func (q *request) filterContent(f *filterNode, left *int) error {
 	for {
 		kind, err := q.r.Next()
 		if err != nil {
@@ -56,17 +69,19 @@ func (q *request) filterContent(f *filterNode) error {
 		case xmltok.Text:
 			f.text += string(xmltok.TrimSpace(q.r.Text()))
 		case xmltok.Start:
-			c := &filterNode{space: q.r.Space(), local: string(q.r.Local())}
+			c := &filterNode{space: q.r.Space(), local: string(q.r.Local()), bindings: f.bindings}
+			if *left--; *left < 0 {
+				return yangerr.New(yangerr.TooBig, nil, "a filter may have %d elements", maxFilterNodes).WithType(yangerr.Protocol)
+			}
 			// Attribute match expressions (section 6.2.2) select by attributes of the
 			// data. Data that YANG defines has none, so nothing could ever match.
 			if attrs := q.r.Attrs(); len(attrs) > 0 {
 				return unknownAttribute(attrs[0], c.local, "no data of this element has attributes that a filter could match")
 			}
-			c.bindings = map[string]string{}
-			for _, b := range q.r.Bindings() {
-				c.bindings[b.Prefix] = b.Space
+			if len(q.r.OwnBindings()) > 0 {
+				c.bindings = q.bindings()
 			}
-			if err := q.filterContent(c); err != nil {
+			if err := q.filterContent(c, left); err != nil {
 				return err
 			}
 			if c.text != "" && len(c.children) > 0 {

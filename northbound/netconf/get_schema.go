@@ -21,10 +21,7 @@ func parseGetSchema(q *request) (func() error, error) {
 		"identifier": func() (err error) { identifier, err = q.text(); return err },
 		"version":    func() (err error) { hasVersion = true; version, err = q.text(); return err },
 		"format": func() (err error) {
-			bindings := map[string]string{}
-			for _, b := range q.r.Bindings() {
-				bindings[b.Prefix] = b.Space
-			}
+			bindings := q.bindings()
 			text, err := q.text()
 			prefix, local, ok := strings.Cut(text, ":")
 			if !ok {

@@ -179,6 +179,13 @@ func TestTooDeepMessage(t *testing.T) {
 	c.want("<get-config><source><running/></source></get-config>", "<data>")
 }
 
+func TestTooLargeFilter(t *testing.T) {
+	e := newElement(t, nil)
+	c := e.open(base11)
+	c.want("<get><filter>"+strings.Repeat("<a/>", maxFilterNodes)+"</filter></get>", "<data></data>")
+	c.want("<get><filter>"+strings.Repeat("<a/>", maxFilterNodes+1)+"</filter></get>", "<error-tag>too-big</error-tag>")
+}
+
 func TestPipelinedRequests(t *testing.T) {
 	e := newElement(t, nil)
 	c := e.open(base11)
