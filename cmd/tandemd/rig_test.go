@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/xml"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,9 @@ func bring(t *testing.T, name string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	topology.Name = name
+	// Two runs on one machine stay apart, and what a killed one left behind is in
+	// nobody's way.
+	topology.Name = fmt.Sprintf("%s-%d", name, os.Getpid())
 	return bringUp(t, topology, "ebpf")
 }
 

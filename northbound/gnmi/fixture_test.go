@@ -27,9 +27,9 @@ import (
 	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/validate"
-	"github.com/tandem-ne/tandem/yang"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -64,19 +64,7 @@ func boxSchema(t testing.TB) *schema.Schema {
 
 func servedSchema(t testing.TB) *schema.Schema {
 	t.Helper()
-	sources, err := yang.Sources()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := schema.Options{Features: map[string][]string{}}
-	for _, s := range sources {
-		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
-	}
-	for _, m := range yang.Implemented() {
-		o.Implement = append(o.Implement, m.Name)
-		o.Features[m.Name] = m.Features
-	}
-	s, err := schema.Compile(o)
+	s, err := served.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,29 +16,14 @@ import (
 	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/validate"
-	"github.com/tandem-ne/tandem/yang"
 )
 
 // compileServed compiles the modules that the element serves, and more.
 func compileServed(t testing.TB, more ...schema.Source) *schema.Schema {
 	t.Helper()
-	sources, err := yang.Sources()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := schema.Options{Features: map[string][]string{}, Sources: more}
-	for _, s := range more {
-		o.Implement = append(o.Implement, strings.TrimSuffix(s.Name, ".yang"))
-	}
-	for _, s := range sources {
-		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
-	}
-	for _, m := range yang.Implemented() {
-		o.Implement = append(o.Implement, m.Name)
-		o.Features[m.Name] = m.Features
-	}
-	s, err := schema.Compile(o)
+	s, err := served.Schema(more...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,33 +14,18 @@ import (
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/tree"
-	"github.com/tandem-ne/tandem/yang"
 )
 
-// served compiles what the element serves; without leaves modules out.
-func served(t testing.TB, without ...string) *schema.Schema {
+// servedSchema compiles what the element serves and more, without some modules.
+func servedSchema(t testing.TB, without []string, more ...schema.Source) *schema.Schema {
 	t.Helper()
-	return compile(t, schema.Options{}, without...)
-}
-
-// compile adds what the element serves to o.
-func compile(t testing.TB, o schema.Options, without ...string) *schema.Schema {
-	t.Helper()
-	sources, err := yang.Sources()
+	o, err := served.Options(more...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Features = map[string][]string{}
-	for _, s := range sources {
-		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
-	}
-	for _, m := range yang.Implemented() {
-		if !slices.Contains(without, m.Name) {
-			o.Implement = append(o.Implement, m.Name)
-			o.Features[m.Name] = m.Features
-		}
-	}
+	o.Implement = slices.DeleteFunc(o.Implement, func(m string) bool { return slices.Contains(without, m) })
 	s, err := schema.Compile(o)
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +44,7 @@ func everything() dataplane.Capabilities {
 
 func newIntent(t testing.TB, caps dataplane.Capabilities) *Intent {
 	t.Helper()
-	i, err := New(Options{Schema: served(t), Capabilities: caps})
+	i, err := New(Options{Schema: servedSchema(t, nil), Capabilities: caps})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +209,7 @@ func (c script) capabilities(t *testing.T) dataplane.Capabilities {
 // TestRejected breaks one rule at a time and wants exactly the errors that the
 // rule gives, from a change as well as from nothing.
 func TestRejected(t *testing.T) {
-	s := served(t)
+	s := servedSchema(t, nil)
 	base := baseXML(t)
 	for _, tc := range scripts(t, "testdata/rejected.txt") {
 		t.Run(tc.name, func(t *testing.T) {
@@ -394,10 +379,7 @@ func TestModuleOfTheOperator(t *testing.T) {
 	const module = `module acme-lsp { yang-version 1.1; namespace "urn:acme"; prefix acme;
 		import mtp-node { prefix mtp; } import mtp-lsp { prefix lsp; }
 		augment "/mtp:mpls-tp/lsp:lsps/lsp:static-lsp" { leaf ticket { type string; } container cost { leaf value { type uint8; } } } }`
-	s := compile(t, schema.Options{
-		Sources:   []schema.Source{{Name: "acme-lsp.yang", Text: []byte(module)}},
-		Implement: []string{"acme-lsp"},
-	})
+	s := servedSchema(t, nil, schema.Source{Name: "acme-lsp.yang", Text: []byte(module)})
 	if _, err := New(Options{Schema: s, Capabilities: everything()}); err == nil || !strings.Contains(err.Error(), "ticket") {
 		t.Errorf("New = %v, want an error that names the leaf ticket", err)
 	}
@@ -415,7 +397,7 @@ func TestModuleOfTheOperator(t *testing.T) {
 
 // TestNewRefusesUnownedLeafs takes the deviations away.
 func TestNewRefusesUnownedLeafs(t *testing.T) {
-	s := served(t, "mtp-ietf-deviations")
+	s := servedSchema(t, []string{"mtp-ietf-deviations"})
 	_, err := New(Options{Schema: s, Capabilities: everything()})
 	if err == nil {
 		t.Fatal("New takes configuration that nobody owns")

@@ -4,25 +4,39 @@ package served
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/yang"
 )
 
-// Schema compiles the served schema. An error names each module, file and line
-// at fault.
-func Schema() (*schema.Schema, error) {
+// Options returns what to compile: the served modules and more, which are
+// implemented with all their features. The name of a source is its file name.
+func Options(more ...schema.Source) (schema.Options, error) {
+	o := schema.Options{Sources: more, Features: map[string][]string{}}
+	for _, m := range more {
+		o.Implement = append(o.Implement, strings.TrimSuffix(m.Name, ".yang"))
+	}
 	sources, err := yang.Sources()
 	if err != nil {
-		return nil, err
+		return o, err
 	}
-	o := schema.Options{Features: map[string][]string{}}
 	for _, s := range sources {
 		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
 	}
 	for _, m := range yang.Implemented() {
 		o.Implement = append(o.Implement, m.Name)
 		o.Features[m.Name] = m.Features
+	}
+	return o, nil
+}
+
+// Schema compiles the served schema. An error names each module, file and line
+// at fault.
+func Schema(more ...schema.Source) (*schema.Schema, error) {
+	o, err := Options(more...)
+	if err != nil {
+		return nil, err
 	}
 	s, err := schema.Compile(o)
 	if err != nil {
