@@ -136,8 +136,8 @@ func lex(text string) ([]token, error) {
 			}
 			return fail(start, "expected an operator and found %q", name)
 		}
-		if i+1 < len(text) && text[i] == ':' && text[i+1] != ':' {
-			if text[i+1] == '*' {
+		if strings.HasPrefix(text[i:], ":") && !strings.HasPrefix(text[i:], "::") {
+			if strings.HasPrefix(text[i+1:], "*") {
 				i += 2
 				add(tokName, name+":*", start)
 				continue

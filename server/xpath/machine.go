@@ -262,7 +262,7 @@ func (m *machine) childOf(at int32, s *schema.Node, yield func(int32) bool) bool
 		}
 		return true
 	}
-	if m.expr.configOnly && !s.Config {
+	if m.expr.configOnly && !s.Config || e.dummy {
 		return true
 	}
 	kid := e.node.Child(s)
