@@ -1,6 +1,7 @@
 package xpath
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -324,9 +325,9 @@ func (c *compiler) step(s *step, at static) static {
 			s.module, _, _ = c.prefixOf(s.text, s.pos)
 		}
 	}
-	out := static{min: at.min, join: at.join, order: transition(s.axis, at.order)}
+	out := static{join: at.join, order: transition(s.axis, at.order)}
 	reach, low := c.reach(s.axis, at)
-	out.min = min(out.min, low)
+	out.min = min(at.min, low)
 	for _, n := range reach {
 		if s.matches(&element{schema: n, parent: int32(depthOf(n)) - 1}) {
 			out.nodes = append(out.nodes, n)
@@ -362,7 +363,16 @@ func (c *compiler) step(s *step, at static) static {
 		pending = &join{depth: depthOf(s.targets[0]), outer: out.join}
 		out.join = pending
 	}
-	c.reads(out)
+	switch s.axis {
+	case axisParent, axisAncestor: // They are there as long as the context node is.
+	case axisDescendant, axisDescendantOrSelf, axisFollowing, axisPreceding:
+		if s.test != testName {
+			c.reads(static{nodes: reach, min: out.min}) // What is on the way may imply what is found.
+		}
+		c.reads(out)
+	default:
+		c.reads(out)
+	}
 	for _, p := range s.preds {
 		c.resolve(p, out)
 		s.collects = s.collects || p.size
@@ -431,7 +441,7 @@ func transition(a axis, o order) order {
 // reach returns the elements on an axis, and the depth of the highest node that
 // is passed on the way.
 func (c *compiler) reach(a axis, at static) (out []*schema.Node, low int) {
-	low = at.min
+	low = math.MaxInt
 	for _, n := range at.nodes {
 		d := depthOf(n)
 		switch a {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
 )
 
 // Dep says that the value of an expression may depend on the instances of a
@@ -163,4 +164,53 @@ func (d *Dep) joinLeaf() int {
 		return -1
 	}
 	return d.Join.Leaf.ID
+}
+
+// Scope returns the part of p, the path of an instance of d.Node, that names
+// the instance of d.Anchor: the context nodes to evaluate again are below it.
+func (d *Dep) Scope(p tree.Path) tree.Path { return p[:min(depthOf(d.Anchor), len(p))] }
+
+// Value returns the value of the key Join.Key of the entry of Join.List on p, the
+// path of an instance of d.Node.
+func (d *Dep) Value(p tree.Path) (schema.Value, bool) {
+	for i := range p {
+		if k := d.Join.Key.KeyIndex(); p[i].Node == d.Join.List && k >= 0 && k < len(p[i].Keys) {
+			return p[i].Keys[k], true
+		}
+	}
+	return schema.Value{}, false
+}
+
+// Contexts calls yield for every instance of the context node in the accessible
+// tree of root at or below the node at p, the implied ones included, until yield
+// returns false. The paths may be kept. It is for data nodes, not for operations.
+func (x *Expr) Contexts(root *tree.Node, p tree.Path, yield func(tree.Path) bool) error {
+	m := x.start(Context{Root: root})
+	at, ok := int32(0), true
+	for i := 0; i < len(p) && ok; i++ {
+		if p[i].Keys == nil && p[i].Pos == 0 && p[i].Node == x.context && p[i].Node.Kind != schema.Leaf {
+			break // All entries of a list, or a container.
+		}
+		at, ok = m.place(at, &p[i], false)
+	}
+	if ok && at >= 0 {
+		var way []*schema.Node
+		for n := x.context; n != nil && depthOf(n) > int(m.elements[at].depth); n = parentOf(n) {
+			way = append(way, n)
+		}
+		slices.Reverse(way)
+		m.keep = len(m.elements)
+		m.contexts(at, way, yield)
+	}
+	return m.stop()
+}
+
+func (m *machine) contexts(at int32, way []*schema.Node, yield func(tree.Path) bool) bool {
+	if len(way) == 0 {
+		return yield(m.path(at))
+	}
+	if parentOf(way[0]) != m.elements[at].schema {
+		return true
+	}
+	return m.childOf(at, way[0], func(id int32) bool { return m.contexts(id, way[1:], yield) })
 }

@@ -13,7 +13,7 @@ import (
 // Evaluation visits at most maxVisits nodes and makes strings of at most
 // maxString octets: what clients send may ask for more than any must does.
 const (
-	maxVisits = 1 << 25
+	maxVisits = 1 << 24
 	maxString = 1 << 24
 )
 
