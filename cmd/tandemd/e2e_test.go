@@ -13,7 +13,7 @@ import (
 // leaves the sessions up and the configuration as it found it, so that each can
 // be run alone.
 func TestDiamond(t *testing.T) {
-	r := bring(t, "t1d")
+	r := bring(t)
 	if err := r.ConfigureAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -22,8 +22,22 @@ func TestDiamond(t *testing.T) {
 		run  func(*testing.T, *rig)
 	}{
 		{"every session comes up", func(t *testing.T, r *rig) {}},
+		{"ncclient", testNcclient},
+		{"Juniper go-netconf", testJuniper},
+		{"nemith netconf", testNemith},
+		{"gnmi_cli", testGNMICLI},
+		{"NETCONF and gNMI see each other", testBothProtocols},
+		{"messages that are none", testBadMessages},
+		{"configurations that are wrong", testBadConfigurations},
+		{"gNMI that is none", testBadGNMI},
+		{"a flood of connections", testFlood},
 		{"clients reach each other", testPings},
 		{"counters count", testCounters},
+		{"G-ACh frames that are wrong", testBadFrames},
+		{"drift is put right", testDrift},
+		{"programs cannot be taken off", testPinnedPrograms},
+		{"a section whose interface comes later", testInterfaceAppears},
+		{"kill -9 during commits", testKillDuringCommits},
 		{"a cut is a defect, an alarm and a notification", testCut},
 		{"forwarding survives kill -9", testKill},
 		{"G-ACh frames decode in tshark", testCapture},

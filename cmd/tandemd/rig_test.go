@@ -24,8 +24,9 @@ type rig struct {
 }
 
 // bring loads the diamond under a name of its own, ready and unconfigured, and
-// takes it down at the end of the test; a failed test prints the logs first.
-func bring(t *testing.T, name string) *rig {
+// takes it down at the end of the test; a failed test prints the ends of the
+// logs first.
+func bring(t *testing.T) *rig {
 	t.Helper()
 	topology, err := lab.Load(filepath.Join("..", "..", "testdata", "lab", "diamond"))
 	if err != nil {
@@ -33,7 +34,7 @@ func bring(t *testing.T, name string) *rig {
 	}
 	// Two runs on one machine stay apart, and what a killed one left behind is in
 	// nobody's way.
-	topology.Name = fmt.Sprintf("%s-%d", name, os.Getpid())
+	topology.Name = fmt.Sprintf("t1-%d", os.Getpid())
 	return bringUp(t, topology, "ebpf")
 }
 
@@ -44,7 +45,8 @@ func bringUp(t *testing.T, topology *lab.Topology, dataplane string) *rig {
 		if t.Failed() {
 			for _, node := range topology.Elements() {
 				log, err := os.ReadFile(r.LogFile(node))
-				t.Logf("log of %s (%v):\n%s", node, err, log)
+				lines := strings.Split(string(log), "\n")
+				t.Logf("log of %s (%v):\n%s", node, err, strings.Join(lines[max(0, len(lines)-40):], "\n"))
 			}
 		}
 		for node := range r.sessions {
@@ -192,6 +194,7 @@ type mpls struct {
 	Discards []discard `xml:"mpls-tp>oam>counters>discard"`
 	Punts    []discard `xml:"mpls-tp>oam>counters>punt"`
 	Overruns uint64    `xml:"mpls-tp>oam>counters>punt-overruns"`
+	Dropped  []discard `xml:"mpls-tp>node>data-plane>discard"`
 	Alarms   []struct {
 		Type     string `xml:"alarm-type-id"`
 		Resource string `xml:"resource"`

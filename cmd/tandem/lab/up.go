@@ -63,12 +63,26 @@ func (l *Lab) Boot(ctx context.Context) error {
 	return nil
 }
 
-// vacant refuses a lab that is up.
+// vacant refuses a lab that is up, and one whose names are taken: what is not
+// built here must not be taken down here.
 func (l *Lab) vacant() error {
-	if _, err := os.Stat(filepath.Join(l.RunDir, "lab.json")); err == nil {
+	if l.exists() {
 		return fmt.Errorf("lab %s is up already: take it down first (tandem lab down %s)", l.Topology.Name, l.Topology.Name)
 	}
+	for _, node := range l.Topology.NodeNames() {
+		namespace := l.Topology.Namespace(node)
+		if _, err := os.Stat(filepath.Join("/run/netns", namespace)); err == nil {
+			return fmt.Errorf("the network namespace %s exists and is not of a lab in %s: another lab, or ip netns delete %s",
+				namespace, filepath.Dir(l.RunDir), namespace)
+		}
+	}
 	return nil
+}
+
+// exists reports whether something of the lab has been built.
+func (l *Lab) exists() bool {
+	_, err := os.Stat(filepath.Join(l.RunDir, "lab.json"))
+	return err == nil
 }
 
 // ConfigureAll configures every element from its file.
@@ -313,8 +327,12 @@ func (l *Lab) stop(ctx context.Context, node string, sig syscall.Signal) error {
 }
 
 // Down ends the elements, removes what they pinned, the namespaces and the
-// lab's directory. It goes on after an error and returns all of them.
+// lab's directory. It goes on after an error and returns all of them. A lab that
+// was never built has nothing to take down.
 func (l *Lab) Down(ctx context.Context) error {
+	if !l.exists() {
+		return nil
+	}
 	var errs []error
 	for _, node := range l.Topology.Elements() {
 		if !l.Running(node) {
