@@ -93,12 +93,12 @@ var suites = []suite{
 	{"./oam/shard", "^BenchmarkCCPacket$", "1s", []row{
 		{"CC packet in process, 1,000 sessions", "BenchmarkCCPacket/sessions=1000", "ns/packet", "", "", ""},
 	}},
-	{ebpfPkg, "^BenchmarkForward$", "1x", []row{
+	{ebpfPkg, "^BenchmarkForward$", "500000x", []row{
 		{"swap, native XDP, one core", "BenchmarkForward/swap-native", "Mpps", ipv4, ipv4Bench, ">= 2 x"},
 		{"swap, generic XDP, one core", "BenchmarkForward/swap-generic", "Mpps", ipv4, ipv4Bench, ">= 1.3 x"},
 		{"swap, native XDP, 100,000 labels", "BenchmarkForward/swap-native-100000-labels", "Mpps", ipv4, ipv4Bench, ">= 5 Mpps"},
 	}},
-	{ebpfPkg, "^BenchmarkProgram$", "1x", []row{
+	{ebpfPkg, "^BenchmarkProgram$", "200000x", []row{
 		{"program: swap", "BenchmarkProgram/swap", "net-ns/packet", "", "", "<= 35"},
 		{"program: pop-to-ip", "BenchmarkProgram/pop-to-ip", "net-ns/packet", "", "", "<= 35"},
 		{"program: pop-and-lookup", "BenchmarkProgram/pop-and-lookup", "net-ns/packet", "", "", "<= 35"},

@@ -175,7 +175,7 @@ func (l *Lab) Ping(ctx context.Context, node, to string) error {
 // SetLink sets a node's interface up or down.
 func (l *Lab) SetLink(ctx context.Context, end, state string) error {
 	node, ifc, _ := strings.Cut(end, ":")
-	return ipBatch(ctx, l.Topology.Namespace(node), "link set "+ifc+" "+state)
+	return ipBatch(ctx, l.Topology.Namespace(node), "link set dev "+ifc+" "+state)
 }
 
 // settling is how long the demo lets the network report after the cut.

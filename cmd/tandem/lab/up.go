@@ -189,7 +189,7 @@ func (l *Lab) buildNode(ctx context.Context, node string) error {
 		for _, a := range i.Addresses {
 			lines = append(lines, fmt.Sprintf("address add %s dev %s", a, ifc))
 		}
-		lines = append(lines, fmt.Sprintf("link set %s up", ifc))
+		lines = append(lines, fmt.Sprintf("link set dev %s up", ifc))
 	}
 	for _, r := range n.Routes {
 		prefix, via, err := parseRoute(r)
