@@ -191,6 +191,10 @@ func TestDrift(t *testing.T) {
 			e.ip(t, "link", "del", "mtp0")
 			return nil
 		}, anything},
+		{"impose device down", func(t *testing.T, e *element) error {
+			e.ip(t, "link", "set", "mtp0", "down")
+			return nil
+		}, func(ev dataplane.Event) bool { return ev.Kind == dataplane.Drift && ev.Key == dataplane.Key{} }},
 		{"address of the interface changed", func(t *testing.T, e *element) error {
 			e.ip(t, "link", "set", "west0", "address", "02:00:00:00:00:77")
 			e.ip(t, "link", "set", "west0", "address", e.lab.Port(drivertest.West).MAC.String())

@@ -168,6 +168,9 @@ func (d *Driver) auditHooks() {
 			drift = append(drift, "") // Its routes went with it.
 		}
 	}
+	if d.raiseImposeDevice() {
+		drift = append(drift, "") // The kernel took the routes when it went down.
+	}
 	for _, s := range d.sections {
 		if h := d.hooks[int(s.entry.Ifindex)]; h != nil && !h.attached() {
 			drift = append(drift, s.name)
@@ -177,6 +180,24 @@ func (d *Driver) auditHooks() {
 	for _, name := range drift {
 		d.emitDrift(dataplane.KindSection, name)
 	}
+}
+
+// raiseImposeDevice sets the ends of the impose device up that somebody set
+// down, and reports whether there was one.
+func (d *Driver) raiseImposeDevice() (raised bool) {
+	for _, end := range []link.Link{d.imposeNear, d.impose} {
+		l, err := d.net.ByIndex(end.Index)
+		if err != nil || l.Up {
+			continue // One that is gone is made again by the next look.
+		}
+		if err := d.net.SetUp(end.Index); err != nil {
+			d.log.Error("impose device not set up again", "device", end.Name, "error", err)
+			continue
+		}
+		d.log.Warn("impose device set up again", "device", end.Name)
+		raised = true
+	}
+	return raised
 }
 
 // auditTables compares the tables with what was written.
