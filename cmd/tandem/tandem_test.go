@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestIndent(t *testing.T) {
+	for _, tc := range []struct {
+		name, in, want string
+	}{
+		{"empty element", `<a></a>`, "<a></a>\n"},
+		{"self-closing", `<a/>`, "<a></a>\n"},
+		{"text", `<a>x y</a>`, "<a>x y</a>\n"},
+		{"nested", `<a><b>1</b><c><d/></c></a>`, "<a>\n  <b>1</b>\n  <c>\n    <d></d>\n  </c>\n</a>\n"},
+		{"indented already", "<a>\n   <b>1</b>\n</a>", "<a>\n  <b>1</b>\n</a>\n"},
+		{"namespaces and prefixes stay", `<n:a xmlns:n="urn:x" n:b="c"><d xmlns="urn:y">n:e</d></n:a>`, "<n:a xmlns:n=\"urn:x\" n:b=\"c\">\n  <d xmlns=\"urn:y\">n:e</d>\n</n:a>\n"},
+		{"special characters", `<a b="&quot;&lt;">1 &lt; 2 &amp; 3</a>`, "<a b=\"&#34;&lt;\">1 &lt; 2 &amp; 3</a>\n"},
+		{"two at the top", `<a/><b/>`, "<a></a>\n<b></b>\n"},
+		{"nothing", ``, "\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := indent(&out, tc.in); err != nil {
+				t.Fatal(err)
+			}
+			if out.String() != tc.want {
+				t.Errorf("got\n%q, want\n%q", out.String(), tc.want)
+			}
+			// What was printed is printed the same again.
+			var again bytes.Buffer
+			if err := indent(&again, out.String()); err != nil || again.String() != out.String() {
+				t.Errorf("again: %q, %v", again.String(), err)
+			}
+		})
+	}
+	for _, bad := range []string{`<a`, `<a b></a>`, `<a>&x;</a>`} {
+		if err := indent(&bytes.Buffer{}, bad); err == nil || !strings.Contains(err.Error(), "not well-formed") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// run runs the command line and returns what it prints.
+func run(args ...string) (string, error) {
+	var out bytes.Buffer
+	cmd := root()
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	err := cmd.Execute()
+	return out.String(), err
+}
+
+func TestHelp(t *testing.T) {
+	help, err := run("--help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"get", "get-config", "edit", "rpc", "show", "lab"} {
+		if !strings.Contains(help, "\n  "+want+" ") {
+			t.Errorf("tandem --help does not list %s:\n%s", want, help)
+		}
+	}
+	for _, parent := range []struct {
+		name     string
+		children []string
+	}{
+		{"show", []string{"sections", "lsps", "megs", "alarms", "data-plane"}},
+		{"lab", []string{"up", "status", "exec", "down", "demo"}},
+	} {
+		help, err := run(parent.name, "--help")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range parent.children {
+			if !strings.Contains(help, "\n  "+want+" ") {
+				t.Errorf("tandem %s --help does not list %s:\n%s", parent.name, want, help)
+			}
+		}
+	}
+	// Every command says in a line what it does.
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.Short == "" {
+			t.Errorf("%s has no description", c.CommandPath())
+		}
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+	}
+	walk(root())
+}
+
+func TestBadCommandLines(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"reboot"}, `unknown command "reboot"`},
+		{[]string{"get", "x"}, `unknown command "x"`},
+		{[]string{"get", "--colour"}, "unknown flag: --colour"},
+		{[]string{"get-config", "--source", "startup"}, "running or candidate"},
+		{[]string{"get", "--filter", "/nowhere/filter.xml"}, "no such file"},
+		{[]string{"edit"}, "accepts 1 arg"},
+		{[]string{"edit", "/nowhere/config.xml"}, "no such file"},
+		{[]string{"rpc", "a", "b"}, "accepts 1 arg"},
+		{[]string{"get", "--key", "/nowhere/key"}, "private key: open /nowhere/key"},
+		{[]string{"get", "--timeout", "soon"}, "invalid argument"},
+		{[]string{"lab", "up"}, "accepts 1 arg"},
+		{[]string{"lab", "exec", "diamond", "ping"}, "want LAB/NODE"},
+		{[]string{"lab", "exec", "diamond/a", "ping", "--run-dir", "/nowhere"}, "is not up"},
+		{[]string{"lab", "down", "nothing", "--run-dir", "/nowhere"}, "lab nothing is not up"},
+	} {
+		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
+			_, err := run(tc.args...)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestLabStatusOfNone(t *testing.T) {
+	out, err := run("lab", "status", "--run-dir", t.TempDir())
+	if err != nil || out != "no lab is up\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// TestViews prints a reply with one entry of each kind.
+func TestViews(t *testing.T) {
+	const reply = `<data><mpls-tp><node><data-plane><driver>ebpf</driver><reason>asked for</reason><maximum-label-stack-depth>8</maximum-label-stack-depth>
+<feature><name>gal-punt</name><supported>true</supported></feature></data-plane></node>
+<sections><section><name>s1</name><interface>eth1</interface><oper-state>up</oper-state><data-plane-state><state>failed</state><reason>no interface eth1</reason></data-plane-state>
+<statistics><in-packets>3</in-packets><in-drops>4</in-drops><out-drops>5</out-drops></statistics></section></sections>
+<lsps><static-lsp><name>l1</name><operation>impose-and-forward</operation><in-segment><ip-prefix>192.0.2.0/25</ip-prefix><ip-prefix>2001:db8::/64</ip-prefix></in-segment>
+<out-segment><nhlfe-single><outgoing-section>s1</outgoing-section><mpls-label-stack><entry><label>16</label></entry><entry><label>17</label></entry></mpls-label-stack></nhlfe-single></out-segment></static-lsp></lsps>
+<oam><meg><name>m1</name><bidirectional-lsp>b1</bidirectional-lsp><mep><state><defect>loc</defect><defect>rdi</defect><session><local-state>down</local-state></session></state></mep></meg></oam></mpls-tp>
+<alarms><alarm-list><alarm><resource>/r</resource><alarm-type-id>loss</alarm-type-id><is-cleared>true</is-cleared></alarm></alarm-list></alarms></data>`
+	want := map[string][]string{
+		"sections":   {"s1", "eth1", "failed (no interface eth1)", "up", "3", "0", "9"},
+		"lsps":       {"l1", "192.0.2.0/25,2001:db8::/64", "16,17", "s1"},
+		"megs":       {"m1", "lsp b1", "down", "loc,rdi"},
+		"alarms":     {"loss", "cleared", "/r"},
+		"data-plane": {"driver ebpf: asked for", "at most: 8", "gal-punt", "true"},
+	}
+	for _, v := range views {
+		t.Run(v.name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := v.print(&out, []byte(reply)); err != nil {
+				t.Fatal(err)
+			}
+			for _, cell := range want[v.name] {
+				if !strings.Contains(out.String(), cell) {
+					t.Errorf("no %q in\n%s", cell, out.String())
+				}
+			}
+			if err := v.print(&bytes.Buffer{}, []byte("<data>")); err == nil {
+				t.Error("a torn reply was printed")
+			}
+		})
+		if _, ok := want[v.name]; !ok {
+			t.Errorf("view %s is not tested", v.name)
+		}
+	}
+	if len(views) != len(want) {
+		t.Errorf("%d views, %d tested", len(views), len(want))
+	}
+}
