@@ -24,6 +24,8 @@ type check struct {
 	tuples  []uniqueItem        // tuples that are new
 	entries map[string]pathPair // entries whose tuples may have changed
 	recheck []pathPair          // clusters to verify: path, and where it is in root
+	done    map[due]bool        // conditions that were evaluated below a path
+	joins   map[dueFor]bool     // conditions that were evaluated for a value
 	last    tree.Path           // of the cluster that was noted last
 }
 
@@ -45,7 +47,8 @@ type pathPair struct {
 }
 
 func newCheck(p *plan, prev *State, root *tree.Node) *check {
-	c := &check{plan: p, root: root, gone: map[valueOf]bool{}, found: map[found]bool{}, entries: map[string]pathPair{}}
+	c := &check{plan: p, root: root, gone: map[valueOf]bool{}, found: map[found]bool{}, entries: map[string]pathPair{},
+		done: map[due]bool{}, joins: map[dueFor]bool{}}
 	if prev != nil {
 		c.old, c.index = prev.root, prev.index.copy()
 	} else {
@@ -187,5 +190,6 @@ func (c *check) verify(all bool) yangerr.List {
 	}
 	c.verifyRefs()
 	c.verifyUnique()
+	c.verifyConditions(all)
 	return c.errs
 }

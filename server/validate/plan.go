@@ -5,6 +5,7 @@ import (
 
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/yangerr"
 )
 
 // plan is what the constraints of a schema come to, by the ID of a node. It
@@ -33,6 +34,13 @@ type plan struct {
 	// cluster tells which containers and lists have a constraint on what exists
 	// below them, containers without presence included.
 	cluster []bool
+	// conditions are the musts and whens of a node; readers those that read it.
+	conditions [][]*condition
+	readers    [][]reader
+	// implying are the children that may exist without instance and have a must,
+	// themselves or below.
+	implying [][]*schema.Node
+	faults   yangerr.List // conditions that do not compile
 }
 
 // refs is what one leaf may refer to. A value of one of the plain types, those
@@ -81,6 +89,7 @@ func compile(s *schema.Schema) *plan {
 	p := &plan{
 		schema: s, refs: make([]*refs, n), targets: make([]bool, n), counted: make([]bool, n),
 		unique: make([]*schema.Node, n), affects: make([][]*schema.Node, n), cluster: make([]bool, n), looks: make([][]look, n),
+		conditions: make([][]*condition, n), readers: make([][]reader, n), implying: make([][]*schema.Node, n),
 	}
 	p.visit(s.Root())
 	seen := map[*schema.Node]bool{}
@@ -100,6 +109,8 @@ func compile(s *schema.Schema) *plan {
 			}
 		}
 	}
+	p.compileConditions(s.Root())
+	p.watchConditions()
 	return p
 }
 

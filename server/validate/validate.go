@@ -15,6 +15,8 @@
 package validate
 
 import (
+	"slices"
+
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/yangerr"
@@ -66,6 +68,9 @@ func (v *Validator) Full(root *tree.Node) (*State, yangerr.List) {
 // prev is nil. It returns all errors, in document order, with the tags, app-tags,
 // paths and info of RFC 7950 section 15; the State is nil then.
 func (v *Validator) Change(prev *State, root *tree.Node) (*State, yangerr.List) {
+	if len(v.plan.faults) > 0 {
+		return nil, slices.Clone(v.plan.faults)
+	}
 	c := newCheck(v.plan, prev, root)
 	c.collect()
 	errs := c.verify(prev == nil)

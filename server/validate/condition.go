@@ -1,0 +1,301 @@
+package validate
+
+import (
+	"slices"
+
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/xpath"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// condition is a must or when of a node, compiled.
+type condition struct {
+	node *schema.Node // what the statement is about
+	expr *xpath.Expr
+	must *schema.Must // nil for a when
+}
+
+// reader says that a condition reads instances of some node.
+type reader struct {
+	cond *condition
+	dep  *xpath.Dep
+	deep int // depth of dep.Anchor: steps of a path to an instance of it
+	// joined tells that the index of references finds, by the key of an entry,
+	// the leafs that dep.Join is about.
+	joined bool
+	near   int // depth of dep.Join.Near
+}
+
+// compileConditions compiles every must and when of the configuration. A fault
+// refuses every validation: what cannot be checked is not accepted.
+func (p *plan) compileConditions(n *schema.Node) (implied bool) {
+	add := func(x *xpath.Expr, err error, source string, must *schema.Must) {
+		if err != nil {
+			p.faults = append(p.faults, yangerr.New(yangerr.OperationFailed, nil, "%s: %v", source, err))
+			return
+		}
+		p.conditions[n.ID] = append(p.conditions[n.ID], &condition{node: n, expr: x, must: must})
+	}
+	for i := range n.Must {
+		x, err := xpath.CompileMust(n, &n.Must[i])
+		add(x, err, n.Must[i].Source, &n.Must[i])
+	}
+	for i := range n.When {
+		x, err := xpath.CompileWhen(n, &n.When[i])
+		add(x, err, n.When[i].Source, nil)
+	}
+	below := false
+	for _, k := range n.Children() {
+		if k.Config && p.compileConditions(k) {
+			p.implying[n.ID] = append(p.implying[n.ID], k)
+			below = true
+		}
+	}
+	for _, c := range p.conditions[n.ID] {
+		below = below || c.must != nil
+	}
+	return below && (n.Kind == schema.Container && !n.Presence || n.Kind == schema.Leaf && len(n.Defaults) > 0)
+}
+
+// watchConditions registers what the conditions read.
+func (p *plan) watchConditions() {
+	for _, conds := range p.conditions {
+		for _, c := range conds {
+			deps := c.expr.Deps()
+			for i := range deps {
+				d := &deps[i]
+				r := reader{cond: c, dep: d, deep: depth(d.Anchor)}
+				if j := d.Join; j != nil {
+					r.joined, r.near = p.indexes(j), depth(j.Near)
+				}
+				p.readers[d.Node.ID] = append(p.readers[d.Node.ID], r)
+			}
+		}
+	}
+}
+
+// indexes reports whether every instance of j.Leaf is in the index of references
+// as one that refers to j.Key.
+func (p *plan) indexes(j *xpath.Join) bool {
+	r := p.refs[j.Leaf.ID]
+	return r != nil && len(r.plain) == 0 && !r.instance && len(j.Leaf.Defaults) == 0 &&
+		slices.ContainsFunc(r.leafrefs, func(l *leafref) bool { return l.target == j.Key })
+}
+
+// depth returns the number of steps of a path to an instance of n.
+func depth(n *schema.Node) int {
+	d := 0
+	for ; n.Parent != nil; n = n.Parent {
+		d++
+	}
+	return d
+}
+
+// due are the evaluations of a condition that were made or are scheduled.
+type due struct {
+	cond *condition
+	path string
+}
+
+// dueFor are evaluations for the contexts that have a value in a leaf.
+type dueFor struct {
+	reader *reader
+	value  schema.Value
+}
+
+// conditions evaluates what the changes can have made false: the conditions of all
+// that is new, and those elsewhere that read what is new, gone or different.
+func (c *check) verifyConditions(all bool) {
+	if all {
+		c.impliedBelow(tree.Path{}, c.root)
+	}
+	for i := range c.changes {
+		ch := &c.changes[i]
+		if ch.Op == tree.Created {
+			tree.Scan(ch.New, ch.Path, c.evaluateAt)
+		}
+		if !all {
+			c.readersOf(ch)
+		}
+	}
+}
+
+// evaluateAt evaluates the conditions of n, which is new at p, and of what it implies.
+func (c *check) evaluateAt(p tree.Path, n *tree.Node) bool {
+	if len(p) == 0 {
+		return true
+	}
+	for _, cond := range c.plan.conditions[n.Schema().ID] {
+		at := p
+		if cond.expr.ContextNode() != cond.node {
+			at = p[:len(p)-1]
+		}
+		c.evaluate(cond, at)
+	}
+	c.impliedBelow(p, n)
+	return true
+}
+
+// impliedBelow evaluates the musts of containers and defaults below n, at p, that
+// have no instance.
+func (c *check) impliedBelow(p tree.Path, n *tree.Node) {
+	for _, k := range c.implying[n.Schema().ID] {
+		if n.Child(k) == nil {
+			c.evaluateBelow(p, k)
+		}
+	}
+}
+
+// evaluateBelow evaluates the musts of k and below it at what is implied at p.
+func (c *check) evaluateBelow(p tree.Path, k *schema.Node) {
+	for _, cond := range c.plan.conditions[k.ID] {
+		if cond.must != nil {
+			c.schedule(cond, p)
+		}
+	}
+	for _, below := range c.implying[k.ID] {
+		c.evaluateBelow(p, below)
+	}
+}
+
+// readersOf schedules what reads the nodes of ch, and what ch makes implied.
+func (c *check) readersOf(ch *tree.Change) {
+	top := len(ch.Path)
+	visit := func(p tree.Path, n *tree.Node) bool {
+		rs := c.readers[n.Schema().ID]
+		for i := range rs {
+			// In what is new or gone as a whole there is nothing to schedule.
+			if r := &rs[i]; r.deep < top || ch.Op == tree.Modified || ch.Op == tree.Moved {
+				c.affected(r, p)
+			}
+		}
+		return true
+	}
+	switch ch.Op {
+	case tree.Created:
+		tree.Scan(ch.New, ch.Path, visit)
+	case tree.Deleted:
+		tree.Scan(ch.Old, ch.Path, visit)
+	default:
+		visit(ch.Path, ch.New)
+	}
+	// Where something is gone, or another case of a choice took over, there may
+	// now be something implied.
+	if s := ch.Path[top-1].Node; ch.Op != tree.Modified {
+		for _, k := range c.implying[s.Parent.ID] {
+			if k == s || k.Case != nil && s.Case != nil {
+				c.evaluateBelow(ch.Path[:top-1], k)
+			}
+		}
+	}
+}
+
+// affected schedules the contexts of r for which the instance at p matters.
+func (c *check) affected(r *reader, p tree.Path) {
+	if !r.joined {
+		c.schedule(r.cond, r.dep.Scope(p))
+		return
+	}
+	v, ok := r.dep.Value(p)
+	if !ok {
+		c.schedule(r.cond, r.dep.Scope(p))
+		return
+	}
+	key := dueFor{r, v}
+	if c.joins[key] {
+		return
+	}
+	c.joins[key] = true
+	j := r.dep.Join
+	c.index.refs.Ascend(refItem{target: j.Key.ID, value: v}, func(it refItem) bool {
+		if it.target != j.Key.ID || it.value.String() != v.String() {
+			return false
+		}
+		if it.leaf == j.Leaf {
+			leaf := pathOf(it.leaf, it.keys)
+			c.schedule(r.cond, leaf[:min(r.near, len(leaf))])
+		}
+		return true
+	})
+}
+
+// schedule evaluates a condition at all its contexts at or below p, once.
+func (c *check) schedule(cond *condition, p tree.Path) {
+	key := due{cond, p.String()}
+	if c.done[key] {
+		return
+	}
+	c.done[key] = true
+	err := cond.expr.Contexts(c.root, p, func(at tree.Path) bool {
+		c.evaluate(cond, at)
+		return true
+	})
+	if err != nil {
+		c.fail(yangerr.New(yangerr.OperationFailed, slices.Clone(p), "%s: %v.", cond.expr, err))
+	}
+}
+
+// evaluate evaluates a condition with the context at p, which it does not keep.
+func (c *check) evaluate(cond *condition, p tree.Path) {
+	ok, err := cond.expr.Bool(xpath.Context{Root: c.root, Path: p})
+	if ok && err == nil && cond.must != nil {
+		return
+	}
+	about := p
+	if cond.expr.ContextNode() != cond.node {
+		about = p.Child(cond.node)
+	}
+	absent := c.root.Get(about) == nil
+	switch {
+	case err != nil:
+		c.fail(yangerr.New(yangerr.OperationFailed, slices.Clone(about), "%s: %v.", cond.expr, err))
+	case ok && absent && slices.Contains(c.implying[cond.node.Parent.ID], cond.node):
+		c.evaluateBelow(about[:len(about)-1], cond.node) // It may be implied only now.
+	case ok, absent && (cond.must == nil || !c.mayExist(about)):
+	case cond.must == nil:
+		c.unwanted(cond, about)
+	default:
+		message, tag := cond.must.Message, cond.must.AppTag
+		if message == "" {
+			message = "The condition " + cond.expr.String() + " does not hold."
+		}
+		if tag == "" {
+			tag = yangerr.AppMustViolation
+		}
+		c.fail(yangerr.New(yangerr.OperationFailed, slices.Clone(about), "%s", message).WithAppTag(tag))
+	}
+}
+
+// unwanted reports what exists at p, or all entries there, against a when.
+func (c *check) unwanted(cond *condition, p tree.Path) {
+	n := c.root.Get(p)
+	if n.IsHolder() {
+		for e := range n.Children() {
+			c.unwanted(cond, append(slices.Clone(p[:len(p)-1]), tree.Step{Node: cond.node, Keys: e.Keys()}))
+		}
+		return
+	}
+	c.fail(yangerr.New(yangerr.UnknownElement, slices.Clone(p), "%q exists only when %s.", cond.node.Name, cond.expr).
+		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: cond.node.Name}))
+}
+
+// mayExist reports whether the whens of what is implied at p, and of what is
+// implied above it, are true.
+func (c *check) mayExist(p tree.Path) bool {
+	for ; len(p) > 0 && c.root.Get(p) == nil; p = p[:len(p)-1] {
+		for _, cond := range c.plan.conditions[p[len(p)-1].Node.ID] {
+			if cond.must != nil {
+				continue
+			}
+			at := p
+			if cond.expr.ContextNode() != cond.node {
+				at = p[:len(p)-1]
+			}
+			if ok, err := cond.expr.Bool(xpath.Context{Root: c.root, Path: at}); err == nil && !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
