@@ -469,7 +469,7 @@ func (rawCodec) Name() string { return "proto" }
 // is in stays served, the element keeps a bounded number, and when they are
 // gone everybody gets in again.
 func testFlood(t *testing.T, r *rig) {
-	const connections, kept = 400, 1000
+	const connections, kept = 400, 80
 	r.unharmed(t, "p2", func() {
 		files := r.openFiles(t, "p2")
 		conn, client, err := r.GNMI("p2")

@@ -217,6 +217,7 @@ type object struct {
 type meg struct {
 	Name     string    `xml:"name"`
 	State    string    `xml:"mep>state>session>local-state"`
+	Detect   int       `xml:"mep>state>session>detection-time"` // microseconds
 	Defects  []string  `xml:"mep>state>defect"`
 	Discards []discard `xml:"mep>state>session>discard"`
 }

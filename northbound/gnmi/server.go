@@ -69,8 +69,9 @@ type Server struct {
 	opt    Options
 	grpc   *grpc.Server
 
-	streams atomic.Int64 // STREAM subscriptions
-	shared  sharedMessages
+	streams   atomic.Int64  // STREAM subscriptions
+	strangers chan struct{} // one token for each connection in the TLS handshake
+	shared    sharedMessages
 
 	capabilities *gpb.CapabilityResponse
 	stopOnce     sync.Once
@@ -93,10 +94,10 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		schema: o.Schema, store: o.Store, hub: o.Hub, access: o.Access, log: o.Log, opt: o,
-		capabilities: capabilities(o.Schema), quit: make(chan struct{}),
+		capabilities: capabilities(o.Schema), quit: make(chan struct{}), strangers: make(chan struct{}, maxStrangers),
 	}
 	s.grpc = grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(o.Access.TLSConfig())),
+		grpc.Creds(greeter{credentials.NewTLS(o.Access.TLSConfig())}),
 		grpc.MaxRecvMsgSize(o.MaxRequest),
 		grpc.MaxSendMsgSize(256<<20),
 		grpc.MaxConcurrentStreams(256),
@@ -115,7 +116,7 @@ func New(o Options) *Server {
 
 // Serve accepts connections on l until Stop; it then returns nil.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.grpc.Serve(l)
+	err := s.grpc.Serve(&door{Listener: l, tokens: s.strangers, log: s.log})
 	if errors.Is(err, grpc.ErrServerStopped) {
 		return nil
 	}
