@@ -169,15 +169,16 @@ func BenchmarkGetConfig(b *testing.B) {
 	s := open(b, l, "a")
 	call(b, s, edit(swaps(firstLabel, 10000)))
 	call(b, s, `<commit/>`)
+	w := openWire(b, l, "a")
 	b.Run("10000", func(b *testing.B) {
 		for b.Loop() {
-			call(b, s, `<get-config><source><running/></source></get-config>`)
+			b.SetBytes(int64(w.call(b, `<get-config><source><running/></source></get-config>`)))
 		}
 		b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/get-config")
 	})
 	b.Run("one", func(b *testing.B) {
 		for b.Loop() {
-			call(b, s, `<get-config><source><running/></source><filter type="subtree"><mpls-tp xmlns="urn:tandem:yang:mtp-node">`+
+			w.call(b, `<get-config><source><running/></source><filter type="subtree"><mpls-tp xmlns="urn:tandem:yang:mtp-node">`+
 				`<lsps xmlns="urn:tandem:yang:mtp-lsp"><static-lsp><name>swap-5000</name></static-lsp></lsps></mpls-tp></filter></get-config>`)
 		}
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "get-config/s")
@@ -187,11 +188,11 @@ func BenchmarkGetConfig(b *testing.B) {
 // BenchmarkTransaction changes one leaf durably: edit-config and commit.
 func BenchmarkTransaction(b *testing.B) {
 	l := pair(b, "btx")
-	s := open(b, l, "a")
+	w := openWire(b, l, "a")
 	i := 0
 	for b.Loop() {
-		call(b, s, edit(fmt.Sprintf(`<mpls-tp xmlns="urn:tandem:yang:mtp-node"><node><name>n%d</name></node></mpls-tp>`, i)))
-		call(b, s, `<commit/>`)
+		w.call(b, edit(fmt.Sprintf(`<mpls-tp xmlns="urn:tandem:yang:mtp-node"><node><name>n%d</name></node></mpls-tp>`, i)))
+		w.call(b, `<commit/>`)
 		i++
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "transactions/s")
