@@ -26,6 +26,7 @@ type check struct {
 	recheck []pathPair          // clusters to verify: path, and where it is in root
 	done    map[due]bool        // conditions that were evaluated below a path
 	joins   map[dueFor]bool     // conditions that were evaluated for a value
+	nodes   []*tree.Node        // on the path of the node whose conditions are evaluated
 	last    tree.Path           // of the cluster that was noted last
 }
 

@@ -113,6 +113,10 @@ func (c *check) verifyConditions(all bool) {
 	for i := range c.changes {
 		ch := &c.changes[i]
 		if ch.Op == tree.Created {
+			c.nodes = c.nodes[:0]
+			for k := range ch.Path[:len(ch.Path)-1] {
+				c.nodes = append(c.nodes, c.root.Get(ch.Path[:k+1]))
+			}
 			tree.Scan(ch.New, ch.Path, c.evaluateAt)
 		}
 		if !all {
@@ -126,12 +130,14 @@ func (c *check) evaluateAt(p tree.Path, n *tree.Node) bool {
 	if len(p) == 0 {
 		return true
 	}
+	// Scan comes to parents before what is in them.
+	c.nodes = append(c.nodes[:len(p)-1], n)
 	for _, cond := range c.plan.conditions[n.Schema().ID] {
-		at := p
+		at := len(p)
 		if cond.expr.ContextNode() != cond.node {
-			at = p[:len(p)-1]
+			at--
 		}
-		c.evaluate(cond, at)
+		c.evaluate(cond, p[:at], c.nodes[:at])
 	}
 	c.impliedBelow(p, n)
 	return true
@@ -228,7 +234,7 @@ func (c *check) schedule(cond *condition, p tree.Path) {
 	}
 	c.done[key] = true
 	err := cond.expr.Contexts(c.root, p, func(at tree.Path) bool {
-		c.evaluate(cond, at)
+		c.evaluate(cond, at, nil)
 		return true
 	})
 	if err != nil {
@@ -237,8 +243,9 @@ func (c *check) schedule(cond *condition, p tree.Path) {
 }
 
 // evaluate evaluates a condition with the context at p, which it does not keep.
-func (c *check) evaluate(cond *condition, p tree.Path) {
-	ok, err := cond.expr.Bool(xpath.Context{Root: c.root, Path: p})
+// nodes are the instances on p, if they are known.
+func (c *check) evaluate(cond *condition, p tree.Path, nodes []*tree.Node) {
+	ok, err := cond.expr.Bool(xpath.Context{Root: c.root, Path: p, Nodes: nodes})
 	if ok && err == nil && cond.must != nil {
 		return
 	}
@@ -280,10 +287,10 @@ func (c *check) unwanted(cond *condition, p tree.Path) {
 		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: cond.node.Name}))
 }
 
-// mayExist reports whether the whens of what is implied at p, and of what is
-// implied above it, are true.
+// mayExist reports whether the whens of what is implied at p, and of everything
+// above it, are true.
 func (c *check) mayExist(p tree.Path) bool {
-	for ; len(p) > 0 && c.root.Get(p) == nil; p = p[:len(p)-1] {
+	for ; len(p) > 0; p = p[:len(p)-1] {
 		for _, cond := range c.plan.conditions[p[len(p)-1].Node.ID] {
 			if cond.must != nil {
 				continue

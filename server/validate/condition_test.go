@@ -52,10 +52,10 @@ func TestConditions(t *testing.T) {
 		{"when of a container", "extra/note = x\n", "unknown-element extra bad-element=extra"},
 		{"must of a default below a when that is false", "- lsp\n- pair\n", ""},
 		{"must below a when that is true", "- pair\n- lsp\nmode = fast\nextra/boost = 2\n", "operation-failed must-violation extra/boost"},
-		{"when of a case", "- pair\n- lsp\nmode = fast\nside = 3\n", "unknown-element side bad-element=side"},
+		{"when of a case", "- pair\n- lsp\nmode = fast\nextra/boost = 0\nside = 3\n", "unknown-element side bad-element=side"},
 		{"when of a list", "gate/post[k='1']\ngate/width = 1\n", "unknown-element gate/post[k='1'] bad-element=post"},
 		{"presence with defaults", "gate\nlimit = 2\n", "operation-failed gate gate"},
-		{"default of a case", "radius = 1\n", "operation-failed must-violation radius"},
+		{"default of a case", "radius = 0\n", "operation-failed must-violation radius"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			state, errs := v.Full(edit(t, s, tree.Empty(s), valid))
@@ -160,9 +160,10 @@ func naiveConditions(t *testing.T, s *schema.Schema, root *tree.Node) []string {
 		}
 		return ok
 	}
-	// exists tells whether the whens of n at p, and of what is around it, are true.
-	var exists func(n *schema.Node, p tree.Path) bool
-	exists = func(n *schema.Node, p tree.Path) bool {
+	// exists tells whether the whens of n at p are true and, if there is no
+	// instance, those of everything around it.
+	var exists func(n *schema.Node, p tree.Path, absent bool) bool
+	exists = func(n *schema.Node, p tree.Path, absent bool) bool {
 		if len(p) == 0 {
 			return true
 		}
@@ -179,7 +180,7 @@ func naiveConditions(t *testing.T, s *schema.Schema, root *tree.Node) []string {
 				return false
 			}
 		}
-		return root.Get(p) != nil || exists(n.Parent, p[:len(p)-1])
+		return !absent || exists(n.Parent, p[:len(p)-1], true)
 	}
 	var visit func(n *schema.Node)
 	visit = func(n *schema.Node) {
@@ -188,13 +189,13 @@ func naiveConditions(t *testing.T, s *schema.Schema, root *tree.Node) []string {
 			t.Fatal(err)
 		}
 		err = every.Contexts(root, nil, func(p tree.Path) bool {
-			if !exists(n, p) {
-				if root.Get(p) != nil {
-					out = append(out, short(p.String()))
-				}
-				if root.Get(p) == nil {
-					return true
-				}
+			absent := root.Get(p) == nil
+			switch {
+			case exists(n, p, absent):
+			case absent:
+				return true
+			default:
+				out = append(out, short(p.String()))
 			}
 			for i := range n.Must {
 				x, err := xpath.CompileMust(n, &n.Must[i])

@@ -73,6 +73,9 @@ type Context struct {
 	// belongs to. What does not exist on it is taken to exist without content,
 	// as RFC 7950 section 7.21.5 wants it for when.
 	Path tree.Path
+	// Nodes are the instances that Path leads to, step by step, from a caller that
+	// knows them: they are then not looked up. It may be shorter than Path.
+	Nodes []*tree.Node
 	// Operation is the input or output of an RPC or action, or a notification,
 	// in which the context node is; nil if it is data.
 	Operation *tree.Node
@@ -146,6 +149,10 @@ func (x *Expr) start(at Context) *machine {
 	*m = machine{expr: x, elements: m.elements[:0], spare: m.spare, op: -1}
 	id := m.push(element{schema: x.root, node: at.Root, parent: -1, pos: -1})
 	for i := range at.Path {
+		if st := &at.Path[i]; i < len(at.Nodes) && at.Nodes[i] != nil {
+			id = m.push(element{schema: st.Node, node: at.Nodes[i], parent: id, pos: int32(st.Pos - 1)})
+			continue
+		}
 		id, _ = m.place(id, &at.Path[i], true)
 	}
 	if at.Operation != nil {
