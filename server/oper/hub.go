@@ -25,6 +25,12 @@ type Hub struct {
 	keys  []byte // scratch of deliver
 	place []byte // scratch of hash
 	seed  maphash.Seed
+	paths []tree.Path // scratch of changesAt
+	last  places
+	// made has, by hash, the parts of the subtree being delivered that were
+	// handed to somebody, where several may want the same.
+	made    map[uint64]*change
+	several bool
 
 	providersMu sync.RWMutex
 	providers   []provided
@@ -42,7 +48,7 @@ func New(s *schema.Schema, running *tree.Node, now func() time.Time) *Hub {
 	if running == nil {
 		running = empty
 	}
-	h := &Hub{schema: s, index: newIndex(), seed: maphash.MakeSeed()}
+	h := &Hub{schema: s, index: newIndex(), seed: maphash.MakeSeed(), made: make(map[uint64]*change), last: places{at: make(map[uint64]published)}}
 	h.snap.Store(&Snapshot{Running: running, State: empty, Time: now()})
 	return h
 }
@@ -64,7 +70,7 @@ func (h *Hub) Publish(t time.Time, edits []tree.Edit) error {
 		return err
 	}
 	h.snap.Store(&Snapshot{Running: old.Running, State: next, Time: t})
-	h.publish(t, old.State, next, old.Running)
+	h.publish(t, old.Running, func(f func(tree.Change)) { h.changes(old.State, next, edits, f) })
 	return nil
 }
 
@@ -75,7 +81,11 @@ func (h *Hub) PublishCommit(old, new *tree.Node, t time.Time) {
 	defer h.mu.Unlock()
 	snap := h.snap.Load()
 	h.snap.Store(&Snapshot{Running: new, State: snap.State, Time: t})
-	h.publish(t, old, new, snap.State)
+	h.publish(t, snap.State, func(f func(tree.Change)) {
+		for c := range tree.Diff(old, new) {
+			f(c)
+		}
+	})
 }
 
 // change is a tree.Change on its way to readers, shared by all of them. It is an
@@ -84,16 +94,19 @@ type change struct {
 	one  [1]tree.Change
 	time time.Time
 	seq  uint64 // of the publication
+	prev uint64 // latest publication before it that may have changed the same place
 	hash uint64 // of the place
 	size int    // estimated octets
 	dups uint32 // earlier changes that this one stands for
+
+	memo  Memo                   // of the batch that is this change alone
+	lists atomic.Pointer[shared] // batches of several that begin with it
 }
 
-// newChange prepares c for the readers; the caller holds mu.
-func (h *Hub) newChange(t time.Time, c tree.Change) *change {
-	n := &change{one: [1]tree.Change{c}, time: t, seq: h.seq, size: sizeOf(&c)}
-	n.hash = h.hash(&c)
-	return n
+// newChange prepares c, whose place has the given hash, for the readers; the
+// caller holds mu.
+func (h *Hub) newChange(t time.Time, c tree.Change, hash uint64) *change {
+	return &change{one: [1]tree.Change{c}, time: t, seq: h.seq, size: sizeOf(&c), hash: hash, prev: h.last.put(hash, h.seq)}
 }
 
 // hash differs, in all likelihood, for changes at different places, where a
@@ -123,29 +136,38 @@ func (h *Hub) complete() {
 	h.told = h.told[:0]
 }
 
-// publish hands on the changes from old to new, one of the two trees that the
-// subscriber sees joined; other is the second one. The caller holds mu.
-func (h *Hub) publish(t time.Time, old, new, other *tree.Node) {
+// publish hands on what changes yields, the changes of one of the two trees that
+// the subscriber sees joined; other is the second one. The caller holds mu.
+func (h *Hub) publish(t time.Time, other *tree.Node, changes func(func(tree.Change))) {
 	h.seq++
 	defer h.complete()
 	if h.index.empty() {
 		return
 	}
-	for c := range tree.Diff(old, new) {
-		h.join(t, c, other.Get(c.Path))
-	}
+	changes(func(c tree.Change) {
+		if isWhole(c) {
+			h.join(t, c, other.Get(c.Path))
+		} else {
+			h.deliver(t, c)
+		}
+	})
+}
+
+// isWhole reports whether c is a container or entry that came or went.
+func isWhole(c tree.Change) bool {
+	return c.Op == tree.Created && !isValue(c.New) || c.Op == tree.Deleted && !isValue(c.Old)
 }
 
 // join reports c as the joined tree shows it. Where a container or entry
 // appears or goes that the other tree has as well, only what is in it does.
 func (h *Hub) join(t time.Time, c tree.Change, other *tree.Node) {
+	if other == nil || !isWhole(c) {
+		h.deliver(t, c)
+		return
+	}
 	n := c.New
 	if n == nil {
 		n = c.Old
-	}
-	if other == nil || c.Op != tree.Created && c.Op != tree.Deleted || isValue(n) {
-		h.deliver(t, c)
-		return
 	}
 	for child := range n.Children() {
 		s := child.Schema()
@@ -186,6 +208,9 @@ func isValue(n *tree.Node) bool {
 	return false
 }
 
+// maxMade is up to how long a map is emptied and kept.
+const maxMade = 1024
+
 // deliver gives c to every subscriber with a pattern that matches: at the
 // changed node or above it by one look-up for each level of the path, below it
 // by following the pattern through the subtree that came or went.
@@ -196,7 +221,7 @@ func (h *Hub) deliver(t time.Time, c tree.Change) {
 	var shared *change // made when somebody wants it
 	push := func(r *reg) {
 		if shared == nil {
-			shared = h.newChange(t, c)
+			shared = h.newChange(t, c, h.hash(&c))
 		}
 		r.sub.push(shared)
 	}
@@ -216,7 +241,9 @@ func (h *Hub) deliver(t time.Time, c tree.Change) {
 	if isLeaf(last) {
 		return
 	}
-	for _, r := range h.index.below[last.ID] {
+	below := h.index.below[last.ID]
+	h.several = len(below) > 1
+	for _, r := range below {
 		if r.matches(c.Path) {
 			n := c.New
 			if c.Op == tree.Deleted {
@@ -224,6 +251,12 @@ func (h *Hub) deliver(t time.Time, c tree.Change) {
 			}
 			h.descend(t, r, c.Op, n, c.Path)
 		}
+	}
+	switch {
+	case len(h.made) > maxMade:
+		h.made = make(map[uint64]*change)
+	case h.several:
+		clear(h.made)
 	}
 }
 

@@ -207,7 +207,15 @@ func (h *Hub) descend(t time.Time, r *reg, op tree.ChangeOp, n *tree.Node, p tre
 		} else {
 			c.Old = n
 		}
-		r.sub.push(h.newChange(t, c))
+		hash := h.hash(&c)
+		n := h.made[hash]
+		if n == nil || !n.one[0].Path.Equal(p) {
+			n = h.newChange(t, c, hash)
+			if h.several {
+				h.made[hash] = n
+			}
+		}
+		r.sub.push(n)
 		return
 	}
 	st := &r.pattern[len(p)]

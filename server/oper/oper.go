@@ -69,6 +69,8 @@ type Batch struct {
 	// Coalesced counts the earlier changes that these replaced because the
 	// reader had not read them.
 	Coalesced uint32
+	// Memo is the same for all readers that get the same changes.
+	Memo *Memo
 }
 
 // Notification is one notification of a stream (RFC 5277 section 2.2.1).

@@ -25,8 +25,9 @@ type Sub struct {
 	queue     []*change // from head on
 	head      int
 	bytes     int
-	clean     int // bytes when the backlog was compacted last
-	compactAt int // length at which it is compacted next
+	clean     int  // bytes when the backlog was compacted last
+	compactAt int  // length at which it is compacted next
+	repeats   bool // two changes of the backlog may be at one place
 	overflow  bool
 	closed    bool
 	wake      chan struct{}
@@ -64,6 +65,9 @@ func (s *Sub) push(c *change) {
 	}
 	s.queue = append(s.queue, c)
 	s.bytes += c.size
+	if c.prev >= s.queue[s.head].seq {
+		s.repeats = true
+	}
 	// Compacting costs as much as the backlog is long, so it waits until the
 	// backlog has grown by a fair part of that.
 	if len(s.queue)-s.head >= s.compactAt || s.bytes > s.max && s.bytes-s.clean > s.max/4 {
@@ -93,50 +97,70 @@ func (s *Sub) signal() {
 // knew to the latest. The changes are shared with other readers: they must not be
 // altered. ErrOverflow asks for Resync, ErrClosed is the end.
 func (s *Sub) Next(ctx context.Context) (Batch, error) {
+	var one [1]Batch
+	_, err := s.Read(ctx, one[:])
+	return one[0], err
+}
+
+// readBytes is where Read stops, in estimated octets: what it has given out is
+// no longer bounded, nor replaced by what is newer.
+const readBytes = 64 << 10
+
+// Read is Next for as many publications as wait, up to len(batches), which must
+// not be 0, and until they are 64 KiB. It returns how many it has put there.
+func (s *Sub) Read(ctx context.Context, batches []Batch) (int, error) {
 	for {
-		b, ok, err := s.take()
-		if ok || err != nil {
-			return b, err
+		n, err := s.take(batches)
+		if n > 0 || err != nil {
+			return n, err
 		}
 		select {
 		case <-s.wake:
 		case <-ctx.Done():
-			return Batch{}, context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		}
 	}
 }
 
-func (s *Sub) take() (b Batch, ok bool, err error) {
+func (s *Sub) take(batches []Batch) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	done := s.hub.done.Load()
 	switch {
 	case s.closed:
-		return b, false, ErrClosed
+		return 0, ErrClosed
 	case s.overflow:
-		return b, false, ErrOverflow
-	case len(s.queue) == s.head, s.queue[s.head].seq > s.hub.done.Load():
-		return b, false, nil
+		return 0, ErrOverflow
+	case len(s.queue) == s.head, s.queue[s.head].seq > done:
+		return 0, nil
 	}
 	if s.queue[len(s.queue)-1].seq != s.queue[s.head].seq && s.bytes-s.clean > s.clean {
 		s.compact()
 	}
-	if len(s.queue) == s.head || s.queue[s.head].seq > s.hub.done.Load() {
-		return b, false, nil
+	for read := 0; n < len(batches) && read < readBytes && s.head < len(s.queue) && s.queue[s.head].seq <= done; n++ {
+		read += s.first(&batches[n])
 	}
-	first := s.queue[s.head]
+	if s.head == len(s.queue) {
+		s.queue, s.head, s.bytes, s.clean, s.compactAt, s.repeats = s.queue[:0], 0, 0, 0, firstCompact, false
+	}
+	return n, nil
+}
+
+// first takes the oldest publication out of the backlog into b and returns its
+// estimated octets; the caller holds mu.
+func (s *Sub) first(b *Batch) int {
+	c := s.queue[s.head]
 	end := s.head + 1
-	for end < len(s.queue) && s.queue[end].seq == first.seq {
+	for end < len(s.queue) && s.queue[end].seq == c.seq {
 		end++
 	}
-	b = Batch{Time: first.time, Changes: first.one[:]}
+	*b = Batch{Time: c.time, Changes: c.one[:], Memo: &c.memo}
 	if end-s.head > 1 {
-		b.Changes = make([]tree.Change, 0, end-s.head)
+		list := share(s.queue[s.head:end])
+		b.Changes, b.Memo = list.changes, &list.memo
 	}
 	read := 0
 	for i, c := range s.queue[s.head:end] {
-		if end-s.head > 1 {
-			b.Changes = append(b.Changes, c.one[0])
-		}
 		b.Coalesced += c.dups
 		read += c.size
 		s.queue[s.head+i] = nil
@@ -144,48 +168,27 @@ func (s *Sub) take() (b Batch, ok bool, err error) {
 	s.head = end
 	s.bytes -= read
 	s.clean = max(s.clean-read, 0)
-	if s.head == len(s.queue) {
-		s.queue, s.head, s.bytes, s.clean, s.compactAt = s.queue[:0], 0, 0, 0, firstCompact
-	}
-	return b, true, nil
+	return read
 }
 
 // drop empties the backlog; the caller holds mu.
 func (s *Sub) drop() {
-	s.queue, s.head, s.bytes, s.clean, s.compactAt = nil, 0, 0, 0, firstCompact
+	s.queue, s.head, s.bytes, s.clean, s.compactAt, s.repeats = nil, 0, 0, 0, firstCompact, false
 }
 
 // compact leaves of all changes at one place the latest, at its place in the
 // order: whoever applies the rest in order ends in the same state. The caller
 // holds mu.
 func (s *Sub) compact() {
-	old := s.queue[s.head:]
-	if s.bytes-s.clean > 0 && mayRepeat(old) {
-		s.queue, s.head, s.bytes = coalesce(old), 0, 0
+	if s.repeats {
+		s.queue, s.head, s.bytes = coalesce(s.queue[s.head:]), 0, 0
 		for _, c := range s.queue {
 			s.bytes += c.size
 		}
+		s.repeats = false
 	}
 	s.clean = s.bytes
 	s.compactAt = max(firstCompact, 2*(len(s.queue)-s.head))
-}
-
-// fewChanges is a backlog in which repetitions are looked for pair by pair.
-const fewChanges = 16
-
-// mayRepeat spares short backlogs the map of coalesce.
-func mayRepeat(queue []*change) bool {
-	if len(queue) > fewChanges {
-		return true
-	}
-	for i, c := range queue {
-		for _, d := range queue[:i] {
-			if c.hash == d.hash {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func coalesce(old []*change) []*change {
@@ -211,13 +214,18 @@ func coalesce(old []*change) []*change {
 		of[i] = e
 	}
 	queue := make([]*change, 0, len(places)+len(places)/2)
+	whole := -1 // latest subtree that came or went
 	for i, c := range old {
+		if isWhole(c.one[0]) {
+			whole = i
+		}
 		if e := of[i]; e != nil {
 			if e.last != i {
 				continue
 			}
 			if e.first != i {
-				if c = merge(old[e.first], c, e.dups); c == nil {
+				// A leaf that is gone now may have come again with a subtree.
+				if c = merge(old[e.first], c, e.dups, whole > e.first); c == nil {
 					continue
 				}
 			}
@@ -228,16 +236,18 @@ func coalesce(old []*change) []*change {
 }
 
 // merge returns the change that stands for all from first to last at one place,
-// dups of them besides last's own, or nil for a leaf that came and went.
-func merge(first, last *change, dups uint32) *change {
-	m := *last
-	m.dups += dups
+// dups of them besides last's own, or nil for a leaf that came and went unless it
+// may have come again with a subtree.
+func merge(first, last *change, dups uint32, again bool) *change {
+	m := &change{one: last.one, time: last.time, seq: last.seq, prev: last.prev, hash: last.hash, size: last.size, dups: last.dups + dups}
 	c := &m.one[0]
 	c.Old = first.one[0].Old
 	if c.Op == tree.Moved || !isLeaf(c.Path[len(c.Path)-1].Node) {
-		return &m
+		return m
 	}
 	switch {
+	case c.New == nil && again:
+		c.Old = last.one[0].Old
 	case c.Old == nil && c.New == nil:
 		return nil
 	case c.Old == nil:
@@ -247,7 +257,7 @@ func merge(first, last *change, dups uint32) *change {
 	default:
 		c.Op = tree.Modified
 	}
-	return &m
+	return m
 }
 
 // Resync drops the backlog and returns a snapshot that the following changes

@@ -154,6 +154,12 @@ func TestCoalescing(t *testing.T) {
 			r.publish("/sessions/session[id='1']/peer=x")
 			r.publish("/sessions/session[id='1']/peer=y")
 		}, []string{"-/sessions/session[id='1']", "+/sessions/session[id='1'] (1)", "~/sessions/session[id='1']/peer=y"}},
+		{"a leaf that came, came again with its entry, and went", func(r *rig) {
+			r.publish("/sessions/session[id='9']/peer=x")
+			r.publish("-/sessions/session[id='9']")
+			r.publish("/sessions/session[id='9']/peer=y", "/clock/offset=1")
+			r.publish("-/sessions/session[id='9']/peer")
+		}, []string{"-/sessions", "+/sessions +/clock", "-/sessions/session[id='9']/peer (1)"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -297,9 +303,12 @@ func TestReplicaConverges(t *testing.T) {
 	}
 	drain := func(x *reader, all bool) {
 		for changes, _ := x.sub.Backlog(); changes > 0; changes, _ = x.sub.Backlog() {
-			if b, ok, err := x.sub.take(); err != nil {
+			var some [3]Batch
+			n, err := x.sub.take(some[:1+rnd.IntN(3)])
+			if err != nil {
 				t.Fatal(err)
-			} else if ok {
+			}
+			for _, b := range some[:n] {
 				x.follow(t, b)
 			}
 			if !all && rnd.IntN(3) == 0 {
@@ -521,7 +530,7 @@ func BenchmarkPublish(b *testing.B) {
 				}
 				i++
 				if s != nil {
-					if _, _, err := s.take(); err != nil {
+					if _, err := s.take(make([]Batch, 1)); err != nil {
 						b.Fatal(err)
 					}
 				}
