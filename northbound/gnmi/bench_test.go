@@ -9,9 +9,6 @@ import (
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
-	"golang.org/x/sys/unix"
-	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/tandem-ne/tandem/server/tree"
 )
@@ -76,100 +73,6 @@ func BenchmarkOnce10k(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(leafs), "leafs")
-}
-
-// BenchmarkFanout sends changes of many leafs to 1 and to 100 subscribers in
-// this process, which all receive every one: the publisher waits for the
-// slowest before it is 256 changes ahead. ns/delivery is time, CPU-ns/delivery
-// the processor time of the process: all of the server, and of the clients
-// what receives messages without decoding them.
-func BenchmarkFanout(b *testing.B) {
-	for _, subscribers := range []int{1, 100} {
-		b.Run(fmt.Sprint(subscribers), func(b *testing.B) {
-			e := start(b, boxSchema(b), nil)
-			const entries, window = 1000, 256
-			var edits [2][]tree.Edit
-			for round, state := range []string{"up", "down"} {
-				for i := range entries {
-					p, err := tree.ParsePath(e.schema, fmt.Sprintf("/box:interfaces/interface[name='e%d']/oper-state", i))
-					if err != nil {
-						b.Fatal(err)
-					}
-					v, err := p[2].Node.Type.Parse(state, nil)
-					if err != nil {
-						b.Fatal(err)
-					}
-					edits[round] = append(edits[round], tree.Edit{Op: tree.Replace, Path: p, Value: v})
-				}
-			}
-			if err := e.hub.Publish(time.Now(), edits[1]); err != nil {
-				b.Fatal(err)
-			}
-			credit := make([]chan struct{}, subscribers)
-			for i := range credit {
-				credit[i] = make(chan struct{}, window)
-				recv := e.rawSubscribe(b, `subscribe { encoding: PROTO subscription { path { elem { name: "interfaces" } elem { name: "interface" } elem { name: "oper-state" } } mode: ON_CHANGE } }`)
-				go func() {
-					for recv() == nil {
-						<-credit[i]
-					}
-				}()
-			}
-			before := cpuTime(b)
-			changes := 0
-			for b.Loop() {
-				for _, c := range credit {
-					c <- struct{}{}
-				}
-				i := changes % entries
-				if err := e.hub.Publish(time.Now(), edits[changes/entries%2][i:i+1]); err != nil {
-					b.Fatal(err)
-				}
-				changes++
-			}
-			for _, c := range credit {
-				for range window {
-					c <- struct{}{}
-				}
-			}
-			deliveries := float64(changes * subscribers)
-			b.ReportMetric(deliveries/b.Elapsed().Seconds(), "deliveries/s")
-			b.ReportMetric(float64(cpuTime(b)-before)/deliveries, "CPU-ns/delivery")
-		})
-	}
-}
-
-// rawSubscribe starts a subscription on a client that does not decode, and
-// returns after sync_response how to receive the next message.
-func (e *element) rawSubscribe(b *testing.B, text string) func() error {
-	b.Helper()
-	req := &gpb.SubscribeRequest{}
-	parse(b, text, req)
-	data, err := proto.Marshal(req)
-	if err != nil {
-		b.Fatal(err)
-	}
-	desc := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
-	stream, err := e.conn.NewStream(b.Context(), desc, "/gnmi.gNMI/Subscribe", grpc.ForceCodec(rawCodec{}))
-	if err == nil {
-		err = stream.SendMsg(&raw{string(data)})
-	}
-	const sync = "\x18\x01" // sync_response: true
-	for m := (&raw{}); err == nil && m.text != sync; {
-		err = stream.RecvMsg(m)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	return func() error { return stream.RecvMsg(&raw{}) }
-}
-
-func cpuTime(b *testing.B) time.Duration {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkOnChangeLatency is the time from Publish until the client has the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -32,7 +33,13 @@ import (
 	"github.com/tandem-ne/tandem/server/validate"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if what := os.Getenv(readersEnv); what != "" {
+		fmt.Fprintln(os.Stderr, readers(what))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // element is a server on loopback with the parts behind it.
 type element struct {
@@ -123,19 +130,28 @@ func start(t testing.TB, s *schema.Schema, with func(*Options)) *element {
 
 func (e *element) clientTLS() *tls.Config {
 	e.t.Helper()
-	cert, err := tls.LoadX509KeyPair(filepath.Join(e.stateDir, "tls", "client.crt"), filepath.Join(e.stateDir, "tls", "client.key"))
+	c, err := clientTLS(e.stateDir)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	ca, err := os.ReadFile(filepath.Join(e.stateDir, "tls", "ca.crt"))
+	return c
+}
+
+// clientTLS is for a client with the certificate that access.Open made in dir.
+func clientTLS(dir string) (*tls.Config, error) {
+	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls", "client.crt"), filepath.Join(dir, "tls", "client.key"))
 	if err != nil {
-		e.t.Fatal(err)
+		return nil, err
+	}
+	ca, err := os.ReadFile(filepath.Join(dir, "tls", "ca.crt"))
+	if err != nil {
+		return nil, err
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(ca) {
-		e.t.Fatal("no CA certificate")
+		return nil, fmt.Errorf("no CA certificate in %s", dir)
 	}
-	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}, ServerName: "127.0.0.1"}
+	return &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}, ServerName: "127.0.0.1"}, nil
 }
 
 func (e *element) dial(c *tls.Config) *grpc.ClientConn {

@@ -84,22 +84,6 @@ func (w *writer) flush() error {
 	return w.emit(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: n}})
 }
 
-// sendBatch sends the changes of one event. What equal subscriptions would
-// send is encoded once for all of them.
-func (sub *subscription) sendBatch(b oper.Batch) error {
-	if len(b.Changes) != 1 || b.Coalesced > 0 || sub.srv.streams.Load() < 2 {
-		return sub.batch(b, sub.send)
-	}
-	m := sub.srv.shared.get(sharedKey{&b.Changes[0], sub.encoding, sub.prefix.GetTarget(), sub.prefix.GetOrigin()})
-	m.once.Do(func() { m.encode(sub, b) })
-	if !m.ready {
-		return sub.batch(b, sub.send)
-	}
-	sub.mu.Lock()
-	defer sub.mu.Unlock()
-	return sub.out.SendMsg(&m.msg)
-}
-
 // batch hands on the changes of one event as one Notification, unless it is
 // too long: deletes, and one update for each leaf that has a new value. A leaf
 // that falls back to its default is an update with the default (section

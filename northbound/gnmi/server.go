@@ -71,7 +71,6 @@ type Server struct {
 
 	streams   atomic.Int64  // STREAM subscriptions
 	strangers chan struct{} // one token for each connection in the TLS handshake
-	shared    sharedMessages
 
 	capabilities *gpb.CapabilityResponse
 	stopOnce     sync.Once

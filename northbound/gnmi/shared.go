@@ -1,71 +1,69 @@
 package gnmi
 
 import (
-	"sync"
-
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc"
 
 	"github.com/tandem-ne/tandem/server/oper"
-	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// sharedSlots is how many encoded messages are kept: enough for subscribers
-// that are a little apart, while one far behind encodes for itself.
-const sharedSlots = 1024
-
-// sharedKey says when two subscriptions send the same bytes: the Hub hands the
-// same *tree.Change to all whose patterns cut it to the same subtree.
+// sharedKey says, of subscriptions with the same changes, which send the same
+// octets.
 type sharedKey struct {
-	change         *tree.Change
 	encoding       gpb.Encoding
 	target, origin string
 }
 
-// sharedMessages holds the messages of the latest changes, encoded.
-type sharedMessages struct {
-	mu    sync.Mutex
-	byKey map[sharedKey]*sharedMessage
-	ring  []sharedKey
-	next  int
+// encoded are the messages of one event, kept in the event's Memo. If the
+// stream cannot share there are none and ready is false.
+type encoded struct {
+	ready    bool
+	messages []*grpc.PreparedMsg
 }
 
-// sharedMessage is one message, encoded by whoever comes first.
-type sharedMessage struct {
-	once  sync.Once
-	ready bool
-	msg   grpc.PreparedMsg
-}
-
-// get returns the message for key, new or known.
-func (c *sharedMessages) get(key sharedKey) *sharedMessage {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if m := c.byKey[key]; m != nil {
-		return m
+// sendBatches sends the changes of events. What equal subscriptions send is
+// encoded once for all of them.
+func (sub *subscription) sendBatches(batches []oper.Batch) error {
+	alone := sub.srv.streams.Load() < 2
+	for i := range batches {
+		b := &batches[i]
+		// A backlog that newer values have shortened is nobody else's.
+		if alone || b.Coalesced > 0 {
+			if err := sub.batch(*b, sub.send); err != nil {
+				return err
+			}
+			continue
+		}
+		e := b.Memo.Get(sub.key, func() any { return sub.encode(*b) }).(*encoded)
+		if err := sub.sendEncoded(e, b); err != nil {
+			return err
+		}
 	}
-	if c.byKey == nil {
-		c.byKey = make(map[sharedKey]*sharedMessage, sharedSlots)
-		c.ring = make([]sharedKey, sharedSlots)
-	}
-	m := &sharedMessage{}
-	delete(c.byKey, c.ring[c.next])
-	c.ring[c.next] = key
-	c.byKey[key] = m
-	c.next = (c.next + 1) % sharedSlots
-	return m
+	return nil
 }
 
-// encode encodes the one message of b. If there are none or several, or the
-// stream cannot share, the message stays unready and everyone sends their own.
-func (m *sharedMessage) encode(sub *subscription, b oper.Batch) {
-	var messages []*gpb.SubscribeResponse
+func (sub *subscription) sendEncoded(e *encoded, b *oper.Batch) error {
+	if !e.ready {
+		return sub.batch(*b, sub.send)
+	}
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	for _, m := range e.messages {
+		if err := sub.out.SendMsg(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encode encodes what sub sends for b.
+func (sub *subscription) encode(b oper.Batch) *encoded {
+	e := &encoded{}
 	err := sub.batch(b, func(r *gpb.SubscribeResponse) error {
-		messages = append(messages, r)
-		return nil
+		m := &grpc.PreparedMsg{}
+		e.messages = append(e.messages, m)
+		return m.Encode(sub.out, r)
 	})
-	if err != nil || len(messages) != 1 {
-		return
-	}
-	m.ready = m.msg.Encode(sub.out, messages[0]) == nil
+	e.ready = err == nil
+	return e
 }

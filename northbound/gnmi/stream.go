@@ -95,20 +95,25 @@ func (sub *subscription) stream(requests <-chan error) error {
 	}
 }
 
+// eventsAtOnce is how many events are taken from the backlog at a time.
+const eventsAtOnce = 32
+
 // follow sends the batches of feed as they come, until it fails.
 func (sub *subscription) follow(ctx context.Context, feed *oper.Sub) error {
+	batches := make([]oper.Batch, eventsAtOnce)
 	for {
-		b, err := feed.Next(ctx)
+		n, err := feed.Read(ctx, batches)
 		if errors.Is(err, oper.ErrOverflow) {
 			return status.Error(codes.ResourceExhausted,
 				"the client reads more slowly than data changes and its backlog was dropped; subscribe again")
 		}
 		if err == nil {
-			err = sub.sendBatch(b)
+			err = sub.sendBatches(batches[:n])
 		}
 		if err != nil {
 			return statusOf(err)
 		}
+		clear(batches[:n])
 	}
 }
 

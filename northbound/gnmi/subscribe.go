@@ -91,6 +91,7 @@ type subscription struct {
 	out         gpb.GNMI_SubscribeServer
 	prefix      *gpb.Path
 	encoding    gpb.Encoding
+	key         any // a sharedKey
 	updatesOnly bool
 	items       []*item
 	patterns    []tree.Path // of all items, none of which takes in another
@@ -130,6 +131,7 @@ func (s *Server) subscription(list *gpb.SubscriptionList) (*subscription, error)
 		srv: s, encoding: list.GetEncoding(), updatesOnly: list.GetUpdatesOnly(),
 		prefix: responsePrefix(list.GetPrefix(), origin),
 	}
+	out.key = sharedKey{out.encoding, out.prefix.GetTarget(), out.prefix.GetOrigin()}
 	for i, sub := range list.GetSubscription() {
 		sel, err := s.resolve(list.GetPrefix(), paths[i], codes.Unimplemented)
 		if err != nil {

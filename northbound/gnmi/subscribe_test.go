@@ -13,6 +13,7 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 
+	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
@@ -374,6 +375,12 @@ func TestEqualSubscriptionsShare(t *testing.T) {
 		sub.untilSync()
 		all = append(all, sub)
 	}
+	p, err := tree.ParsePath(e.schema, "/box:system/uptime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed, _ := e.hub.Subscribe(oper.SubOptions{Paths: []tree.Path{p}})
+	defer feed.Close()
 	for i := range 5 {
 		e.publish("/box:system/uptime", strconv.Itoa(1000+i))
 		for j, s := range subs {
@@ -382,16 +389,19 @@ func TestEqualSubscriptionsShare(t *testing.T) {
 				t.Errorf("subscriber %d got %v", j, n)
 			}
 		}
-	}
-	// One message for each pair of change and bytes: equal ones did share.
-	e.server.shared.mu.Lock()
-	defer e.server.shared.mu.Unlock()
-	if got := len(e.server.shared.byKey); got != 5*4 {
-		t.Errorf("%d messages for 5 changes, want 20", got)
-	}
-	for _, m := range e.server.shared.byKey {
-		if !m.ready {
-			t.Error("a message was not shared")
+		// Another reader of the same event finds what was encoded for them.
+		batches := make([]oper.Batch, 1)
+		if _, err := feed.Read(e.context(), batches); err != nil {
+			t.Fatal(err)
+		}
+		for key, used := range map[sharedKey]bool{
+			{gpb.Encoding_PROTO, "a", ""}: true, {gpb.Encoding_PROTO, "b", ""}: true, {gpb.Encoding_JSON_IETF, "a", ""}: true,
+			{gpb.Encoding_JSON, "", ""}: true, {gpb.Encoding_PROTO, "", ""}: false,
+		} {
+			got := batches[0].Memo.Get(key, func() any { return &encoded{} }).(*encoded)
+			if got.ready != used || used && len(got.messages) != 1 {
+				t.Errorf("%v: ready %v with %d messages, want %v", key, got.ready, len(got.messages), used)
+			}
 		}
 	}
 }
