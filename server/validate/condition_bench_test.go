@@ -64,7 +64,7 @@ func withLSPs(b *testing.B, s *schema.Schema, root *tree.Node, from, to int) *tr
 }
 
 // BenchmarkServed validates LSPs of the served modules, with all their musts:
-// everything, one LSP more, and one LSP of another type.
+// everything, 9,000 LSPs more, one LSP more, and another label.
 func BenchmarkServed(b *testing.B) {
 	s := served(b)
 	v := validate.New(s)
@@ -78,7 +78,7 @@ func BenchmarkServed(b *testing.B) {
 	for _, n := range []int{10000, 100000} {
 		root := withLSPs(b, s, tree.Empty(s), 0, n)
 		state := check(b, nil, root)
-		more := withLSPs(b, s, root, n, n+1)
+		more, many := withLSPs(b, s, root, n, n+1), withLSPs(b, s, root, n, n+9000)
 		p, err := tree.ParsePath(s, fmt.Sprintf("/mtp-node:mpls-tp/mtp-lsp:lsps/static-lsp[name='lsp-%06d']/in-segment/incoming-label", n/2))
 		if err != nil {
 			b.Fatal(err)
@@ -91,7 +91,7 @@ func BenchmarkServed(b *testing.B) {
 			name string
 			prev *validate.State
 			root *tree.Node
-		}{{"full", nil, root}, {"one more", state, more}, {"one label", state, other}} {
+		}{{"full", nil, root}, {"9000 more", state, many}, {"one more", state, more}, {"one label", state, other}} {
 			b.Run(fmt.Sprintf("%s/%d", c.name, n), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
