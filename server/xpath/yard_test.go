@@ -203,6 +203,13 @@ func TestEvaluate(t *testing.T) {
 		if got := value(t, x, c); got != tc.want {
 			t.Errorf("%s at %s: got %q, want %q", tc.expr, tc.at, got, tc.want)
 		}
+		known := c
+		for i := range c.Path {
+			known.Nodes = append(known.Nodes, root.Get(c.Path[:i+1]))
+		}
+		if got := value(t, x, known); got != tc.want {
+			t.Errorf("%s at %s, of known nodes: got %q, want %q", tc.expr, tc.at, got, tc.want)
+		}
 		again, err := xpath.Compile(x.String(), n, options(s))
 		if err != nil {
 			t.Errorf("%s printed as %s: %v", tc.expr, x, err)
