@@ -405,3 +405,44 @@ func TestEqualSubscriptionsShare(t *testing.T) {
 		}
 	}
 }
+
+// TestEventOfSeveralLeafsIsShared: equal subscribers get one encoded message of
+// the whole event, one with other paths gets only its own part of it.
+func TestEventOfSeveralLeafsIsShared(t *testing.T) {
+	e := sampled(t)
+	state := func(entry string) string {
+		return `encoding: PROTO subscription { path { elem { name: "interfaces" } elem { name: "interface" ` + entry + ` } elem { name: "oper-state" } } mode: ON_CHANGE }`
+	}
+	var all []*subscriber
+	for _, entry := range []string{"", "", `key { key: "name" value: "e1" }`} {
+		s := e.subscribe(t, state(entry))
+		s.untilSync()
+		all = append(all, s)
+	}
+	p, err := tree.ParsePath(e.schema, "/box:interfaces/interface/oper-state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	feed, _ := e.hub.Subscribe(oper.SubOptions{Paths: []tree.Path{p}})
+	defer feed.Close()
+	path := func(name string) string { return "/box:interfaces/interface[name='" + name + "']/oper-state" }
+	// The second event changes what the first one made.
+	for i, value := range []string{"up", "down"} {
+		e.publish(path("e1"), value, path("e2"), value)
+		one := "/interfaces/interface[name=e1]/oper-state s:" + value
+		both := one + "\n/interfaces/interface[name=e2]/oper-state s:" + value
+		for j, want := range []string{both, both, one} {
+			if got := show(all[j].next()); got != want {
+				t.Errorf("event %d, subscriber %d got %s, want %s", i, j, got, want)
+			}
+		}
+		b := make([]oper.Batch, 1)
+		if _, err := feed.Read(e.context(), b); err != nil {
+			t.Fatal(err)
+		}
+		got := b[0].Memo.Get(sharedKey{encoding: gpb.Encoding_PROTO}, func() any { return &encoded{} }).(*encoded)
+		if len(b[0].Changes) != 2 || !got.ready || len(got.messages) != 1 {
+			t.Errorf("event %d of %d changes: ready %v, %d messages", i, len(b[0].Changes), got.ready, len(got.messages))
+		}
+	}
+}
