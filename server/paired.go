@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/server/tree"
 )
@@ -8,14 +10,36 @@ import (
 // touchPaired marks the bidirectional LSPs and tunnels that a commit changed.
 func (h *health) touchPaired(old, new *tree.Node) {
 	for c := range tree.Diff(old, new) {
-		for leaf := range tree.Expand(c) {
-			for i, step := range leaf.Path {
-				if len(step.Keys) > 0 && (step.Node == h.pairNode || step.Node == h.tunnelNode) {
-					p := leaf.Path[:i+1]
-					h.touched[p.String()] = p
-					break
-				}
-			}
+		if i := slices.IndexFunc(c.Path, h.isPaired); i >= 0 {
+			p := c.Path[:i+1]
+			h.touched[p.String()] = p
+			continue
+		}
+		// A container or list that came or went as a whole may hold some.
+		h.touchBelow(c.Path, c.Old)
+		h.touchBelow(c.Path, c.New)
+	}
+}
+
+// isPaired reports whether a step is an entry of one of the two lists.
+func (h *health) isPaired(step tree.Step) bool {
+	return len(step.Keys) > 0 && (step.Node == h.pairNode || step.Node == h.tunnelNode)
+}
+
+// touchBelow marks what n holds; it looks into nothing that cannot hold any.
+func (h *health) touchBelow(at tree.Path, n *tree.Node) {
+	if n == nil {
+		return
+	}
+	switch n.Schema() {
+	case h.pairNode, h.tunnelNode:
+		for e := range n.Children() {
+			p := at[:len(at)-1].Child(n.Schema(), e.Keys()...)
+			h.touched[p.String()] = p
+		}
+	case h.root[0].Node, h.pairNode.Parent, h.tunnelNode.Parent:
+		for child := range n.Children() {
+			h.touchBelow(at.Child(child.Schema()), child)
 		}
 	}
 }

@@ -297,6 +297,47 @@ func TestLinkStateIsOperState(t *testing.T) {
 	r.becomes(t, lsps+"[name='transit']/oper-state", "up")
 }
 
+// TestPairsAndTunnelsFollowTheirLSPs goes through the ways in which what is made
+// of LSPs comes, changes and goes: with the whole subtree, one by one, and by a
+// change of an LSP alone.
+func TestPairsAndTunnelsFollowTheirLSPs(t *testing.T) {
+	r := start(t, "", nil)
+	defer r.stop(t)
+	const (
+		pair   = "/mtp-node:mpls-tp/mtp-lsp:lsps/bidirectional-lsp[name='both']"
+		tunnel = "/mtp-node:mpls-tp/mtp-lsp:tunnels/tunnel[name='t']"
+	)
+	impose, pop := lsps+"[name='out']", lsps+"[name='in']"
+	lines := append(basics(),
+		impose+"/operation = impose-and-forward",
+		impose+"/out-segment/nhlfe-single/outgoing-section = west",
+		impose+"/out-segment/nhlfe-single/mpls-label-stack/entry[id='1']/label = 100",
+		pop+"/operation = pop-and-lookup", pop+"/in-segment/incoming-label = 200")
+	pairLines := []string{pair + "/forward-lsp = out", pair + "/reverse-lsp = in"}
+	tunnelLines := []string{
+		tunnel + "/tunnel-num = 1", tunnel + "/destination/node-id = 192.0.2.2",
+		tunnel + "/lsp[lsp-num='1']/bidirectional-lsp = both",
+	}
+	must(t, r.commit(t, append(append(lines, pairLines...), tunnelLines...)...))
+	r.becomes(t, pair+"/oper-state", "up")
+	r.becomes(t, tunnel+"/oper-state", "up")
+	must(t, r.commit(t, impose+"/admin-state = down"))
+	r.becomes(t, pair+"/oper-state", "down")
+	r.becomes(t, tunnel+"/oper-state", "down")
+	must(t, r.commit(t, impose+"/admin-state = up"))
+	r.becomes(t, tunnel+"/oper-state", "up")
+	must(t, r.commit(t, tunnel+"/admin-state = down"))
+	r.becomes(t, tunnel+"/oper-state", "down")
+	must(t, r.commit(t, tunnel, pair))
+	r.becomes(t, tunnel+"/oper-state", "")
+	r.becomes(t, pair+"/oper-state", "")
+	must(t, r.commit(t, append(pairLines, tunnelLines...)...))
+	r.becomes(t, tunnel+"/oper-state", "up")
+	must(t, r.commit(t, "/mtp-node:mpls-tp/mtp-lsp:tunnels", "/mtp-node:mpls-tp/mtp-lsp:lsps"))
+	r.becomes(t, tunnel+"/oper-state", "")
+	r.becomes(t, pair+"/oper-state", "")
+}
+
 func TestConfiguredUsersMayLogIn(t *testing.T) {
 	r := start(t, "", nil)
 	defer r.stop(t)
