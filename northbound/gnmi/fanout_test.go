@@ -7,11 +7,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,8 +21,11 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tandem-ne/tandem/server/access"
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
@@ -99,6 +104,81 @@ func fanout(b *testing.B, subscribers, connections, leafs int) {
 	}
 	deliveries := float64(events * subscribers * leafs)
 	b.ReportMetric(deliveries/time.Since(begin).Seconds(), "deliveries/s")
+	b.ReportMetric(float64(cpuTime(b)-before)/deliveries, "CPU-ns/delivery")
+}
+
+// prepared is a server that sends one encoded message again and again.
+type prepared struct {
+	gpb.UnimplementedGNMIServer
+	msg    grpc.PreparedMsg
+	encode sync.Once
+	count  int
+	begin  chan struct{}
+}
+
+func (p *prepared) Subscribe(s gpb.GNMI_SubscribeServer) error {
+	if _, err := s.Recv(); err != nil {
+		return err
+	}
+	if err := s.Send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_SyncResponse{SyncResponse: true}}); err != nil {
+		return err
+	}
+	var err error
+	p.encode.Do(func() {
+		err = p.msg.Encode(s, &gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: &gpb.Notification{
+			Timestamp: time.Now().UnixNano(),
+			Update: []*gpb.Update{{
+				Path: gpath("/interfaces/interface[name=e17]/oper-state"),
+				Val:  &gpb.TypedValue{Value: &gpb.TypedValue_StringVal{StringVal: "up"}},
+			}},
+		}}})
+	})
+	<-p.begin
+	for i := 0; i < p.count && err == nil; i++ {
+		err = s.SendMsg(&p.msg)
+	}
+	if err == nil {
+		<-s.Context().Done()
+	}
+	return err
+}
+
+// BenchmarkFanoutCeiling is what gRPC alone costs for the deliveries of
+// BenchmarkFanout/100x1conns/1leafs: every stream sends one message, encoded
+// beforehand, in a loop. One operation is ackEvery messages to each.
+func BenchmarkFanoutCeiling(b *testing.B) {
+	const subscribers = 100
+	dir := b.TempDir()
+	acc, err := access.Open(access.Options{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := &prepared{count: b.N * ackEvery, begin: make(chan struct{})}
+	s := grpc.NewServer(grpc.Creds(credentials.NewTLS(acc.TLSConfig())))
+	gpb.RegisterGNMIServer(s, p)
+	var serving sync.WaitGroup
+	serving.Go(func() { s.Serve(l) })
+	defer serving.Wait()
+	defer s.Stop()
+	acks := startReaders(b, fmt.Sprint(l.Addr(), " ", dir, " ", subscribers, " ", 1))
+	var before time.Duration
+	for i := range b.N + 1 {
+		if _, err := acks.ReadByte(); err != nil {
+			b.Fatalf("the readers ended: %v", err)
+		}
+		if i == 0 {
+			b.ResetTimer()
+			before = cpuTime(b)
+			close(p.begin)
+		}
+	}
+	b.StopTimer()
+	deliveries := float64(b.N * ackEvery * subscribers)
+	b.ReportMetric(deliveries/b.Elapsed().Seconds(), "deliveries/s")
 	b.ReportMetric(float64(cpuTime(b)-before)/deliveries, "CPU-ns/delivery")
 }
 
