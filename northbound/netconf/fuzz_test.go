@@ -2,6 +2,7 @@ package netconf
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -44,6 +45,9 @@ func FuzzRequest(f *testing.F) {
 		if !bytes.Contains(msg, []byte("commit")) && e.store.Running().Root != before {
 			t.Fatal("running has changed")
 		}
+		if fault := wellFormed(trimStart(msg)); (fault != nil && !fault.TooBig) != errors.Is(err, errMalformed) {
+			t.Fatalf("the message is read with the fault %v, and the session with %v", fault, err)
+		}
 		if err != nil && out.Len() == 0 {
 			return
 		}
@@ -62,6 +66,18 @@ func FuzzRequest(f *testing.F) {
 			t.Fatalf("the reply %q is not well-formed: %v", reply, rerr)
 		}
 	})
+}
+
+// wellFormed returns the first fault of a document, nil where there is none.
+func wellFormed(msg []byte) *xmltok.Error {
+	r := xmltok.NewReader(msg, xmltok.Limits{})
+	for {
+		kind, err := r.Next()
+		var fault *xmltok.Error
+		if errors.As(err, &fault) || kind == xmltok.EOF {
+			return fault
+		}
+	}
 }
 
 // FuzzFilter checks that a filter selects nothing that is not there and that

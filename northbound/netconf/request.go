@@ -60,6 +60,11 @@ func (sess *session) request(msg []byte) error {
 	run, err := q.envelope()
 	if err != nil {
 		sess.inBadRPCs.Add(1)
+		// What is refused early has been read in part only; a message that is not
+		// well-formed deserves no other answer than that.
+		if rest := q.drain(); rest != nil {
+			err = rest
+		}
 		var xmlErr *xmltok.Error
 		if errors.As(err, &xmlErr) {
 			err = codec.ErrorOf(xmlErr)
@@ -113,6 +118,15 @@ func (q *request) envelope() (run func() error, err error) {
 	// Whatever follows </rpc> makes the message malformed.
 	_, err = q.r.Next()
 	return run, err
+}
+
+// drain reads the message to its end and returns what is wrong with its XML.
+func (q *request) drain() error {
+	for {
+		if kind, err := q.r.Next(); kind == xmltok.EOF {
+			return err
+		}
+	}
 }
 
 // operation finds the parser of the operation that is the current token.
