@@ -50,7 +50,7 @@ type Options struct {
 // defaults.
 type Limits struct {
 	Sessions         int           // NETCONF sessions, default 64
-	Unauthenticated  int           // connections in the SSH handshake, default 16, at most half of them from one address
+	Unauthenticated  int           // connections in the SSH handshake, default 16, at most half of them from one address: the oldest makes room
 	Channels         int           // sessions of one SSH connection, default 8
 	AuthTries        int           // of one connection, default 6
 	HandshakeTimeout time.Duration // until a user is authenticated and the subsystem requested, default 20 s
@@ -87,14 +87,13 @@ type Server struct {
 	access       Authenticator
 	operations   map[name]parser
 	capabilities []string
+	door         *door
 
 	started time.Time
 	stats   statistics
 
 	mu        sync.Mutex
 	closed    bool
-	strangers int            // connections in the SSH handshake
-	byHost    map[string]int // the same by address
 	listeners map[net.Listener]bool
 	conns     map[io.Closer]bool // SSH connections, and others given to ServeConn
 	sessions  map[uint32]*session
@@ -118,7 +117,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		schema: o.Schema, store: o.Store, hub: o.Hub, access: o.Access, actions: o.Actions,
 		limits: o.Limits.withDefaults(), log: o.Log, now: o.Now,
-		listeners: map[net.Listener]bool{}, byHost: map[string]int{}, conns: map[io.Closer]bool{}, sessions: map[uint32]*session{},
+		listeners: map[net.Listener]bool{}, conns: map[io.Closer]bool{}, sessions: map[uint32]*session{},
 	}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -127,6 +126,7 @@ func New(o Options) (*Server, error) {
 		s.now = time.Now
 	}
 	s.started = s.now()
+	s.door = &door{limit: s.limits.Unauthenticated, now: s.now, log: s.log}
 	s.operations = operations()
 	s.capabilities = capabilities(o.Schema)
 	for path := range o.Actions {
@@ -168,46 +168,15 @@ func (s *Server) Serve(l net.Listener) error {
 			}
 			return fmt.Errorf("netconf: accept: %w", err)
 		}
-		host := hostOf(conn.RemoteAddr().String())
-		if !s.admit(host) {
-			// So many strangers at the door: whoever comes now may try again.
-			s.log.Warn("NETCONF connection refused", "peer", conn.RemoteAddr(), "reason", "too many unauthenticated connections")
-			s.stats.dropped.Add(1)
-			conn.Close()
-			continue
-		}
 		if !s.track(conn) {
-			s.known(host)
 			conn.Close()
 			continue
 		}
+		st := s.door.enter(conn, hostOf(conn.RemoteAddr().String()))
 		go func() {
 			defer s.untrack(conn)
-			s.serveSSH(conn, host)
+			s.serveSSH(st)
 		}()
-	}
-}
-
-// admit lets one more connection from host into the SSH handshake, unless there
-// are too many; one address cannot take all places.
-func (s *Server) admit(host string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.strangers >= s.limits.Unauthenticated || s.byHost[host] >= max(1, s.limits.Unauthenticated/2) {
-		return false
-	}
-	s.strangers++
-	s.byHost[host]++
-	return true
-}
-
-// known ends what admit began: the handshake is over, one way or the other.
-func (s *Server) known(host string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.strangers--
-	if s.byHost[host]--; s.byHost[host] == 0 {
-		delete(s.byHost, host)
 	}
 }
 

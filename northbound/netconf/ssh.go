@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"sync"
 	"time"
 
@@ -40,17 +39,18 @@ func (s *Server) configureSSH() error {
 	return nil
 }
 
-// serveSSH does the handshake and serves the channels of one connection. The
-// caller has admitted the connection from host, which is taken back when the
-// handshake is over.
-func (s *Server) serveSSH(conn net.Conn, host string) {
-	peer := conn.RemoteAddr().String()
+// serveSSH does the handshake of a stranger, who leaves the door when that is
+// over, and serves the channels of its connection.
+func (s *Server) serveSSH(st *stranger) {
+	conn, peer := st.conn, st.conn.RemoteAddr().String()
 	conn.SetDeadline(time.Now().Add(s.limits.HandshakeTimeout))
 	sc, channels, requests, err := ssh.NewServerConn(conn, s.ssh)
-	s.known(host)
+	stayed := s.door.leave(st)
 	if err != nil {
 		s.stats.dropped.Add(1)
-		s.log.Info("NETCONF connection without a user", "peer", peer, "reason", err)
+		if stayed { // Of the others the door tells, seldom.
+			s.log.Info("NETCONF connection without a user", "peer", peer, "reason", err)
+		}
 		return
 	}
 	defer sc.Close()
