@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 )
@@ -12,12 +13,21 @@ import (
 // a goroutine and a file, and anybody can open them.
 const maxStrangers = 64
 
+// refusalInterval is the time between two lines of the log about connections
+// that were refused, whose number is up to strangers.
+const refusalInterval = 10 * time.Second
+
 // door is a listener that closes connections at once while too many are still
 // in the TLS handshake.
 type door struct {
 	net.Listener
 	tokens chan struct{} // one for each stranger
 	log    *slog.Logger
+	now    func() time.Time // time.Now where nil
+
+	// Of the goroutine that accepts.
+	refused int       // connections since the last line of the log
+	told    time.Time // when that was
 }
 
 // Accept implements net.Listener.
@@ -32,10 +42,24 @@ func (d *door) Accept() (net.Conn, error) {
 			return &stranger{Conn: c, leave: sync.OnceFunc(func() { <-d.tokens })}, nil
 		default:
 			// Whoever comes now may try again.
-			d.log.Warn("gNMI connection refused", "peer", c.RemoteAddr(), "reason", "too many unauthenticated connections")
-			c.Close()
+			d.refuse(c)
 		}
 	}
+}
+
+// refuse closes a connection, and tells so unless it did a moment ago.
+func (d *door) refuse(c net.Conn) {
+	d.refused++
+	now := time.Now
+	if d.now != nil {
+		now = d.now
+	}
+	if t := now(); t.Sub(d.told) >= refusalInterval {
+		d.log.Warn("gNMI connections refused", "reason", "too many unauthenticated connections",
+			"count", d.refused, "last-peer", c.RemoteAddr())
+		d.refused, d.told = 0, t
+	}
+	c.Close()
 }
 
 // stranger is a connection that holds a token until its client is known or gone.

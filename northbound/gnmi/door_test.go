@@ -1,9 +1,13 @@
 package gnmi
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,5 +61,44 @@ func TestStrangers(t *testing.T) {
 			t.Fatalf("a new client: %v", err)
 		}
 		defer fresh.Close()
+	}
+}
+
+// flood is a listener at which n connections arrive, a tenth of a second apart.
+type flood struct {
+	net.Listener
+	n     int
+	clock time.Time
+}
+
+func (f *flood) Accept() (net.Conn, error) {
+	if f.n == 0 {
+		return nil, net.ErrClosed
+	}
+	f.n--
+	f.clock = f.clock.Add(100 * time.Millisecond)
+	here, there := net.Pipe()
+	there.Close()
+	return here, nil
+}
+
+// TestRefusalsAreToldSeldom: a flood of strangers does not flood the log.
+func TestRefusalsAreToldSeldom(t *testing.T) {
+	var out bytes.Buffer
+	f := &flood{n: 300, clock: time.Unix(1000, 0)}
+	d := &door{Listener: f, tokens: make(chan struct{}), log: slog.New(slog.NewTextHandler(&out, nil)), now: func() time.Time { return f.clock }}
+	if _, err := d.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Fatal(err)
+	}
+	var want, got strings.Builder
+	for _, n := range []int{1, 100, 100} {
+		fmt.Fprintf(&want, `level=WARN msg="gNMI connections refused" reason="too many unauthenticated connections" count=%d last-peer=pipe`+"\n", n)
+	}
+	for line := range strings.Lines(out.String()) {
+		_, line, _ = strings.Cut(line, " ") // The time.
+		got.WriteString(line)
+	}
+	if got.String() != want.String() {
+		t.Errorf("the log is\n%swant\n%s", &got, &want)
 	}
 }
