@@ -147,7 +147,14 @@ func (d *Driver) attachAs(m Mode, ifindex int, program *ebpf.Program) error {
 	if err != nil {
 		return fmt.Errorf("attach %s XDP: %w", m, err)
 	}
-	if err := l.Pin(d.pins.link(ifindex, m)); err != nil {
+	path := d.pins.link(ifindex, m)
+	if err = l.Pin(path); errors.Is(err, os.ErrNotExist) {
+		// Somebody removed the directory since the last look.
+		if err = d.pins.make(); err == nil {
+			err = l.Pin(path)
+		}
+	}
+	if err != nil {
 		l.Close()
 		return fmt.Errorf("pin XDP link: %w", err)
 	}

@@ -42,7 +42,8 @@ type Driver struct {
 	strays      map[dataplane.Key]func() error // found by Dump: what removes it
 	wanted      map[string]bool                // interfaces that sections ask for
 	generation  uint32
-	otherPinned bool // maps of another schema version are still there
+	otherPinned bool              // maps of another schema version are still there
+	faults      map[string]string // what the audit cannot repair, and why
 
 	zeros []tandemCounters // of every CPU
 
@@ -96,7 +97,7 @@ func Open(o Options) (*Driver, error) {
 		hooks: map[int]*hook{}, sections: map[uint64]*section{}, byID: map[uint32]*section{},
 		ports: map[tandemPortKey]*section{}, lsps: map[uint64]*lsp{},
 		labels: map[labelKey]*lsp{}, prefixes: map[netip.Prefix]*lsp{},
-		strays: map[dataplane.Key]func() error{}, wanted: map[string]bool{},
+		strays: map[dataplane.Key]func() error{}, wanted: map[string]bool{}, faults: map[string]string{},
 		events: make(chan dataplane.Event, 256), stop: make(chan struct{}),
 	}
 	if err := d.open(); err != nil {

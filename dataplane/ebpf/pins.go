@@ -3,9 +3,11 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,12 +63,64 @@ func openPins(o Options) (pins, error) {
 		return pins{}, err
 	}
 	p := pins{root: filepath.Join(base, "tandem", instance)}
+	return p, p.make()
+}
+
+// make makes the directories, and mounts the file system below them, where they
+// are not there.
+func (p pins) make() error {
+	if _, err := ensureBPFFS(filepath.Dir(filepath.Dir(p.root))); err != nil {
+		return err
+	}
 	for _, dir := range []string{p.maps(), p.links()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return pins{}, fmt.Errorf("make pin directory: %w", err)
+			return fmt.Errorf("make pin directory: %w", err)
 		}
 	}
-	return p, nil
+	return nil
+}
+
+// restorePins pins again what somebody unpinned, and returns how much that was.
+// What is not pinned would go with the process, and the packets with it.
+func (d *Driver) restorePins() (restored int, err error) {
+	type pinned interface {
+		Pin(path string) error
+		Unpin() error
+	}
+	missing := map[string]pinned{}
+	absent := func(path string) bool {
+		_, err := os.Lstat(path)
+		return err != nil
+	}
+	for name, m := range d.objs.named() {
+		if path := filepath.Join(d.pins.maps(), name); absent(path) {
+			missing[path] = m
+		}
+	}
+	for ifindex, h := range d.hooks {
+		// One that is not attached is attached again under a new pin.
+		if path := d.pins.link(ifindex, h.mode); absent(path) && h.attached() {
+			missing[path] = h.link
+		}
+	}
+	if len(missing) == 0 {
+		return 0, nil
+	}
+	if err := d.pins.make(); err != nil {
+		return 0, err
+	}
+	for _, path := range slices.Sorted(maps.Keys(missing)) {
+		// An object that believes to be pinned there would do nothing.
+		err := missing[path].Unpin()
+		if err == nil {
+			err = missing[path].Pin(path)
+		}
+		if err != nil {
+			return restored, fmt.Errorf("pin %s: %w", filepath.Base(path), err)
+		}
+		restored++
+	}
+	return restored, nil
 }
 
 func ensureBPFFS(dir string) (string, error) {

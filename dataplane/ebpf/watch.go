@@ -132,9 +132,12 @@ func (d *Driver) auditLoop() {
 		case <-hooks.C:
 			d.auditHooks()
 		case <-tables.C:
-			if err := d.auditTables(); err != nil {
+			err := d.auditTables()
+			d.mu.Lock()
+			if d.newFault("tables", err) {
 				d.log.Error("audit of the ebpf tables", "error", err)
 			}
+			d.mu.Unlock()
 		}
 		d.flushLost()
 	}
@@ -154,18 +157,39 @@ func (d *Driver) flushLost() {
 	}
 }
 
-// auditHooks repairs the impose device itself, which is no object, and reports
-// the sections whose program was taken off.
+// newFault tells whether err is news about a part of the driver: a look that
+// finds what the last one found says nothing. A nil error ends the fault.
+func (d *Driver) newFault(part string, err error) bool {
+	if err == nil {
+		delete(d.faults, part)
+		return false
+	}
+	old := d.faults[part]
+	d.faults[part] = err.Error()
+	return old != d.faults[part]
+}
+
+// auditHooks repairs the pins and the impose device, which are no objects, and
+// reports the sections whose program was taken off.
 func (d *Driver) auditHooks() {
 	var drift []string
 	d.mu.Lock()
+	restored, err := d.restorePins()
+	if restored > 0 {
+		d.log.Warn("pins restored that somebody removed", "count", restored)
+	}
+	if d.newFault("pins", err) {
+		d.log.Error("pins not restored", "error", err)
+	}
 	if h := d.hooks[d.impose.Index]; !d.otherPinned && (h == nil || !h.attached()) {
 		d.detach(d.impose.Index)
-		if err := d.openImposeDevice(); err != nil {
-			d.log.Error("impose device not restored", "error", err)
-		} else {
+		err := d.openImposeDevice()
+		if err == nil {
 			d.log.Warn("impose device restored")
 			drift = append(drift, "") // Its routes went with it.
+		}
+		if d.newFault("impose device", err) {
+			d.log.Error("impose device not restored", "error", err)
 		}
 	}
 	if d.raiseImposeDevice() {
@@ -190,8 +214,11 @@ func (d *Driver) raiseImposeDevice() (raised bool) {
 		if err != nil || l.Up {
 			continue // One that is gone is made again by the next look.
 		}
-		if err := d.net.SetUp(end.Index); err != nil {
+		err = d.net.SetUp(end.Index)
+		if d.newFault(end.Name+" down", err) {
 			d.log.Error("impose device not set up again", "device", end.Name, "error", err)
+		}
+		if err != nil {
 			continue
 		}
 		d.log.Warn("impose device set up again", "device", end.Name)
