@@ -180,22 +180,27 @@ func runSuite(s suite) (map[string]map[string]float64, error) {
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	err := cmd.Run()
 	metrics := map[string]map[string]float64{}
+	name := ""
 	for sc := bufio.NewScanner(&out); sc.Scan(); {
 		fields := strings.Fields(sc.Text())
-		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+		// The name is printed before the benchmark runs: what it writes itself
+		// may part it from its result.
+		if len(fields) > 0 && strings.HasPrefix(fields[0], "Benchmark") {
+			name, fields = fields[0], fields[1:]
+		}
+		if len(fields) < 3 || !iterations(fields[0]) {
 			if err != nil {
 				fmt.Fprintln(os.Stderr, sc.Text())
 			}
 			continue
 		}
-		name := fields[0]
 		if i := strings.LastIndexByte(name, '-'); i > 0 {
 			if _, e := strconv.Atoi(name[i+1:]); e == nil {
 				name = name[:i]
 			}
 		}
 		m := map[string]float64{}
-		for i := 2; i+1 < len(fields); i += 2 {
+		for i := 1; i+1 < len(fields); i += 2 {
 			if v, e := strconv.ParseFloat(fields[i], 64); e == nil {
 				m[fields[i+1]] = v
 			}
@@ -206,6 +211,12 @@ func runSuite(s suite) (map[string]map[string]float64, error) {
 		return metrics, fmt.Errorf("%s %s: %w", s.pkg, s.pattern, err)
 	}
 	return metrics, nil
+}
+
+// iterations reports whether a field is a count of iterations.
+func iterations(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 64)
+	return err == nil
 }
 
 // sleepJitter returns the 99th percentile of how late 1 ms sleeps end, in us.
