@@ -14,7 +14,7 @@ const nsNotification = "urn:ietf:params:xml:ns:netconf:notification:1.0"
 // There is one stream, NETCONF, without replay.
 func parseCreateSubscription(q *request) (func() error, error) {
 	stream := oper.NETCONF
-	var filter *filterNode
+	var filter *selection
 	start, stop := "", ""
 	err := q.params(map[string]func() error{
 		"stream":    func() (err error) { stream, err = q.text(); return err },

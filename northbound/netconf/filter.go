@@ -18,20 +18,49 @@ type filterNode struct {
 	children     []*filterNode
 }
 
-// readFilter reads a <filter>, whose start tag is the current token. A filter
-// without content is not nil: it selects nothing.
-func (q *request) readFilter() (*filterNode, error) {
+// readFilter reads a <filter>, whose start tag is the current token: a subtree
+// (RFC 6241 section 6) or, with :xpath, an expression in its attribute select
+// (section 8.9.5.1). A subtree filter without content selects nothing.
+func (q *request) readFilter() (*selection, error) {
+	kind, expr, hasSelect := "subtree", "", false
 	for _, a := range q.r.Attrs() {
 		switch {
 		case a.Is("", "type") || a.Is(nsBase, "type"):
-			if string(a.Value) != "subtree" {
-				return nil, yangerr.New(yangerr.BadAttribute, nil, "a filter of type %q is not supported, only subtree is", a.Value).WithType(yangerr.Protocol).
-					WithInfo(yangerr.Info{Name: yangerr.InfoBadAttribute, Value: "type"}, yangerr.Info{Name: yangerr.InfoBadElement, Value: "filter"})
+			if kind = string(a.Value); kind != "subtree" && kind != "xpath" {
+				return nil, badFilterAttribute(yangerr.BadAttribute, "type", "a filter of type %q is not supported, only subtree and xpath are", a.Value)
 			}
+		case a.Is("", "select") || a.Is(nsBase, "select"):
+			expr, hasSelect = string(a.Value), true
 		default:
-			return nil, unknownAttribute(a, "filter", "a subtree filter has the attribute type only")
+			return nil, unknownAttribute(a, "filter", "a filter has the attributes type and select only")
 		}
 	}
+	switch {
+	case kind == "xpath" && !hasSelect:
+		return nil, badFilterAttribute(yangerr.MissingAttribute, "select", "a filter of type xpath needs the attribute select")
+	case kind == "subtree" && hasSelect:
+		return nil, badFilterAttribute(yangerr.UnknownAttribute, "select", "a subtree filter has no attribute select")
+	case kind == "xpath":
+		sel, err := newXPath(q.srv.schema, expr, q.bindings())
+		if err != nil {
+			return nil, err
+		}
+		return sel, q.empty()
+	}
+	f, err := q.readSubtree()
+	if err != nil {
+		return nil, err
+	}
+	return newSubtree(q.srv.schema, f), nil
+}
+
+func badFilterAttribute(tag yangerr.Tag, attribute, format string, args ...any) error {
+	return yangerr.New(tag, nil, format, args...).WithType(yangerr.Protocol).
+		WithInfo(yangerr.Info{Name: yangerr.InfoBadAttribute, Value: attribute}, yangerr.Info{Name: yangerr.InfoBadElement, Value: "filter"})
+}
+
+// readSubtree reads the content of the current element as a subtree filter.
+func (q *request) readSubtree() (*filterNode, error) {
 	f := &filterNode{bindings: q.bindings()}
 	left := maxFilterNodes
 	if err := q.filterContent(f, &left); err != nil {

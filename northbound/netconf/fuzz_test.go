@@ -103,12 +103,8 @@ func FuzzFilter(f *testing.F) {
 		if err != nil {
 			return
 		}
-		compiled := filter.compile(e.schema, e.schema.Root())
-		if compiled == nil {
-			return
-		}
-		once := tree.Select(root, compiled)
-		if once == nil {
+		once, err := filter.apply(root)
+		if err != nil || once == nil {
 			return
 		}
 		tree.Walk(once, nil, func(p tree.Path, n *tree.Node) bool {
@@ -117,7 +113,7 @@ func FuzzFilter(f *testing.F) {
 			}
 			return true
 		})
-		if twice := tree.Select(once, compiled); twice == nil || !tree.Equal(once, twice) {
+		if twice, err := filter.apply(once); err != nil || twice == nil || !tree.Equal(once, twice) {
 			t.Fatalf("selecting twice differs from selecting once")
 		}
 	})

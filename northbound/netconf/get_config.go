@@ -7,7 +7,7 @@ import (
 // parseGetConfig reads <get-config> (RFC 6241 section 7.1).
 func parseGetConfig(q *request) (func() error, error) {
 	var source string
-	var filter *filterNode
+	var filter *selection
 	var mode tree.DefaultsMode
 	err := q.params(map[string]func() error{
 		"source":     func() (err error) { source, err = q.datastoreName([]string{"running", "candidate"}, nil); return err },
@@ -21,14 +21,9 @@ func parseGetConfig(q *request) (func() error, error) {
 		return nil, err
 	}
 	return func() error {
-		root := q.root(source)
-		if filter != nil {
-			f := filter.compile(q.srv.schema, q.srv.schema.Root())
-			if f == nil {
-				root = nil
-			} else {
-				root = tree.Select(root, f)
-			}
+		root, err := filter.apply(q.root(source))
+		if err != nil {
+			return err
 		}
 		opt := encodeOptions(mode)
 		opt.ConfigOnly = true

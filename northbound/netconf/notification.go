@@ -14,7 +14,7 @@ import (
 
 // notify sends the notifications of a subscription until the session ends. The
 // stream drops what a client does not take in time; the element never waits.
-func (sess *session) notify(sub *oper.NotifSub, filter *filterNode) {
+func (sess *session) notify(sub *oper.NotifSub, filter *selection) {
 	for {
 		n, err := sub.Next(sess.ctx)
 		switch {
@@ -23,7 +23,7 @@ func (sess *session) notify(sub *oper.NotifSub, filter *filterNode) {
 			continue
 		case err != nil:
 			return
-		case filter != nil && !filter.admits(sess.srv.schema, n):
+		case !filter.admits(n):
 			continue
 		}
 		sess.outMu.Lock()

@@ -3,12 +3,14 @@ package netconf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/yangerr"
 )
 
@@ -23,23 +25,24 @@ type parser func(q *request) (run func() error, err error)
 // operations is the table of NETCONF's own operations. All others are RPCs of
 // the schema or actions.
 func operations() map[name]parser {
-	return map[name]parser{
-		{nsBase, "get"}:                         parseGet,
-		{nsBase, "get-config"}:                  parseGetConfig,
-		{nsBase, "edit-config"}:                 parseEditConfig,
-		{nsBase, "copy-config"}:                 parseCopyConfig,
-		{nsBase, "delete-config"}:               parseDeleteConfig,
-		{nsBase, "lock"}:                        parseLock,
-		{nsBase, "unlock"}:                      parseUnlock,
-		{nsBase, "validate"}:                    parseValidate,
-		{nsBase, "commit"}:                      parseCommit,
-		{nsBase, "discard-changes"}:             parseDiscardChanges,
-		{nsBase, "close-session"}:               parseCloseSession,
-		{nsBase, "kill-session"}:                parseKillSession,
-		{nsMonitoring, "get-schema"}:            parseGetSchema,
-		{nsNotification, "create-subscription"}: parseCreateSubscription,
-		{yangerr.NamespaceYANG, "action"}:       parseAction,
+	table := map[name]parser{
+		{nsBase, "get"}:                   parseGet,
+		{nsBase, "get-config"}:            parseGetConfig,
+		{nsBase, "edit-config"}:           parseEditConfig,
+		{nsBase, "copy-config"}:           parseCopyConfig,
+		{nsBase, "delete-config"}:         parseDeleteConfig,
+		{nsBase, "lock"}:                  parseLock,
+		{nsBase, "unlock"}:                parseUnlock,
+		{nsBase, "validate"}:              parseValidate,
+		{nsBase, "commit"}:                parseCommit,
+		{nsBase, "discard-changes"}:       parseDiscardChanges,
+		{nsBase, "close-session"}:         parseCloseSession,
+		{nsBase, "kill-session"}:          parseKillSession,
+		{nsMonitoring, "get-schema"}:      parseGetSchema,
+		{yangerr.NamespaceYANG, "action"}: parseAction,
 	}
+	maps.Copy(table, subscriptionOperations())
+	return table
 }
 
 // errMalformed ends a session whose peer sends what is not XML.
@@ -286,14 +289,24 @@ func missingElement(format string, args ...any) error {
 		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: fmt.Sprint(args[len(args)-1])})
 }
 
-// parseRPC reads an operation that a module of the schema defines.
-func (q *request) parseRPC(rpc *schema.Node) (func() error, error) {
+// input reads the parameters of an RPC that a module defines, whose start tag is
+// the current token, up to its end tag. anydata in it stays as it was written.
+func (q *request) input(rpc *schema.Node) (*tree.Node, error) {
 	input, err := codec.DecodeData(q.srv.schema, rpc.Input, q.r, codec.DataOptions{})
 	if err != nil {
 		return nil, err
 	}
 	if errs := checkInput(rpc.Input, input, nil); len(errs) > 0 {
 		return nil, errs
+	}
+	return input, nil
+}
+
+// parseRPC reads an operation that a module of the schema defines.
+func (q *request) parseRPC(rpc *schema.Node) (func() error, error) {
+	input, err := q.input(rpc)
+	if err != nil {
+		return nil, err
 	}
 	action := q.srv.actions[rpc.Path()]
 	if action == nil {
