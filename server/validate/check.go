@@ -26,8 +26,10 @@ type check struct {
 	recheck []pathPair          // clusters to verify: path, and where it is in root
 	done    map[due]bool        // conditions that were evaluated below a path
 	joins   map[dueFor]bool     // conditions that were evaluated for a value
-	nodes   []*tree.Node        // on the path of the node whose conditions are evaluated
-	last    tree.Path           // of the cluster that was noted last
+	// act is called for each context of a condition that was scheduled.
+	act   func(*condition, tree.Path, []*tree.Node)
+	nodes []*tree.Node // on the path of the node whose conditions are evaluated
+	last  tree.Path    // of the cluster that was noted last
 }
 
 type valueOf struct {
@@ -50,6 +52,7 @@ type pathPair struct {
 func newCheck(p *plan, prev *State, root *tree.Node) *check {
 	c := &check{plan: p, root: root, gone: map[valueOf]bool{}, found: map[found]bool{}, entries: map[string]pathPair{},
 		done: map[due]bool{}, joins: map[dueFor]bool{}}
+	c.act = c.evaluate
 	if prev != nil {
 		c.old, c.index = prev.root, prev.index.copy()
 	} else {

@@ -62,6 +62,7 @@ func (p *plan) compileConditions(n *schema.Node) (implied bool) {
 func (p *plan) watchConditions() {
 	for _, conds := range p.conditions {
 		for _, c := range conds {
+			p.hasWhen = p.hasWhen || c.must == nil
 			deps := c.expr.Deps()
 			for i := range deps {
 				d := &deps[i]
@@ -70,6 +71,13 @@ func (p *plan) watchConditions() {
 					r.joined, r.near = p.indexes(j), depth(j.Near)
 				}
 				p.readers[d.Node.ID] = append(p.readers[d.Node.ID], r)
+				if c.must != nil {
+					continue
+				}
+				p.whens[d.Node.ID] = append(p.whens[d.Node.ID], r)
+				for n := d.Node.Parent; n != nil; n = n.Parent {
+					p.whensBelow[n.ID] = true
+				}
 			}
 		}
 	}
@@ -234,7 +242,7 @@ func (c *check) schedule(cond *condition, p tree.Path) {
 	}
 	c.done[key] = true
 	err := cond.expr.Contexts(c.root, p, func(at tree.Path) bool {
-		c.evaluate(cond, at, nil)
+		c.act(cond, at, nil)
 		return true
 	})
 	if err != nil {

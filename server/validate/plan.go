@@ -37,6 +37,11 @@ type plan struct {
 	// conditions are the musts and whens of a node; readers those that read it.
 	conditions [][]*condition
 	readers    [][]reader
+	// whens are the readers that are about a when; whensBelow tells that a node
+	// below has some.
+	whens      [][]reader
+	whensBelow []bool
+	hasWhen    bool
 	// implying are the children that may exist without instance and have a must,
 	// themselves or below.
 	implying [][]*schema.Node
@@ -89,7 +94,8 @@ func compile(s *schema.Schema) *plan {
 	p := &plan{
 		schema: s, refs: make([]*refs, n), targets: make([]bool, n), counted: make([]bool, n),
 		unique: make([]*schema.Node, n), affects: make([][]*schema.Node, n), cluster: make([]bool, n), looks: make([][]look, n),
-		conditions: make([][]*condition, n), readers: make([][]reader, n), implying: make([][]*schema.Node, n),
+		conditions: make([][]*condition, n), readers: make([][]reader, n),
+		whens: make([][]reader, n), whensBelow: make([]bool, n), implying: make([][]*schema.Node, n),
 	}
 	p.visit(s.Root())
 	seen := map[*schema.Node]bool{}
