@@ -9,11 +9,13 @@ import (
 
 // Owners of configuration leafs.
 const (
-	ownerDataplane = "dataplane"     // becomes a dataplane.Section or dataplane.LSP
-	ownerOAM       = "oam"           // becomes an oam.MEG
-	ownerRule      = "server/intent" // decides what is allowed, or is refused by name
-	ownerAccess    = "server/access" // users and their keys
-	ownerRecord    = "record"        // kept for people and management systems, as its description says
+	ownerDataplane     = "dataplane"          // becomes a dataplane.Section or dataplane.LSP
+	ownerOAM           = "oam"                // becomes an oam.MEG
+	ownerRule          = "server/intent"      // decides what is allowed, or is refused by name
+	ownerAccess        = "server/access"      // users, their passwords and keys, and who is trusted
+	ownerNETCONF       = "northbound/netconf" // limits of sessions, call home
+	ownerSubscriptions = "northbound/netconf" // filters that subscriptions name
+	ownerRecord        = "record"             // kept for people and management systems, as its description says
 )
 
 // owners tells for every configuration leaf of the served schema who acts on it.
@@ -94,10 +96,20 @@ func owners() map[string]string {
 		"/ietf-interfaces:interfaces/interface/type":        ownerRecord,
 		"/ietf-interfaces:interfaces/interface/description": ownerRecord,
 
-		"/ietf-system:system/contact":                             ownerRecord,
-		"/ietf-system:system/location":                            ownerRecord,
-		"/ietf-system:system/authentication/user/name":            ownerAccess,
-		"/ietf-system:system/authentication/user/authorized-key/": ownerAccess,
+		"/ietf-subscribed-notifications:filters/":       ownerSubscriptions,
+		"/ietf-subscribed-notifications:subscriptions/": ownerSubscriptions, // which refuses them
+
+		"/mtp-management:management/netconf/":   ownerNETCONF,
+		"/mtp-management:management/call-home/": ownerNETCONF,
+		"/mtp-management:management/ssh/":       ownerAccess,
+		"/mtp-management:management/tls/":       ownerAccess,
+
+		"/ietf-system:system/contact":                                  ownerRecord,
+		"/ietf-system:system/location":                                 ownerRecord,
+		"/ietf-system:system/authentication/user/name":                 ownerAccess,
+		"/ietf-system:system/authentication/user/password":             ownerAccess,
+		"/ietf-system:system/authentication/user-authentication-order": ownerAccess,
+		"/ietf-system:system/authentication/user/authorized-key/":      ownerAccess,
 	}
 }
 
