@@ -407,7 +407,7 @@ func TestNewRefusesUnownedLeafs(t *testing.T) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}
 	}
-	o := Options{Schema: s, Capabilities: everything(), Stored: []string{"ietf-interfaces", "ietf-system", "ietf-alarms"}}
+	o := Options{Schema: s, Capabilities: everything(), Stored: []string{"ietf-interfaces", "ietf-system", "ietf-alarms", "ietf-subscribed-notifications", "ietf-yang-push"}}
 	if _, err := New(o); err != nil {
 		t.Errorf("New refuses modules that are declared as stored: %v", err)
 	}
