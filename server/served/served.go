@@ -4,6 +4,7 @@ package served
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tandem-ne/tandem/server/schema"
@@ -13,6 +14,16 @@ import (
 // Options returns what to compile: the served modules and more, which are
 // implemented with all their features. The name of a source is its file name.
 func Options(more ...schema.Source) (schema.Options, error) {
+	return OptionsWith(Choices{}, more...)
+}
+
+// Choices are what an operator decides about the served schema.
+type Choices struct {
+	Startup bool // there is a startup datastore (RFC 6241 section 8.7)
+}
+
+// OptionsWith is Options for an element with the given choices.
+func OptionsWith(c Choices, more ...schema.Source) (schema.Options, error) {
 	o := schema.Options{Sources: more, Features: map[string][]string{}}
 	for _, m := range more {
 		o.Implement = append(o.Implement, strings.TrimSuffix(m.Name, ".yang"))
@@ -27,6 +38,9 @@ func Options(more ...schema.Source) (schema.Options, error) {
 	for _, m := range yang.Implemented() {
 		o.Implement = append(o.Implement, m.Name)
 		o.Features[m.Name] = m.Features
+		if c.Startup && m.Name == "ietf-netconf" {
+			o.Features[m.Name] = append(slices.Clone(m.Features), "startup")
+		}
 	}
 	return o, nil
 }
@@ -34,7 +48,12 @@ func Options(more ...schema.Source) (schema.Options, error) {
 // Schema compiles the served schema. An error names each module, file and line
 // at fault.
 func Schema(more ...schema.Source) (*schema.Schema, error) {
-	o, err := Options(more...)
+	return SchemaWith(Choices{}, more...)
+}
+
+// SchemaWith is Schema for an element with the given choices.
+func SchemaWith(c Choices, more ...schema.Source) (*schema.Schema, error) {
+	o, err := OptionsWith(c, more...)
 	if err != nil {
 		return nil, err
 	}
