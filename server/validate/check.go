@@ -29,7 +29,10 @@ type check struct {
 	// act is called for each context of a condition that was scheduled.
 	act   func(*condition, tree.Path, []*tree.Node)
 	nodes []*tree.Node // on the path of the node whose conditions are evaluated
-	last  tree.Path    // of the cluster that was noted last
+	// late are the clusters that may demand more because a when became true.
+	late    []pathPair
+	demands map[string]bool
+	last    tree.Path // of the cluster that was noted last
 }
 
 type valueOf struct {
@@ -51,7 +54,7 @@ type pathPair struct {
 
 func newCheck(p *plan, prev *State, root *tree.Node) *check {
 	c := &check{plan: p, root: root, gone: map[valueOf]bool{}, found: map[found]bool{}, entries: map[string]pathPair{},
-		done: map[due]bool{}, joins: map[dueFor]bool{}}
+		demands: map[string]bool{}, done: map[due]bool{}, joins: map[dueFor]bool{}}
 	c.act = c.evaluate
 	if prev != nil {
 		c.old, c.index = prev.root, prev.index.copy()
@@ -195,5 +198,8 @@ func (c *check) verify(all bool) yangerr.List {
 	c.verifyRefs()
 	c.verifyUnique()
 	c.verifyConditions(all)
+	for _, r := range c.late {
+		c.structure(r.path, r.node)
+	}
 	return c.errs
 }

@@ -25,6 +25,9 @@ type reader struct {
 	// the leafs that dep.Join is about.
 	joined bool
 	near   int // depth of dep.Join.Near
+	// cluster is set if the condition is a when of what may be demanded: the
+	// entry, presence container or root that demands it.
+	cluster *schema.Node
 }
 
 // compileConditions compiles every must and when of the configuration. A fault
@@ -36,6 +39,13 @@ func (p *plan) compileConditions(n *schema.Node) (implied bool) {
 			return
 		}
 		p.conditions[n.ID] = append(p.conditions[n.ID], &condition{node: n, expr: x, must: must})
+		if must != nil {
+			return
+		}
+		p.hasWhen, p.whenAt[n.ID] = true, true
+		for up := n.Parent; up != nil; up = up.Parent {
+			p.whenUnder[up.ID] = true
+		}
 	}
 	for i := range n.Must {
 		x, err := xpath.CompileMust(n, &n.Must[i])
@@ -62,11 +72,13 @@ func (p *plan) compileConditions(n *schema.Node) (implied bool) {
 func (p *plan) watchConditions() {
 	for _, conds := range p.conditions {
 		for _, c := range conds {
-			p.hasWhen = p.hasWhen || c.must == nil
 			deps := c.expr.Deps()
 			for i := range deps {
 				d := &deps[i]
 				r := reader{cond: c, dep: d, deep: depth(d.Anchor)}
+				if c.must == nil && p.demanding[c.node.ID] {
+					r.cluster = clusterOf(c.node.Parent)
+				}
 				if j := d.Join; j != nil {
 					r.joined, r.near = p.indexes(j), depth(j.Near)
 				}
@@ -81,6 +93,15 @@ func (p *plan) watchConditions() {
 			}
 		}
 	}
+}
+
+// clusterOf returns the node whose instances are looked at as a whole when n is:
+// containers without presence belong to what they are in.
+func clusterOf(n *schema.Node) *schema.Node {
+	for n.Kind == schema.Container && !n.Presence && n.Parent != nil {
+		n = n.Parent
+	}
+	return n
 }
 
 // indexes reports whether every instance of j.Leaf is in the index of references
@@ -207,13 +228,14 @@ func (c *check) readersOf(ch *tree.Change) {
 
 // affected schedules the contexts of r for which the instance at p matters.
 func (c *check) affected(r *reader, p tree.Path) {
-	if !r.joined {
-		c.schedule(r.cond, r.dep.Scope(p))
-		return
+	var v schema.Value
+	ok := r.joined
+	if ok {
+		v, ok = r.dep.Value(p)
 	}
-	v, ok := r.dep.Value(p)
 	if !ok {
 		c.schedule(r.cond, r.dep.Scope(p))
+		c.demand(r, r.dep.Scope(p))
 		return
 	}
 	key := dueFor{r, v}
@@ -229,9 +251,36 @@ func (c *check) affected(r *reader, p tree.Path) {
 		if it.leaf == j.Leaf {
 			leaf := pathOf(it.leaf, it.keys)
 			c.schedule(r.cond, leaf[:min(r.near, len(leaf))])
+			c.demand(r, leaf[:min(r.near, len(leaf))])
 		}
 		return true
 	})
+}
+
+// demand notes the clusters at or below p that demand what r is about: its when
+// may have become true.
+func (c *check) demand(r *reader, p tree.Path) {
+	if r.cluster == nil {
+		return
+	}
+	note := func(p tree.Path, n *tree.Node) {
+		if key := p.String(); !c.demands[key] {
+			c.demands[key] = true
+			c.late = append(c.late, pathPair{slices.Clone(p), n})
+		}
+	}
+	p = p[:min(len(p), depth(r.cluster))]
+	switch n := c.root.Get(p); {
+	case n == nil:
+	case n.Schema() != r.cluster:
+		c.instancesBelow(n, p, r.cluster, note)
+	case n.IsHolder():
+		for e := range n.Children() {
+			note(append(slices.Clone(p[:len(p)-1]), tree.Step{Node: r.cluster, Keys: e.Keys()}), e)
+		}
+	default:
+		note(p, n)
+	}
 }
 
 // schedule evaluates a condition at all its contexts at or below p, once.

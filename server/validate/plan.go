@@ -41,7 +41,12 @@ type plan struct {
 	// below has some.
 	whens      [][]reader
 	whensBelow []bool
-	hasWhen    bool
+	// whenAt are the nodes with a when, whenUnder those with one below.
+	whenAt, whenUnder []bool
+	hasWhen           bool
+	// demanding tells of the nodes whose absence is an error while their whens
+	// are true: mandatory ones, and what demands something below.
+	demanding []bool
 	// implying are the children that may exist without instance and have a must,
 	// themselves or below.
 	implying [][]*schema.Node
@@ -95,7 +100,7 @@ func compile(s *schema.Schema) *plan {
 		schema: s, refs: make([]*refs, n), targets: make([]bool, n), counted: make([]bool, n),
 		unique: make([]*schema.Node, n), affects: make([][]*schema.Node, n), cluster: make([]bool, n), looks: make([][]look, n),
 		conditions: make([][]*condition, n), readers: make([][]reader, n),
-		whens: make([][]reader, n), whensBelow: make([]bool, n), implying: make([][]*schema.Node, n),
+		whens: make([][]reader, n), whensBelow: make([]bool, n), whenAt: make([]bool, n), whenUnder: make([]bool, n), demanding: make([]bool, n), implying: make([][]*schema.Node, n),
 	}
 	p.visit(s.Root())
 	seen := map[*schema.Node]bool{}
@@ -154,6 +159,10 @@ func (p *plan) visit(n *schema.Node) bool {
 			}
 		}
 		demands = demands || c.Mandatory || c.MinElements > 0 || c.MaxElements > 0
+		p.demanding[c.ID] = c.Mandatory || c.MinElements > 0 || c.Kind == schema.Container && !c.Presence && p.cluster[c.ID]
+		for ca := c.Case; ca != nil; ca = ca.Choice.Parent {
+			p.demanding[c.ID] = p.demanding[c.ID] || ca.Choice.Mandatory
+		}
 	}
 	if n.Kind == schema.List && len(n.Unique) > 0 {
 		p.unique[n.ID] = n

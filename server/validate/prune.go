@@ -98,6 +98,12 @@ func (pr *pruner) doom(p tree.Path, n *tree.Node) {
 	if was == nil || p[len(p)-1].Keys == nil && p[len(p)-1].Node.Kind == schema.List {
 		return
 	}
+	if n.Schema().Type != nil || n.Anydata() != nil {
+		if tree.Equal(was, n) {
+			pr.doomed = append(pr.doomed, p)
+		}
+		return
+	}
 	for ch := range tree.DiffAt(p, was, n) {
 		if ch.Op == tree.Created || ch.Op == tree.Modified {
 			return

@@ -3,6 +3,7 @@ package validate
 import (
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/xpath"
 	"github.com/tandem-ne/tandem/server/yangerr"
 )
 
@@ -27,25 +28,48 @@ func (c *check) structure(p tree.Path, n *tree.Node) {
 				continue
 			}
 			if kid == nil {
-				if !demanded(n, s) {
+				if !c.demanded(p, n, s) {
 					continue
 				}
 				kid = tree.New(s)
 			}
 			c.structure(p.Child(s), kid)
 		default:
-			if s.Mandatory && kid == nil && demanded(n, s) {
+			if s.Mandatory && kid == nil && c.demanded(p, n, s) {
 				c.fail(yangerr.New(yangerr.DataMissing, p.Child(s), "%q is mandatory.", s.Name))
 			}
 		}
 	}
 }
 
-// demanded reports whether the absence of s below n matters: s is in no case,
-// or in a case of which there is something. What depends on a when expression is
-// never demanded here, because whether it may exist at all is not known.
-func demanded(n *tree.Node, s *schema.Node) bool {
-	return len(s.When) == 0 && (s.Case == nil || active(n, s.Case))
+// demanded reports whether the absence of s below n, at p, matters: s is in no
+// case, or in a case of which there is something, and its whens are true.
+func (c *check) demanded(p tree.Path, n *tree.Node, s *schema.Node) bool {
+	return (s.Case == nil || active(n, s.Case)) && c.allowed(p, s)
+}
+
+// allowed reports whether the whens of s, of which there is no instance below
+// p, are true (RFC 7950 section 7.21.5).
+func (c *check) allowed(p tree.Path, s *schema.Node) bool {
+	if len(s.When) == 0 {
+		return true
+	}
+	for _, cond := range c.plan.conditions[s.ID] {
+		if cond.must != nil {
+			continue
+		}
+		at := p
+		if cond.expr.ContextNode() == s {
+			at = p.Child(s)
+		}
+		if ok, err := cond.expr.Bool(xpath.Context{Root: c.root, Path: at}); err != nil {
+			c.fail(yangerr.New(yangerr.OperationFailed, p.Child(s), "%s: %v.", cond.expr, err))
+			return false
+		} else if !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // active reports whether n has a node of the case.
@@ -78,24 +102,24 @@ func (c *check) choice(p tree.Path, n *tree.Node, ch *schema.Choice) {
 			c.choice(p, n, nested)
 		}
 	}
-	if chosen == nil && ch.Mandatory && !conditional(ch) {
+	if chosen == nil && ch.Mandatory && c.selectable(p, ch) {
 		c.fail(yangerr.New(yangerr.DataMissing, p, "Choice %q is mandatory.", ch.Name).
 			WithAppTag(yangerr.AppMissingChoice).
 			WithInfo(yangerr.Info{Name: yangerr.InfoMissingChoice, Namespace: yangerr.NamespaceYANG, Value: ch.Name}))
 	}
 }
 
-// conditional reports whether every node of the choice depends on a when
-// expression, as it does if the choice itself has one.
-func conditional(ch *schema.Choice) bool {
+// selectable reports whether the whens around some node of the choice are true;
+// those of the choice itself are among them.
+func (c *check) selectable(p tree.Path, ch *schema.Choice) bool {
 	for _, ca := range ch.Cases {
 		for _, s := range ca.Children {
-			if len(s.When) == 0 {
-				return false
+			if s.Config && c.allowed(p, s) {
+				return true
 			}
 		}
 	}
-	return true
+	return false
 }
 
 // firstOf returns the name of the first node of the case that n has.
@@ -111,7 +135,7 @@ func firstOf(n *tree.Node, ca *schema.Case) string {
 // elements checks the number of entries of s below n.
 func (c *check) elements(p tree.Path, n *tree.Node, s *schema.Node, have int) {
 	switch {
-	case uint64(have) < uint64(s.MinElements) && (have > 0 || demanded(n, s)):
+	case uint64(have) < uint64(s.MinElements) && (have > 0 || c.demanded(p, n, s)):
 		c.fail(yangerr.New(yangerr.OperationFailed, p.Child(s), "%q needs %d entries at least and has %d.", s.Name, s.MinElements, have).
 			WithAppTag(yangerr.AppTooFewElements))
 	case s.MaxElements > 0 && uint64(have) > uint64(s.MaxElements):
