@@ -11,11 +11,11 @@ func (s *Session) Candidate() *tree.Node {
 	st := s.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return st.candidateRoot()
+	return st.candidateRoot(s)
 }
 
 // candidateRoot returns the candidate's tree; the caller holds mu.
-func (s *Store) candidateRoot() *tree.Node {
+func (s *Store) candidateRoot(*Session) *tree.Node {
 	if s.candidate.root != nil {
 		return s.candidate.root
 	}
@@ -51,7 +51,7 @@ func (s *Session) Update(ctx context.Context, f func(candidate *tree.Node) (*tre
 	defer st.editor.unlock()
 	st.mu.Lock()
 	err := st.free(s, Candidate)
-	old := st.candidateRoot()
+	old := st.candidateRoot(s)
 	st.mu.Unlock()
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (s *Session) Validate(ctx context.Context, root *tree.Node) error {
 	st.mu.Lock()
 	err := st.alive(s)
 	if root == nil {
-		root = st.candidateRoot()
+		root = st.candidateRoot(s)
 	}
 	participants := st.participants
 	st.mu.Unlock()
@@ -89,10 +89,10 @@ func (s *Session) Validate(ctx context.Context, root *tree.Node) error {
 		return err
 	}
 	cur := st.running.Load()
-	_, errs := st.validator.Change(cur.checked, root)
-	if err := errs.Err(); err != nil {
+	root, _, err = st.valid(cur, root)
+	if err != nil {
 		return err
 	}
-	_, err = st.prepare(ctx, participants, &Change{Old: cur.Root, New: root, Session: s.info})
+	_, err = ask(ctx, st.authorize, participants, &Change{Old: cur.Root, New: root, Session: s.info})
 	return err
 }

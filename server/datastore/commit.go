@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/validate"
 	"github.com/tandem-ne/tandem/server/yangerr"
 )
 
@@ -11,6 +12,10 @@ import (
 // 8.3.4.1). When it returns without error the change is on stable storage and
 // the engines have been told. With an error, a yangerr.List where the client is
 // at fault, nothing has changed and the candidate keeps its content.
+//
+// While a confirmed commit is pending, Commit confirms it, or with o.Confirm
+// follows it up (RFC 6241 section 8.4): in-use if it is another session's,
+// invalid-value if o.PersistID is not its token.
 func (s *Session) Commit(ctx context.Context, o CommitOptions) (Commit, error) {
 	st := s.store
 	if err := st.writer.lock(ctx); err != nil {
@@ -24,18 +29,23 @@ func (s *Session) Commit(ctx context.Context, o CommitOptions) (Commit, error) {
 
 func (s *Session) commitCandidate(ctx context.Context, o CommitOptions) (Commit, error) {
 	st := s.store
+	st.catchUp()
 	if err := st.editor.lock(ctx); err != nil {
 		return Commit{}, err
 	}
 	defer st.editor.unlock()
 	st.mu.Lock()
 	err := st.free(s, Running, Candidate)
-	root := st.candidateRoot()
+	root := st.candidateRoot(s)
 	st.mu.Unlock()
 	if err != nil {
 		return Commit{}, err
 	}
-	c, err := s.write(ctx, o, root)
+	confirm, err := s.confirming(o)
+	if err != nil {
+		return Commit{}, err
+	}
+	c, err := s.write(ctx, o, confirm, root)
 	if err != nil {
 		return Commit{}, err
 	}
@@ -47,7 +57,8 @@ func (s *Session) commitCandidate(ctx context.Context, o CommitOptions) (Commit,
 
 // Transact changes running in one transaction (gNMI Set, the CLI): f is given
 // running and returns the edits. No other commit comes between. It is refused
-// with in-use while another session has locked running or the candidate. An
+// with in-use while another session has locked running or the candidate, and
+// while a confirmed commit is pending, whose rollback would undo it. An
 // uncommitted candidate receives the change too, except where it has changes of
 // its own, so that its commit does not undo this one.
 func (s *Session) Transact(ctx context.Context, f func(running *tree.Node) ([]tree.Edit, error), o CommitOptions) (Commit, error) {
@@ -74,8 +85,15 @@ func (s *Session) commit(ctx context.Context, o CommitOptions, f func(*tree.Node
 
 func (s *Session) transact(ctx context.Context, o CommitOptions, f func(*tree.Node) (*tree.Node, error)) (Commit, error) {
 	st := s.store
+	if o.Confirm != nil || o.PersistID != "" {
+		return Commit{}, yangerr.New(yangerr.OperationNotSupported, nil, "only a candidate can be committed until it is confirmed")
+	}
+	st.catchUp()
 	st.mu.Lock()
 	err := st.free(s, Running, Candidate)
+	if err == nil && st.pending != nil {
+		err = yangerr.New(yangerr.InUse, nil, "a confirmed commit is pending").WithType(yangerr.Protocol)
+	}
 	st.mu.Unlock()
 	if err != nil {
 		return Commit{}, err
@@ -84,7 +102,7 @@ func (s *Session) transact(ctx context.Context, o CommitOptions, f func(*tree.No
 	if err != nil {
 		return Commit{}, err
 	}
-	c, err := s.write(ctx, o, root)
+	c, err := s.write(ctx, o, confirmRecord{}, root)
 	if err != nil {
 		return Commit{}, err
 	}
@@ -118,58 +136,89 @@ func (s *Store) carryOver(c Commit) {
 	s.mu.Unlock()
 }
 
-// write is the pipeline: validate, authorise, prepare, journal, swap, apply. The
-// caller holds writer.
-func (s *Session) write(ctx context.Context, o CommitOptions, root *tree.Node) (Commit, error) {
+// write makes root running if it is valid: data that a when forbids now is
+// deleted, the constraints and the permissions are checked. A commit that
+// neither changes anything nor says anything about a confirmed commit is none.
+// The caller holds writer.
+func (s *Session) write(ctx context.Context, o CommitOptions, confirm confirmRecord, root *tree.Node) (Commit, error) {
 	st := s.store
 	cur := st.running.Load()
-	c := Commit{
-		ID: cur.ID, Time: cur.Time, SessionID: s.id, Session: s.info,
-		Comment: o.Comment, Old: cur.Root, New: cur.Root,
-	}
+	info := CommitInfo{SessionID: s.id, Session: s.info, Comment: o.Comment, confirm: confirm}
 	if same(cur.Root, root) {
-		return c, nil
+		if confirm.op == opNone {
+			return Commit{
+				ID: cur.ID, Time: cur.Time, SessionID: s.id, Session: s.info, Comment: o.Comment, Old: cur.Root, New: cur.Root,
+			}, nil
+		}
+		return st.install(ctx, cur, cur.Root, cur.checked, info, nil)
 	}
-	checked, errs := st.validator.Change(cur.checked, root)
-	if err := errs.Err(); err != nil {
-		return Commit{}, err
-	}
-	st.mu.Lock()
-	participants := st.participants
-	st.mu.Unlock()
-	change := &Change{Old: cur.Root, New: root, Session: s.info, Comment: o.Comment}
-	applies, err := st.prepare(ctx, participants, change)
+	root, checked, err := st.valid(cur, root)
 	if err != nil {
 		return Commit{}, err
+	}
+	return st.install(ctx, cur, root, checked, info, st.authorize)
+}
+
+// valid deletes from root what a when forbids (RFC 7950 section 8.2) and checks
+// the rest as a change of cur.
+func (s *Store) valid(cur *current, root *tree.Node) (*tree.Node, *validate.State, error) {
+	root, _ = s.validator.Prune(cur.checked, root)
+	checked, errs := s.validator.Change(cur.checked, root)
+	return root, checked, errs.Err()
+}
+
+// install is the pipeline behind validation: permission, engines, journal, swap,
+// apply. info comes without ID and Time. The caller holds writer.
+func (s *Store) install(ctx context.Context, cur *current, root *tree.Node, checked *validate.State, info CommitInfo,
+	authorize func(SessionInfo, *Change) yangerr.List) (Commit, error) {
+	var applies []func()
+	var edits []tree.Edit
+	if root != cur.Root {
+		s.mu.Lock()
+		participants := s.participants
+		s.mu.Unlock()
+		change := &Change{Old: cur.Root, New: root, Session: info.Session, Comment: info.Comment}
+		var err error
+		if applies, err = ask(ctx, authorize, participants, change); err != nil {
+			return Commit{}, err
+		}
+		edits = tree.Edits(cur.Root, root)
 	}
 	if ctx.Err() != nil {
 		return Commit{}, yangerr.New(yangerr.OperationFailed, nil, "the commit was given up before it was made: %v", context.Cause(ctx))
 	}
-	c.ID, c.Time, c.New = cur.ID+1, st.now(), root
-	info := CommitInfo{ID: c.ID, Time: c.Time, SessionID: s.id, Session: s.info, Comment: o.Comment}
-	record := encodeRecord(st.journal.print, info, tree.Edits(cur.Root, root))
-	if err := st.journal.append(c.ID, record); err != nil {
-		st.log.Error("a commit could not be written", "user", s.info.User, "session", s.id, "reason", err)
+	info.ID, info.Time = cur.ID+1, s.clock.Now()
+	if err := s.journal.append(info.ID, encodeRecord(s.journal.print, info, edits)); err != nil {
+		s.log.Error("a commit could not be written", "user", info.Session.User, "session", info.SessionID, "reason", err)
 		return Commit{}, yangerr.New(yangerr.OperationFailed, nil,
 			"the change could not be written to stable storage and was not made: %v", err)
 	}
-	next := &current{Snapshot{root, c.ID, c.Time}, checked}
-	st.running.Store(next)
-	st.mu.Lock()
-	st.remember(info)
-	st.mu.Unlock()
+	next := &current{Snapshot{root, info.ID, info.Time}, checked}
+	s.running.Store(next)
+	s.mu.Lock()
+	s.remember(info)
+	s.mu.Unlock()
 	for _, apply := range applies {
 		apply()
 	}
-	st.journal.maybeCheckpoint(next.Snapshot)
-	st.notify.put(c)
+	c := Commit{
+		ID: info.ID, Time: info.Time, SessionID: info.SessionID, Session: info.Session, Comment: info.Comment,
+		Old: cur.Root, New: root,
+	}
+	if c.Old != c.New {
+		s.notify.put(notice{commit: &c})
+	}
+	s.settle(cur, &info)
+	if s.pending == nil {
+		s.journal.maybeCheckpoint(next.Snapshot)
+	}
 	return c, nil
 }
 
-// prepare asks for permission and then every engine.
-func (s *Store) prepare(ctx context.Context, participants []Participant, c *Change) ([]func(), error) {
-	if s.authorize != nil {
-		if err := s.authorize(c.Session, c).Err(); err != nil {
+// ask asks for permission, where authorize is not nil, and then every engine.
+func ask(ctx context.Context, authorize func(SessionInfo, *Change) yangerr.List, participants []Participant, c *Change) ([]func(), error) {
+	if authorize != nil {
+		if err := authorize(c.Session, c).Err(); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -260,10 +261,20 @@ func randomEdits(r *rand.Rand, s *schema.Schema, n int) []tree.Edit {
 	return edits
 }
 
-// tick returns a clock that goes on one second a call.
-func tick() func() time.Time {
-	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
-	return func() time.Time { at = at.Add(time.Second); return at }
+// ticker is a clock that goes on one second a call.
+type ticker struct {
+	hostClock
+	mu sync.Mutex
+	at time.Time
+}
+
+func tick() *ticker { return &ticker{at: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)} }
+
+func (c *ticker) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(time.Second)
+	return c.at
 }
 
 var errTest = errors.New("refused by the test")

@@ -14,7 +14,28 @@ import (
 
 // recordVersion is the first octet of a journal record; 4 octets of CRC-32C
 // over the rest follow, then the schema's fingerprint, the header and the edits.
-const recordVersion = 1
+const recordVersion = 2
+
+// confirmOp is what a commit means to a confirmed commit.
+type confirmOp uint8
+
+const (
+	opNone     confirmOp = iota
+	opStart              // the first confirmed commit
+	opExtend             // one that follows up
+	opComplete           // the confirming commit
+	opCancel             // rollback on demand, or at the end of the session
+	opTimeout            // rollback because nobody confirmed
+)
+
+// confirmRecord is the part of a record about a confirmed commit. With opNone
+// nothing else is set.
+type confirmRecord struct {
+	op      confirmOp
+	base    uint64        // the commit that a rollback leads or led back to
+	timeout time.Duration // from the commit's time on, of opStart and opExtend
+	token   string        // persist; empty where it is bound to the session
+}
 
 // fingerprint stands for a schema's content-id in a record.
 type fingerprint [8]byte
@@ -39,6 +60,12 @@ func encodeRecord(print fingerprint, info CommitInfo, edits []tree.Edit) []byte 
 	e.uint(uint64(info.SessionID))
 	for _, s := range []string{info.Session.User, info.Session.Protocol, info.Session.Peer, info.Comment} {
 		e.text(s)
+	}
+	e.buf = append(e.buf, byte(info.confirm.op))
+	if info.confirm.op != opNone {
+		e.uint(info.confirm.base)
+		e.uint(uint64(info.confirm.timeout))
+		e.text(info.confirm.token)
 	}
 	e.uint(uint64(len(edits)))
 	for i := range edits {
@@ -68,6 +95,14 @@ func openRecord(s *schema.Schema, raw []byte) (info CommitInfo, print fingerprin
 	info.SessionID = uint32(d.uint())
 	for _, p := range []*string{&info.Session.User, &info.Session.Protocol, &info.Session.Peer, &info.Comment} {
 		*p = d.text()
+	}
+	if info.confirm.op = confirmOp(d.byte()); info.confirm.op != opNone {
+		if info.confirm.op > opTimeout {
+			d.fail("there is no confirm operation %d", info.confirm.op)
+		}
+		info.confirm.base = d.uint()
+		info.confirm.timeout = time.Duration(d.uint())
+		info.confirm.token = d.text()
 	}
 	return info, print, d, nil
 }

@@ -20,7 +20,7 @@ import (
 func stored(t *testing.T, s *schema.Schema, n int, lim limits) (dir string, after []*tree.Node) {
 	t.Helper()
 	dir = t.TempDir()
-	st, err := open(Options{Schema: s, Validator: validate.New(s), Dir: dir, Log: quiet(), Now: tick()}, lim)
+	st, err := open(Options{Schema: s, Validator: validate.New(s), Dir: dir, Log: quiet(), Clock: tick()}, lim)
 	if err != nil {
 		t.Fatal(err)
 	}

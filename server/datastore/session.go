@@ -77,18 +77,34 @@ func (s *Store) Kill(id uint32) error {
 	return nil
 }
 
-// Close ends the session and releases its locks. If it held the lock of the
-// candidate, the changes in it are discarded (RFC 6241 section 8.3.5.2).
+// Close ends the session: a confirmed commit that is bound to it is rolled back
+// (RFC 6241 section 8.4.1), then its locks are released. If it held the lock of
+// the candidate, the changes in it are discarded (section 8.3.5.2).
 func (s *Session) Close() {
 	st := s.store
-	// An edit of this session that is under way must not come after the release.
+	// An edit or commit of this session that is under way must not come after
+	// the release.
+	if err := st.editor.lock(context.Background()); err != nil {
+		return
+	}
+	st.mu.Lock()
+	open := st.sessions[s.id] == s
+	delete(st.sessions, s.id)
+	bound := st.pending != nil && !st.pending.Persistent && st.pending.SessionID == s.id
+	st.mu.Unlock()
+	st.editor.unlock()
+	if !open {
+		return
+	}
+	if bound {
+		st.sessionEnded(s)
+	}
 	if err := st.editor.lock(context.Background()); err != nil {
 		return
 	}
 	defer st.editor.unlock()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	delete(st.sessions, s.id)
 	for _, name := range []Name{Running, Candidate} {
 		if lock, ok := st.locks[name]; ok && lock.SessionID == s.id {
 			st.release(name)
@@ -140,6 +156,11 @@ func (s *Session) Lock(ctx context.Context, name Name) error {
 	if lock, ok := st.locks[name]; ok {
 		return lockDenied(lock.SessionID, "the lock on <%s> is held by session %d", name, lock.SessionID)
 	}
+	if name == Running {
+		if err := st.lockedByPending(s); err != nil {
+			return err
+		}
+	}
 	if name == Candidate && st.candidate.differs(st.Running().Root) {
 		by := st.candidate.by
 		if st.sessions[by] == nil {
@@ -147,7 +168,7 @@ func (s *Session) Lock(ctx context.Context, name Name) error {
 		}
 		return lockDenied(by, "<candidate> has changes that were neither committed nor discarded")
 	}
-	st.locks[name] = Lock{Datastore: name, SessionID: s.id, Since: st.now()}
+	st.locks[name] = Lock{Datastore: name, SessionID: s.id, Since: st.clock.Now()}
 	return nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
@@ -23,7 +22,7 @@ type Store struct {
 	schema    *schema.Schema
 	validator *validate.Validator
 	log       *slog.Logger
-	now       func() time.Time
+	clock     Clock
 	authorize func(SessionInfo, *Change) yangerr.List
 	journal   *journal
 	recovery  Recovery
@@ -41,7 +40,9 @@ type Store struct {
 	candidate    candidate
 	participants []Participant
 	history      []CommitInfo // the oldest first
+	pending      *pending     // written under writer and mu
 
+	timers sync.WaitGroup
 	notify notifier
 }
 
@@ -82,11 +83,11 @@ func open(o Options, lim limits) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if o.Clock == nil {
+		o.Clock = hostClock{}
 	}
 	s := &Store{
-		schema: o.Schema, validator: o.Validator, log: o.Log, now: o.Now, authorize: o.Authorize,
+		schema: o.Schema, validator: o.Validator, log: o.Log, clock: o.Clock, authorize: o.Authorize,
 		writer: make(semaphore, 1), editor: make(semaphore, 1),
 		sessions: make(map[uint32]*Session), locks: make(map[Name]Lock),
 	}
@@ -129,8 +130,7 @@ func (s *Store) report() {
 }
 
 func (s *Store) commitInitial(root *tree.Node) error {
-	system := SessionInfo{User: "system", Protocol: "system"}
-	session := s.NewSession(system, nil)
+	session := s.NewSession(systemSession(), nil)
 	defer session.Close()
 	_, err := session.commit(context.Background(), CommitOptions{Comment: "initial configuration"},
 		func(*tree.Node) (*tree.Node, error) { return root, nil })
@@ -143,6 +143,7 @@ func (s *Store) Close() error {
 	for _, session := range s.Sessions() {
 		session.Close()
 	}
+	defer s.timers.Wait()
 	if err := s.writer.lock(context.Background()); err != nil {
 		return err
 	}
@@ -153,6 +154,9 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	if was {
 		return nil
+	}
+	if s.pending != nil && s.pending.stop != nil {
+		s.pending.stop()
 	}
 	return s.journal.close()
 }
@@ -174,7 +178,13 @@ func (s *Store) Register(p Participant) {
 // OnCommit has f called after each commit that changed something, in the order
 // of commits, before the commit is answered and without any lock that other
 // commits need to be written. f must not wait for a commit.
-func (s *Store) OnCommit(f func(Commit)) { s.notify.add(f) }
+func (s *Store) OnCommit(f func(Commit)) {
+	s.notify.add(func(n notice) {
+		if n.commit != nil {
+			f(*n.commit)
+		}
+	})
+}
 
 // History returns up to n of the latest commits, the latest first; all that are
 // kept, the latest 1,000 at least, where n is 0.
@@ -197,24 +207,30 @@ func (s *Store) remember(info CommitInfo) {
 	s.history = append(s.history, info)
 }
 
-// notifier hands commits to the callbacks in their order.
-type notifier struct {
-	mu    sync.Mutex // guards the queue
-	queue []Commit
-	calls sync.Mutex // held while callbacks run
-	fs    []func(Commit)
+// notice is what callbacks are told: one of the two.
+type notice struct {
+	commit *Commit
+	event  *ConfirmEvent
 }
 
-func (n *notifier) add(f func(Commit)) {
+// notifier hands notices to the callbacks in their order.
+type notifier struct {
+	mu    sync.Mutex // guards the queue
+	queue []notice
+	calls sync.Mutex // held while callbacks run
+	fs    []func(notice)
+}
+
+func (n *notifier) add(f func(notice)) {
 	n.calls.Lock()
 	defer n.calls.Unlock()
 	n.fs = append(n.fs, f)
 }
 
-func (n *notifier) put(c Commit) {
+func (n *notifier) put(x notice) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.queue = append(n.queue, c)
+	n.queue = append(n.queue, x)
 }
 
 // drain returns when all that was put before has been handed on.
@@ -225,9 +241,9 @@ func (n *notifier) drain() {
 	queue := n.queue
 	n.queue = nil
 	n.mu.Unlock()
-	for _, c := range queue {
+	for _, x := range queue {
 		for _, f := range n.fs {
-			f(c)
+			f(x)
 		}
 	}
 }

@@ -108,7 +108,7 @@ func TestPipelineOrder(t *testing.T) {
 	var st *Store
 	st, err := Open(Options{
 		Schema: s, Validator: validate.New(s, rule(func(*validate.Context) yangerr.List { step("validate"); return nil })),
-		Dir: t.TempDir(), Log: quiet(), Now: tick(),
+		Dir: t.TempDir(), Log: quiet(), Clock: tick(),
 		Authorize: func(i SessionInfo, c *Change) yangerr.List { step("authorize %s", i.User); return nil },
 	})
 	if err != nil {
