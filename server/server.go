@@ -156,6 +156,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	opened.add(s.Store.Close)
 	running := s.Store.Running().Root
 	s.Hub = oper.New(s.Schema, running, time.Now)
+	if err := s.provideAuthentication(); err != nil {
+		return nil, err
+	}
 	if s.Alarms, err = alarm.New(s.Hub, s.Schema, time.Now); err != nil {
 		return nil, err
 	}
@@ -203,9 +206,10 @@ func (s *Server) startEngines(ctx context.Context, o Options, running *tree.Node
 		s.shardDone <- s.shard.Run()
 	}()
 	s.Store.Register(e)
-	s.setUsers(tree.Empty(s.Schema), running)
+	s.Store.Register(accessRules{})
+	s.setAccess(tree.Empty(s.Schema), running)
 	s.Store.OnCommit(func(c datastore.Commit) {
-		s.setUsers(c.Old, c.New)
+		s.setAccess(c.Old, c.New)
 		s.Hub.PublishCommit(c.Old, c.New, c.Time)
 	})
 	return nil

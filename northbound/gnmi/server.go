@@ -162,7 +162,7 @@ func (s *Server) identify(ctx context.Context) (context.Context, error) {
 	if !ok || len(info.State.VerifiedChains) == 0 {
 		return nil, status.Error(codes.Unauthenticated, "a client certificate is required")
 	}
-	user, err := s.access.CertificateUser(info.State.VerifiedChains[0][0])
+	user, err := s.access.PeerUser(info.State.VerifiedChains)
 	if err != nil {
 		return nil, status.Error(codes.Unauthenticated, err.Error())
 	}

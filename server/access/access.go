@@ -4,8 +4,10 @@
 package access
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -34,13 +36,16 @@ type Options struct {
 
 // Access answers the transports' questions. It is safe for concurrent use.
 type Access struct {
-	dir        string
-	log        *slog.Logger
-	now        func() time.Time
-	hostKeys   [][]byte
-	server     tls.Certificate
-	clientCAs  *x509.CertPool
-	configured atomic.Pointer[map[string][]authorizedKey]
+	dir       string
+	log       *slog.Logger
+	now       func() time.Time
+	hostKeys  [][]byte
+	server    tls.Certificate
+	clientCAs *x509.CertPool
+	config    atomic.Pointer[settings]
+	failures  failures
+	hashing   chan struct{} // a place for each password that is being verified
+	decoy     cryptHash     // stands in for the password of an unknown user
 }
 
 // Open reads the state directory and creates what is missing in it. A file that
@@ -53,7 +58,7 @@ func Open(o Options) (*Access, error) {
 	if o.AdminUser == "" {
 		o.AdminUser = DefaultUser
 	}
-	if err := checkUser(o.AdminUser); err != nil {
+	if err := CheckUser(o.AdminUser); err != nil {
 		return nil, fmt.Errorf("access: administrator: %w", err)
 	}
 	if o.Log == nil {
@@ -68,7 +73,10 @@ func Open(o Options) (*Access, error) {
 	if err := sweep(o.Dir); err != nil {
 		return nil, fmt.Errorf("access: state directory: %w", err)
 	}
-	a := &Access{dir: o.Dir, log: o.Log, now: o.Now}
+	a := &Access{dir: o.Dir, log: o.Log, now: o.Now, hashing: make(chan struct{}, hashing)}
+	if err := a.makeDecoy(); err != nil {
+		return nil, fmt.Errorf("access: %w", err)
+	}
 	steps := []struct {
 		what string
 		do   func(Options) error
@@ -82,7 +90,18 @@ func Open(o Options) (*Access, error) {
 			return nil, fmt.Errorf("access: %s: %w", step.what, err)
 		}
 	}
+	a.Configure(Settings{})
 	return a, nil
+}
+
+// makeDecoy hashes a password that nobody knows.
+func (a *Access) makeDecoy() error {
+	text, err := HashPassword(clearText + rand.Text())
+	if err != nil {
+		return err
+	}
+	a.decoy, err = parseHash(text)
+	return err
 }
 
 // HostKeys returns the private host keys in OpenSSH PEM form, Ed25519 first and
@@ -90,14 +109,33 @@ func Open(o Options) (*Access, error) {
 func (a *Access) HostKeys() [][]byte { return a.hostKeys }
 
 // TLSConfig returns a new server configuration: TLS 1.2 or later, and a client
-// certificate that chains to the element's CA or to Options.ClientCA is required.
+// certificate is required that chains to the element's CA, to Options.ClientCA,
+// or to a configured trust anchor, and is not revoked.
 func (a *Access) TLSConfig() *tls.Config {
-	return &tls.Config{
+	config := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{a.server},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    a.clientCAs,
+		Time:         a.now,
+		// Whoever comes back is looked at again: a certificate may have been
+		// revoked meanwhile.
+		SessionTicketsDisabled: true,
 	}
+	base := config.Clone()
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		present := base.Clone()
+		settings := a.config.Load()
+		present.ClientCAs = settings.clientCAs
+		present.VerifyConnection = func(state tls.ConnectionState) error {
+			if len(settings.unrevoked(state.VerifiedChains)) == 0 {
+				return errors.New("access: the client certificate is revoked")
+			}
+			return nil
+		}
+		return present, nil
+	}
+	return config
 }
 
 // CertificateUser returns the user name that a verified client certificate
@@ -107,7 +145,7 @@ func (a *Access) CertificateUser(cert *x509.Certificate) (string, error) {
 	if cert == nil {
 		return "", fmt.Errorf("access: no client certificate")
 	}
-	if err := checkUser(cert.Subject.CommonName); err != nil {
+	if err := CheckUser(cert.Subject.CommonName); err != nil {
 		return "", fmt.Errorf("access: client certificate: %w", err)
 	}
 	return cert.Subject.CommonName, nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -27,14 +28,15 @@ type authorizedKey []byte
 
 // AuthorizePublicKey reports whether key, in SSH wire form, belongs to user: it
 // stands in the file authorized_keys/<user> of the state directory, which is
-// read anew each time, or among the keys that SetUsers was given last. All keys
+// read anew each time, or among the keys that Configure was given last,
+// and is not revoked. All keys
 // of the user are compared in constant time. A name that is not a legal user
 // name is never looked up.
 func (a *Access) AuthorizePublicKey(user string, key []byte) bool {
-	if err := checkUser(user); err != nil {
+	if err := CheckUser(user); err != nil {
 		return false
 	}
-	if err := checkKey(key); err != nil {
+	if err := CheckPublicKey(key); err != nil {
 		a.log.Warn("refused a public key", "user", user, "reason", err)
 		return false
 	}
@@ -42,41 +44,17 @@ func (a *Access) AuthorizePublicKey(user string, key []byte) bool {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.log.Warn("cannot read authorized keys", "user", user, "reason", err)
 	}
-	if users := a.configured.Load(); users != nil {
-		known = append(known, (*users)[user]...)
+	settings := a.config.Load()
+	if slices.ContainsFunc(settings.Revoked, func(r Revocation) bool { return r.PublicKey != nil && bytes.Equal(r.PublicKey, key) }) {
+		a.log.Warn("refused a public key", "user", user, "reason", "it is revoked")
+		return false
 	}
+	known = append(known, settings.keys[user]...)
 	match := 0
 	for _, k := range known {
 		match |= subtle.ConstantTimeCompare(k, key)
 	}
 	return match == 1
-}
-
-// User is a user of the configuration (ietf-system, RFC 7317 section 3.5.3)
-// with the key-data of each authorized key.
-type User struct {
-	Name string
-	Keys [][]byte // SSH wire form
-}
-
-// SetUsers replaces the users that the configuration adds to those of the key
-// files. A key that cannot be used is left out and logged.
-func (a *Access) SetUsers(users []User) {
-	m := make(map[string][]authorizedKey, len(users))
-	for _, u := range users {
-		if err := checkUser(u.Name); err != nil {
-			a.log.Warn("left out a configured user", "user", u.Name, "reason", err)
-			continue
-		}
-		for _, k := range u.Keys {
-			if err := checkKey(k); err != nil {
-				a.log.Warn("left out a configured key", "user", u.Name, "reason", err)
-				continue
-			}
-			m[u.Name] = append(m[u.Name], bytes.Clone(k))
-		}
-	}
-	a.configured.Store(&m)
 }
 
 func (a *Access) fileKeys(user string) ([]authorizedKey, error) {
@@ -133,10 +111,12 @@ func parseLine(line string) (authorizedKey, error) {
 		}
 	}
 	wire := key.Marshal()
-	return wire, checkKey(wire)
+	return wire, CheckPublicKey(wire)
 }
 
-func checkKey(wire []byte) error {
+// CheckPublicKey reports why a public key in SSH wire form cannot be accepted:
+// its type, or an RSA number of less than 2,048 bits.
+func CheckPublicKey(wire []byte) error {
 	key, err := ssh.ParsePublicKey(wire)
 	if err != nil {
 		return err
@@ -218,9 +198,9 @@ func contains(keys []authorizedKey, key authorizedKey) bool {
 	return false
 }
 
-// checkUser accepts 1 to 64 letters, digits, ".", "_", "-" and "@", of which
+// CheckUser accepts 1 to 64 letters, digits, ".", "_", "-" and "@", of which
 // the first is a letter, a digit or "_". A user name is also a file name.
-func checkUser(name string) error {
+func CheckUser(name string) error {
 	if name == "" || len(name) > maxUserLen {
 		return fmt.Errorf("the user name %.80q has not between 1 and %d characters", name, maxUserLen)
 	}

@@ -139,14 +139,14 @@ func TestAdminKeysAreAddedOnce(t *testing.T) {
 	}
 }
 
-func TestSetUsers(t *testing.T) {
+func TestConfigure(t *testing.T) {
 	keys := testKeys(t)
 	a := open(t, Options{AdminKeys: []string{keys["ed25519"]}})
-	a.SetUsers([]User{
+	a.Configure(Settings{Users: []User{
 		{Name: "ops", Keys: [][]byte{{1, 2, 3}, wire(t, keys["rsa1024"]), wire(t, keys["ecdsa"])}},
 		{Name: "../x", Keys: [][]byte{wire(t, keys["ecdsa"])}},
 		{Name: "admin", Keys: [][]byte{wire(t, keys["other"])}},
-	})
+	}})
 	check := func(user, key string, want bool) {
 		t.Helper()
 		if got := a.AuthorizePublicKey(user, wire(t, keys[key])); got != want {
@@ -159,7 +159,7 @@ func TestSetUsers(t *testing.T) {
 	check("../x", "ecdsa", false)
 	check("admin", "other", true)
 	check("admin", "ed25519", true)
-	a.SetUsers(nil)
+	a.Configure(Settings{})
 	check("ops", "ecdsa", false)
 	check("admin", "ed25519", true)
 }
@@ -172,7 +172,7 @@ func TestConcurrentUse(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 50 {
-				a.SetUsers([]User{{Name: "ops", Keys: [][]byte{good}}})
+				a.Configure(Settings{Users: []User{{Name: "ops", Keys: [][]byte{good}}}})
 				if !a.AuthorizePublicKey("admin", good) {
 					t.Error("refused")
 				}
