@@ -32,6 +32,9 @@ type Hub struct {
 	made    map[uint64]*change
 	several bool
 
+	configSubs int  // how many want the configuration alone
+	config     bool // the changes being delivered are for them
+
 	providersMu sync.RWMutex
 	providers   []provided
 
@@ -45,11 +48,13 @@ func New(s *schema.Schema, running *tree.Node, now func() time.Time) *Hub {
 		now = time.Now
 	}
 	empty := tree.Empty(s)
+	start := now()
 	if running == nil {
 		running = empty
 	}
 	h := &Hub{schema: s, index: newIndex(), seed: maphash.MakeSeed(), made: make(map[uint64]*change), last: places{at: make(map[uint64]published)}}
-	h.snap.Store(&Snapshot{Running: running, State: empty, Time: now()})
+	h.streams.log = newEventLog(start)
+	h.snap.Store(&Snapshot{Running: running, State: empty, Time: start})
 	return h
 }
 
@@ -82,6 +87,16 @@ func (h *Hub) PublishCommit(old, new *tree.Node, t time.Time) {
 	snap := h.snap.Load()
 	h.snap.Store(&Snapshot{Running: new, State: snap.State, Time: t})
 	h.publish(t, snap.State, func(f func(tree.Change)) {
+		for c := range tree.Diff(old, new) {
+			f(c)
+		}
+	})
+	if h.configSubs == 0 {
+		return
+	}
+	h.config = true
+	defer func() { h.config = false }()
+	h.publish(t, nil, func(f func(tree.Change)) {
 		for c := range tree.Diff(old, new) {
 			f(c)
 		}

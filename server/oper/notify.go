@@ -2,6 +2,7 @@ package oper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -9,10 +10,15 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// streams are the readers of event streams.
+// ErrReplayed is what Next returns once, when all that the log had to replay
+// has been read.
+var ErrReplayed = errors.New("oper: the log was replayed")
+
+// streams are the readers of event streams and the log.
 type streams struct {
 	mu   sync.Mutex
 	subs map[*NotifSub]struct{}
+	log  eventLog
 }
 
 // NotifSub reads an event stream. One goroutine at a time may read it.
@@ -20,18 +26,35 @@ type NotifSub struct {
 	hub *Hub
 	max int
 
-	mu     sync.Mutex
-	queue  []Notification
-	sizes  []int
-	bytes  int
-	lost   bool
-	closed bool
-	wake   chan struct{}
+	mu        sync.Mutex
+	replay    []logged // of the log, still to be read
+	from      time.Time
+	replaying bool
+	queue     []Notification
+	sizes     []int
+	bytes     int
+	lost      bool
+	closed    bool
+	wake      chan struct{}
 }
 
 // Notifications starts reading a stream; NETCONF is the one there is. maxBytes
 // bounds the backlog as in SubOptions.
 func (h *Hub) Notifications(stream string, maxBytes int) (*NotifSub, error) {
+	return h.notifications(stream, maxBytes, func(*NotifSub) {})
+}
+
+// Replay is Notifications that begins with what the log holds from the given
+// time on. Next returns ErrReplayed between the last of that and the first that
+// is new; nothing is missing in between and nothing comes twice. The log is
+// shared: a reader of it costs nothing of its backlog.
+func (h *Hub) Replay(stream string, from time.Time, maxBytes int) (*NotifSub, error) {
+	return h.notifications(stream, maxBytes, func(s *NotifSub) {
+		s.replaying, s.from, s.replay = true, from, h.streams.log.since(from)
+	})
+}
+
+func (h *Hub) notifications(stream string, maxBytes int, start func(*NotifSub)) (*NotifSub, error) {
 	if stream != NETCONF {
 		return nil, fmt.Errorf("oper: there is no stream %q", stream)
 	}
@@ -45,20 +68,20 @@ func (h *Hub) Notifications(stream string, maxBytes int) (*NotifSub, error) {
 		h.streams.subs = make(map[*NotifSub]struct{})
 	}
 	h.streams.subs[s] = struct{}{}
+	start(s)
 	return s, nil
 }
 
-// Notify sends a notification to the stream's readers. path is where in the data
-// tree it belongs, empty for one that a module defines at its top level.
+// Notify sends a notification to the stream's log and readers. path is where in
+// the data tree it belongs, empty for one that a module defines at its top level.
 func (h *Hub) Notify(t time.Time, n *tree.Node, path tree.Path) {
+	size := changeSize + nodeBytes(n)
+	note := Notification{Time: t, Node: n, Path: path}
 	h.streams.mu.Lock()
 	defer h.streams.mu.Unlock()
-	if len(h.streams.subs) == 0 {
-		return
-	}
-	size := changeSize + nodeBytes(n)
+	h.streams.log.add(note, size)
 	for s := range h.streams.subs {
-		s.push(Notification{Time: t, Node: n, Path: path}, size)
+		s.push(note, size)
 	}
 }
 
@@ -75,6 +98,10 @@ func (s *NotifSub) push(n Notification, size int) {
 		s.sizes = append(s.sizes, size)
 		s.bytes += size
 	}
+	s.signal()
+}
+
+func (s *NotifSub) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -85,7 +112,7 @@ func (s *NotifSub) push(n Notification, size int) {
 // was dropped; what is sent after it can be read again.
 func (s *NotifSub) Next(ctx context.Context) (Notification, error) {
 	for {
-		n, ok, err := s.take()
+		n, ok, err := s.Poll()
 		if ok || err != nil {
 			return n, err
 		}
@@ -97,12 +124,27 @@ func (s *NotifSub) Next(ctx context.Context) (Notification, error) {
 	}
 }
 
-func (s *NotifSub) take() (n Notification, ok bool, err error) {
+// Ready receives when Poll may have something that it had not before.
+func (s *NotifSub) Ready() <-chan struct{} { return s.wake }
+
+// Poll is Next without waiting; ok says whether there is a notification.
+func (s *NotifSub) Poll() (n Notification, ok bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed:
+	if s.closed {
 		return n, false, ErrClosed
+	}
+	if s.replaying {
+		for len(s.replay) > 0 {
+			n = s.replay[0].Notification
+			if s.replay = s.replay[1:]; !n.Time.Before(s.from) {
+				return n, true, nil
+			}
+		}
+		s.replaying, s.replay = false, nil
+		return Notification{}, false, ErrReplayed
+	}
+	switch {
 	case s.lost:
 		s.lost = false
 		return n, false, ErrOverflow
@@ -122,10 +164,7 @@ func (s *NotifSub) Close() {
 	delete(s.hub.streams.subs, s)
 	s.hub.streams.mu.Unlock()
 	s.mu.Lock()
-	s.closed, s.queue, s.sizes = true, nil, nil
+	s.closed, s.queue, s.sizes, s.replay = true, nil, nil, nil
 	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.signal()
 }

@@ -54,6 +54,9 @@ type SubOptions struct {
 	// zero Value among the keys for every value of that key. A pattern takes in
 	// all below it; the empty pattern everything.
 	Paths []tree.Path
+	// ConfigOnly gives the changes of the running configuration as they are in it,
+	// and none of state.
+	ConfigOnly bool
 	// MaxBytes bounds the backlog, counted in estimated octets of paths and
 	// values; 0 stands for DefaultMaxBytes.
 	MaxBytes int

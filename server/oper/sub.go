@@ -14,9 +14,10 @@ const firstCompact = 64
 
 // Sub is one subscription. One goroutine at a time may read it.
 type Sub struct {
-	hub  *Hub
-	max  int
-	regs []*reg
+	hub    *Hub
+	max    int
+	config bool // of the configuration alone
+	regs   []*reg
 
 	last *change // given last; guarded by the hub's mu
 	told uint64  // publication it was last given something of; guarded by the hub's mu
@@ -36,7 +37,7 @@ type Sub struct {
 // Subscribe starts a subscription and returns it with the snapshot that its
 // changes continue from: nothing is missed and nothing comes twice.
 func (h *Hub) Subscribe(o SubOptions) (*Sub, Snapshot) {
-	s := &Sub{hub: h, max: o.MaxBytes, compactAt: firstCompact, wake: make(chan struct{}, 1)}
+	s := &Sub{hub: h, max: o.MaxBytes, config: o.ConfigOnly, compactAt: firstCompact, wake: make(chan struct{}, 1)}
 	if s.max <= 0 {
 		s.max = DefaultMaxBytes
 	}
@@ -48,13 +49,16 @@ func (h *Hub) Subscribe(o SubOptions) (*Sub, Snapshot) {
 	for _, r := range s.regs {
 		h.index.add(r)
 	}
+	if s.config {
+		h.configSubs++
+	}
 	return s, *h.snap.Load()
 }
 
 // push adds c to the backlog; the caller holds the hub's mu. A change that two
 // patterns of the subscription match comes once.
 func (s *Sub) push(c *change) {
-	if s.last == c {
+	if s.last == c || s.config != s.hub.config {
 		return
 	}
 	s.last = c
@@ -120,6 +124,57 @@ func (s *Sub) Read(ctx context.Context, batches []Batch) (int, error) {
 			return 0, context.Cause(ctx)
 		}
 	}
+}
+
+// Ready receives when Collect may have something that it had not before.
+func (s *Sub) Ready() <-chan struct{} { return s.wake }
+
+// Poll is Next without waiting; ok says whether there was a batch.
+func (s *Sub) Poll() (b Batch, ok bool, err error) {
+	var one [1]Batch
+	n, err := s.take(one[:])
+	return one[0], n > 0, err
+}
+
+// Collect returns, without waiting, all that was published since the last
+// reading as one batch of one change for a place, with the time of the last of
+// them. Whoever applies the changes in order ends in the present state. ok says
+// whether there was anything.
+func (s *Sub) Collect() (b Batch, ok bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	done := s.hub.done.Load()
+	switch {
+	case s.closed:
+		return b, false, ErrClosed
+	case s.overflow:
+		return b, false, ErrOverflow
+	}
+	// What belongs to a publication that is under way stays for the next time.
+	end := s.head
+	for end < len(s.queue) && s.queue[end].seq <= done {
+		end++
+	}
+	if end == s.head {
+		return b, false, nil
+	}
+	list, rest := s.queue[s.head:end], s.queue[end:]
+	if s.repeats {
+		list = coalesce(list)
+	}
+	b.Memo = &Memo{}
+	for _, c := range list {
+		b.Changes = append(b.Changes, c.one[0])
+		b.Coalesced += c.dups
+		b.Time = c.time
+	}
+	s.drop()
+	for _, c := range rest {
+		s.queue = append(s.queue, c)
+		s.bytes += c.size
+	}
+	s.repeats = len(rest) > 0
+	return b, len(b.Changes) > 0, nil
 }
 
 func (s *Sub) take(batches []Batch) (n int, err error) {
@@ -286,6 +341,10 @@ func (s *Sub) Close() {
 		s.hub.index.remove(r)
 	}
 	s.regs = nil
+	if s.config {
+		s.config = false
+		s.hub.configSubs--
+	}
 	s.hub.mu.Unlock()
 	s.mu.Lock()
 	s.drop()

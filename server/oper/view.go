@@ -44,15 +44,45 @@ func (h *Hub) View(ctx context.Context, running *tree.Node, f *tree.Filter) (*tr
 	return h.ViewAt(ctx, Snapshot{Running: running, State: h.State()}, f)
 }
 
-// ViewAt is View with the state of s.
-func (h *Hub) ViewAt(ctx context.Context, s Snapshot, f *tree.Filter) (*tree.Node, error) {
+// Pushed is View without the providers: what the changes of a subscription are
+// about, as of s.
+func (h *Hub) Pushed(s Snapshot, f *tree.Filter) *tree.Node {
+	joined, _ := h.both(s, f)
+	if f == nil {
+		return joined
+	}
+	return orEmpty(tree.Select(joined, f), h.schema)
+}
+
+// IsPulled reports whether n is below what a provider owns: changes of such state
+// may be known only to whoever reads it.
+func (h *Hub) IsPulled(n *schema.Node) bool {
+	h.providersMu.RLock()
+	defer h.providersMu.RUnlock()
+	for ; n.Parent != nil; n = n.Parent {
+		for i := range h.providers {
+			if steps := h.providers[i].steps; steps[len(steps)-1] == n {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// both returns configuration and state of s as far as f touches them, and f
+// without conditions.
+func (h *Hub) both(s Snapshot, f *tree.Filter) (joined *tree.Node, wide *tree.Filter) {
 	running, state := s.Running, s.State
-	var wide *tree.Filter
 	if f != nil {
 		wide = widen(f)
 		running, state = tree.Select(running, wide), tree.Select(state, wide)
 	}
-	joined := tree.MergeTrees(orEmpty(running, h.schema), orEmpty(state, h.schema))
+	return tree.MergeTrees(orEmpty(running, h.schema), orEmpty(state, h.schema)), wide
+}
+
+// ViewAt is View with the state of s.
+func (h *Hub) ViewAt(ctx context.Context, s Snapshot, f *tree.Filter) (*tree.Node, error) {
+	joined, wide := h.both(s, f)
 	joined, err := h.pull(ctx, s, wide, joined)
 	if err != nil {
 		return nil, err
