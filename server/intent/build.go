@@ -222,9 +222,6 @@ func (b *builder) run() *Result {
 	if b.touched.blocks {
 		b.after.checkBlocks()
 	}
-	if b.touched.nodeID {
-		b.after.checkNode()
-	}
 	for _, r := range b.touched.refs() {
 		if len(b.after.errors) >= enoughErrors {
 			break

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/validate"
 )
 
 // servedSchema compiles what the element serves and more, without some modules.
@@ -207,10 +209,17 @@ func (c script) capabilities(t *testing.T) dataplane.Capabilities {
 }
 
 // TestRejected breaks one rule at a time and wants exactly the errors that the
-// rule gives, from a change as well as from nothing.
+// rule gives, from a change as well as from nothing. As in a commit the validator
+// comes first, and Build sees only what is valid by the modules.
 func TestRejected(t *testing.T) {
 	s := servedSchema(t, nil)
 	base := baseXML(t)
+	validator := validate.New(s)
+	valid, broken := validator.Full(config(t, s, base))
+	if len(broken) > 0 {
+		t.Fatal(broken)
+	}
+	byModel, byBuild := 0, 0
 	for _, tc := range scripts(t, "testdata/rejected.txt") {
 		t.Run(tc.name, func(t *testing.T) {
 			i, err := New(Options{Schema: s, Capabilities: tc.capabilities(t)})
@@ -229,10 +238,20 @@ func TestRejected(t *testing.T) {
 			}
 			for how, state := range runs {
 				var old *tree.Node
+				before := valid
 				if state != nil {
 					old = state.root
+				} else {
+					before = nil
 				}
-				result, errs := i.Build(state, old, root)
+				var result *Result
+				_, errs := validator.Change(before, root)
+				if len(errs) > 0 {
+					byModel++
+				} else {
+					byBuild++
+					result, errs = i.Build(state, old, root)
+				}
 				var got []string
 				for _, e := range errs {
 					got = append(got, fmt.Sprintf("%s %s %s: %s", e.Tag, e.AppTag, e.Path, e.Message))
@@ -251,6 +270,9 @@ func TestRejected(t *testing.T) {
 				}
 			}
 		})
+	}
+	if byModel == 0 || byBuild == 0 {
+		t.Errorf("%d refusals by the modules, %d by Build: one of them was not tested", byModel, byBuild)
 	}
 }
 
@@ -284,18 +306,21 @@ func TestSettingOfTheNodeChecksItsUsers(t *testing.T) {
 	with := bytes.Replace(baseXML(t), []byte("<meg><name>ms</name><section>west</section><mep/></meg>"),
 		[]byte("<meg><name>ms</name><icc-based>X</icc-based><section>west</section><mep><mep-id>1</mep-id><remote-mep-id>2</remote-mep-id><cv><enabled>false</enabled></cv></mep></meg>"), 1)
 	withICC := bytes.Replace(with, []byte("<name>a</name>"), []byte("<name>a</name><icc>ABC</icc>"), 1)
-	prev := build(t, i, nil, config(t, i.schema, withICC)).State
-	_, errs := i.Build(prev, prev.Root(), config(t, i.schema, with))
-	if len(errs) != 1 || errs[0].AppTag != "icc-missing" {
-		t.Errorf("Build = %v, want icc-missing", errs)
+	v := validate.New(i.schema)
+	valid, errs := v.Full(config(t, i.schema, withICC))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	build(t, i, nil, valid.Root())
+	if _, errs = v.Change(valid, config(t, i.schema, with)); len(errs) != 1 || errs[0].AppTag != "icc-missing" {
+		t.Errorf("Change = %v, want icc-missing", errs)
 	}
 }
 
-// TestErrorsAreBounded puts every label of a large configuration outside the blocks.
+// TestErrorsAreBounded gives every LSP of a large configuration the same label.
 func TestErrorsAreBounded(t *testing.T) {
 	i := newIntent(t, everything())
-	xml := bytes.Replace(network(1000), []byte("<sections>"),
-		[]byte("<mpls-label-blocks><mpls-label-block><index>a</index><start-label>16</start-label><end-label>17</end-label></mpls-label-block></mpls-label-blocks><sections>"), 1)
+	xml := regexp.MustCompile(`<incoming-label>\d+<`).ReplaceAll(network(1000), []byte("<incoming-label>999<"))
 	r, errs := i.Build(nil, nil, config(t, i.schema, xml))
 	if r != nil || len(errs) != enoughErrors {
 		t.Errorf("Build gives %d errors, want %d", len(errs), enoughErrors)

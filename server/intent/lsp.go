@@ -65,17 +65,14 @@ func (v *view) buildLSP(name string) dataplane.Object {
 		v.lack(below(p, "type"), "static-lsp %q: the data plane has no point-to-multipoint LSPs", name)
 		return nil
 	}
-	if !v.checkShape(p, c) {
-		return nil
-	}
 	o := dataplane.LSP{Name: name, Op: operation(c), Down: v.lspDown(name)}
 	if v.node().TtlMode == mtp.MtpNode_MplsTp_Node_TtlMode_short_pipe {
 		o.TTLMode = dataplane.ShortPipe
 	}
 	if in := c.InSegment; in != nil {
 		o.InLabel, o.InSection = deref(in.IncomingLabel), deref(in.IncomingSection)
-		if in.IncomingLabel != nil {
-			v.checkLabel(p, name, o.InSection, o.InLabel)
+		if in.IncomingLabel != nil && in.IncomingSection == nil {
+			v.checkLabel(p, name, o.InLabel)
 		}
 		o.Prefixes = v.prefixes(p, name, in.IpPrefix)
 	}
@@ -89,76 +86,16 @@ func (v *view) buildLSP(name string) dataplane.Object {
 	return v.capable(p, o)
 }
 
-// checkShape holds operation, in-segment and out-segment against each other. The
-// rules are those of the musts at static-lsp, in the same words; Build needs
-// them to hold.
-func (v *view) checkShape(p tree.Path, c *lspConfig) bool {
-	in := c.InSegment
-	if in == nil {
-		in = &mtp.MtpNode_MplsTp_Lsps_StaticLsp_InSegment{}
-	}
-	next := nhlfe(c)
-	var stack []dataplane.LabelEntry
-	hop, ttl := false, false
-	if next != nil {
-		stack = labels(next)
-		hop = next.OutgoingSection != nil || next.OutgoingTunnel != nil
-		for _, e := range stack {
-			ttl = ttl || e.TTL != 0
+// checkLabel holds an incoming label against the label space of the platform: a
+// unique statement passes over an LSP without incoming-section (RFC 7950
+// section 7.8.3). The label spaces of sections are checked by it.
+func (v *view) checkLabel(p tree.Path, name string, value uint32) {
+	for _, other := range v.state.holders("", value) {
+		if other != name {
+			v.fail(below(p, "in-segment", "incoming-label"), "label-in-use",
+				"label %d is already used in the label space of the platform, by static-lsp %q", value, other)
+			return // One is enough: there may be as many as there are LSPs.
 		}
-	}
-	op := operation(c)
-	starts, ends := op == dataplane.ImposeAndForward, op == dataplane.PopAndLookup
-	branches := c.OutSegment != nil && c.OutSegment.NhlfeMultiple != nil && len(c.OutSegment.NhlfeMultiple.Nhlfe) > 0
-	found := len(v.errors)
-	for _, rule := range []struct {
-		broken        bool
-		path          tree.Path
-		tag, sentence string
-	}{
-		{!starts && in.IncomingLabel == nil, p, "incoming-label-missing",
-			"an LSP that does not start at this node needs an incoming label"},
-		{starts && (in.IncomingLabel != nil || in.IncomingSection != nil), p, "incoming-label-unexpected",
-			"an LSP that starts at this node has no incoming label"},
-		{!starts && len(in.IpPrefix) > 0, p, "ip-prefix-unexpected",
-			"only an LSP that starts at this node has IP clients"},
-		{ends && (hop || len(stack) > 0 || branches), p, "out-segment-unexpected",
-			"an LSP that ends at this node has no out-segment"},
-		{!ends && !hop, p, "next-hop-missing",
-			"a point-to-point LSP that goes on needs an outgoing section or tunnel"},
-		{!ends && branches, p, "nhlfe-multiple-unexpected",
-			"only a point-to-multipoint LSP has more than one branch"},
-		{op == dataplane.SwapAndForward && len(stack) != 1, p, "label-stack-depth",
-			"a swap has exactly one outgoing label"},
-		{op == dataplane.SwapAndForward && ttl, p, "ttl-unexpected",
-			"a swapped label has no TTL of its own"},
-		{op == dataplane.PopAndForward && len(stack) > 0, p, "label-stack-depth",
-			"a pop without a new stack has no outgoing label"},
-		{(starts || op == dataplane.PopImposeAndForward) && len(stack) == 0, p, "label-stack-depth",
-			"an operation that imposes a stack needs at least one label"},
-	} {
-		if rule.broken {
-			v.fail(rule.path, rule.tag, "%s", rule.sentence)
-		}
-	}
-	return len(v.errors) == found
-}
-
-// checkLabel holds an incoming label against its label space.
-func (v *view) checkLabel(p tree.Path, name, space string, value uint32) {
-	for _, other := range v.state.holders(space, value) {
-		if other == name {
-			continue
-		}
-		where := "of the platform"
-		if space != "" {
-			where = "of section \"" + space + "\""
-		}
-		v.fail(below(p, "in-segment", "incoming-label"), "label-in-use",
-			"label %d is already used in the label space %s, by static-lsp %q", value, where, other)
-	}
-	if !v.allLabels {
-		v.checkInBlocks(p, value)
 	}
 }
 

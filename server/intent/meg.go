@@ -12,9 +12,6 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// maxDetection is the longest detection time, multiplier times interval.
-const maxDetection = 60 * time.Second
-
 func itoa(n uint16) string { return strconv.Itoa(int(n)) }
 
 // buildMEG returns the MEG for the OAM engines, nil when there is none, it has
@@ -28,7 +25,6 @@ func (v *view) buildMEG(name string) *oam.MEG {
 	found := len(v.errors)
 	m := &oam.MEG{Name: name, AdminUp: c.AdminState != mtp.MtpTypes_AdminState_down}
 	v.megTiming(below(p, "mep"), c, m)
-	v.megIdentity(p, c)
 	switch {
 	case c.Section != nil:
 		v.sectionMEG(p, c, m)
@@ -37,7 +33,7 @@ func (v *view) buildMEG(name string) *oam.MEG {
 	case c.StaticLsp != nil:
 		v.lack(below(p, "static-lsp"), "meg %q: a MEP of a unidirectional LSP needs the independent mode, which the OAM engine does not have", name)
 	default:
-		v.fail(p, "missing-choice", "meg %q: nothing to monitor", name)
+		return nil
 	}
 	if len(v.errors) > found {
 		return nil
@@ -57,8 +53,7 @@ func (v *view) megTiming(p tree.Path, c *megConfig, m *oam.MEG) {
 		Multiplier: deref(cc.LocalMultiplier),
 	}
 	m.CV = deref(c.Mep.Cv.Enabled)
-	independent := cc.Mode == mtp.MtpNode_MplsTp_Oam_Meg_Mep_Cc_Mode_independent
-	if independent {
+	if cc.Mode == mtp.MtpNode_MplsTp_Oam_Meg_Mep_Cc_Mode_independent {
 		v.lack(below(p, "cc", "mode"), "meg %q: the OAM engine does not have the independent mode", m.Name)
 	}
 	for _, interval := range []struct {
@@ -68,37 +63,6 @@ func (v *view) megTiming(p tree.Path, c *megConfig, m *oam.MEG) {
 		if interval.value < oam.MinInterval || interval.value > oam.MaxInterval {
 			v.lack(below(p, "cc", interval.leaf), "meg %q: the OAM engine runs intervals from %v to %v", m.Name, oam.MinInterval, oam.MaxInterval)
 		}
-	}
-	if !independent && m.CC.TxInterval != m.CC.RxInterval {
-		v.fail(below(p, "cc"), "intervals-differ", "in coordinated mode both directions run at the same interval")
-	}
-	if max(m.CC.TxInterval, m.CC.RxInterval)*time.Duration(m.CC.Multiplier) > maxDetection {
-		v.fail(below(p, "cc"), "detection-time", "the multiplier times the interval exceeds 60 seconds")
-	}
-	if m.CV && !m.CC.Enabled {
-		v.fail(below(p, "cv", "enabled"), "cv-without-cc", "connectivity verification needs the continuity check")
-	}
-}
-
-// megIdentity holds the identifiers of a MEG against their form.
-func (v *view) megIdentity(p tree.Path, c *megConfig) {
-	if c.Mep.MepId != nil && c.Mep.RemoteMepId != nil && *c.Mep.MepId == *c.Mep.RemoteMepId {
-		v.fail(below(p, "mep", "mep-id"), "mep-ids-equal", "the two MEPs of a MEG have different numbers")
-	}
-	if c.IccBased == nil {
-		if v.node().NodeId == nil {
-			v.fail(below(p, "mep"), "node-id-missing", "a MEP needs the node-id of the node")
-		}
-		return
-	}
-	if v.node().Icc == nil {
-		v.fail(below(p, "icc-based"), "icc-missing", "an ICC-based MEG needs the ITU carrier code of the node")
-	}
-	if deref(c.Mep.Cv.Enabled) {
-		v.fail(p, "cv-icc-based", "CV packets have no form for ICC-based identifiers: disable CV in this MEG")
-	}
-	if c.Mep.MepId == nil || c.Mep.RemoteMepId == nil {
-		v.fail(p, "mep-id-missing", "an ICC-based MEG needs both MEP numbers")
 	}
 }
 
@@ -115,7 +79,6 @@ func (v *view) sectionMEG(p tree.Path, c *megConfig, m *oam.MEG) {
 	name := *c.Section
 	s := v.section(name)
 	if s == nil {
-		v.fail(below(p, "section"), "instance-required", "there is no section %q", name)
 		return
 	}
 	m.Entity = oam.Section
@@ -126,8 +89,7 @@ func (v *view) sectionMEG(p tree.Path, c *megConfig, m *oam.MEG) {
 		return
 	}
 	if s.IfNum == nil || s.Peer == nil || s.Peer.NodeId == nil || s.Peer.IfNum == nil {
-		v.fail(below(p, "section"), "mep-id-missing", "a section with a MEP needs its if-num and the node-id and if-num of its peer")
-		return
+		return // A must at the leaf section refuses it.
 	}
 	m.Local = ach.MEPID{Type: ach.MEPIDSection, GlobalID: deref(v.node().GlobalId), NodeID: nodeID(v.node().NodeId), IfNum: *s.IfNum}
 	m.Peer = ach.MEPID{Type: ach.MEPIDSection, GlobalID: v.globalID(s.Peer.GlobalId), NodeID: nodeID(s.Peer.NodeId), IfNum: *s.Peer.IfNum}
@@ -147,7 +109,6 @@ func (v *view) lspMEG(p tree.Path, c *megConfig, m *oam.MEG) {
 	at := below(p, "bidirectional-lsp")
 	b := v.bidir(name)
 	if b == nil {
-		v.fail(at, "instance-required", "there is no bidirectional-lsp %q", name)
 		return
 	}
 	send, receive := deref(b.ForwardLsp), deref(b.ReverseLsp)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/validate"
 )
 
 // model is a small random configuration: few names and few labels, so that
@@ -110,6 +111,11 @@ func (m *model) xml() []byte {
 			b.WriteString("<" + element + ">" + m.objects[ref{k, name}] + "</" + element + ">")
 		}
 	}
+	b.WriteString(`<interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces">`)
+	for n := range 3 {
+		fmt.Fprintf(&b, `<interface><name>eth%d</name><type xmlns:t="urn:ietf:params:xml:ns:yang:iana-if-type">t:ethernetCsmacd</type></interface>`, n)
+	}
+	b.WriteString(`</interfaces>`)
 	b.WriteString(`<mpls-tp xmlns="urn:tandem:yang:mtp-node"><node>` + m.settings + `</node><mpls-label-blocks>` + m.blocks + `</mpls-label-blocks><sections>`)
 	list(section, "section")
 	b.WriteString(`</sections><lsps xmlns="urn:tandem:yang:mtp-lsp">`)
@@ -158,9 +164,11 @@ func (e *engines) String() string {
 
 // TestDeltasAddUp walks through random configurations. At every step the deltas
 // so far leave the engines with what the whole configuration gives from nothing,
-// and a change is refused exactly when the whole configuration is.
+// and a change that is valid by the modules is refused exactly when the whole
+// configuration is.
 func TestDeltasAddUp(t *testing.T) {
 	i := newIntent(t, everything())
+	validator := validate.New(i.schema)
 	accepted, refused := 0, 0
 	for seed := range uint64(5) {
 		m := newModel(seed)
@@ -175,6 +183,11 @@ func TestDeltasAddUp(t *testing.T) {
 				m.mutate()
 			}
 			root := config(t, i.schema, m.xml())
+			if _, broken := validator.Full(root); len(broken) > 0 {
+				refused++
+				m.settings, m.blocks, m.objects = saved.settings, saved.blocks, saved.objects
+				continue
+			}
 			whole, wholeErrors := i.Build(nil, nil, root)
 			result, errs := i.Build(state, state.Root(), root)
 			if (len(errs) == 0) != (len(wholeErrors) == 0) {

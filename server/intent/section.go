@@ -11,16 +11,6 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// checkNode holds the identifiers of the node against RFC 6370 and RFC 6923.
-func (v *view) checkNode() {
-	if v.node().NodeId != nil && nodeID(v.node().NodeId) == 0 {
-		v.fail(below(v.sources[settings].home, "node-id"), "node-id-zero", "0.0.0.0 is not a Node_ID")
-	}
-	if v.node().CountryCode != nil && v.node().Icc == nil {
-		v.fail(below(v.sources[settings].home, "country-code"), "icc-missing", "a country code needs the ITU carrier code of the node")
-	}
-}
-
 // nodeID returns the number of a Node_ID, 0 for none.
 func nodeID(dotted *string) uint32 {
 	if dotted == nil {
@@ -48,26 +38,17 @@ func (v *view) buildSection(name string) dataplane.Object {
 		InterfaceLabelSpace: v.state.hasLabelSpace(name),
 		Down:                c.AdminState == mtp.MtpTypes_AdminState_down,
 	}
-	for _, other := range v.state.attached(s.Interface, s.VLAN) {
-		if other == name {
-			continue
-		}
-		if s.VLAN == 0 {
-			v.fail(below(p, "interface"), "section-interface-in-use", "interface %q already carries the untagged section %q", s.Interface, other)
-		} else {
-			v.fail(below(p, "interface"), "section-interface-in-use", "VLAN %d of interface %q already carries the section %q", s.VLAN, s.Interface, other)
+	if s.VLAN == 0 {
+		// Those with a VLAN are told apart by a unique statement, which passes over
+		// a section without one.
+		for _, other := range v.state.attached(s.Interface, 0) {
+			if other != name {
+				v.fail(below(p, "interface"), "section-interface-in-use", "interface %q already carries the untagged section %q", s.Interface, other)
+			}
 		}
 	}
-	if c.Peer != nil {
-		if c.Peer.NodeId != nil && nodeID(c.Peer.NodeId) == 0 {
-			v.fail(below(p, "peer", "node-id"), "node-id-zero", "0.0.0.0 is not a Node_ID")
-		}
-		if c.Peer.MacAddress != nil {
-			mac, err := net.ParseMAC(*c.Peer.MacAddress)
-			if err != nil || len(mac) != len(s.PeerMAC) || mac[0]&1 != 0 || dataplane.MAC(mac) == (dataplane.MAC{}) {
-				v.fail(below(p, "peer", "mac-address"), "mac-address-not-unicast", "the MAC address of the peer is not a unicast address")
-				return nil
-			}
+	if c.Peer != nil && c.Peer.MacAddress != nil {
+		if mac, err := net.ParseMAC(*c.Peer.MacAddress); err == nil && len(mac) == len(s.PeerMAC) {
 			s.PeerMAC = dataplane.MAC(mac)
 		}
 	}

@@ -24,34 +24,17 @@ func (v *view) checkBidirectional(name string) {
 		return
 	}
 	p := v.entryPath(ref{bidirectionalLSP, name})
-	if b.Directionality == mtp.MtpTypes_Directionality_unidirectional {
-		v.fail(below(p, "directionality"), "directionality", "a bidirectional LSP is co-routed or associated")
-	}
 	forward, reverse := v.lsp(deref(b.ForwardLsp)), v.lsp(deref(b.ReverseLsp))
 	if forward == nil || reverse == nil {
 		return
 	}
-	if *b.ForwardLsp == *b.ReverseLsp {
-		v.fail(p, "lsp-used-twice", "the forward and the reverse LSP are the same")
-		return
-	}
-	ok := true
-	for _, part := range []struct {
-		leaf, name string
-		config     *lspConfig
-	}{{"forward-lsp", *b.ForwardLsp, forward}, {"reverse-lsp", *b.ReverseLsp, reverse}} {
-		if isP2MP(part.config) {
-			v.fail(below(p, part.leaf), "lsp-not-p2p", "a bidirectional LSP is made of point-to-point LSPs")
-			ok = false
-		}
-		for _, other := range v.state.BidirectionalLSPs(part.name) {
+	// The unique statements compare forward with forward and reverse with reverse.
+	for _, part := range [][2]string{{"forward-lsp", *b.ForwardLsp}, {"reverse-lsp", *b.ReverseLsp}} {
+		for _, other := range v.state.BidirectionalLSPs(part[1]) {
 			if other != name {
-				v.fail(below(p, part.leaf), "lsp-used-twice", "static-lsp %q is already part of bidirectional-lsp %q", part.name, other)
+				v.fail(below(p, part[0]), "lsp-used-twice", "static-lsp %q is already part of bidirectional-lsp %q", part[1], other)
 			}
 		}
-	}
-	if !ok {
-		return
 	}
 	f, r := operation(forward), operation(reverse)
 	if !(f == dataplane.ImposeAndForward && r == dataplane.PopAndLookup || f == dataplane.PopAndLookup && r == dataplane.ImposeAndForward || transit(f) && transit(r)) {
@@ -88,24 +71,15 @@ func (v *view) checkCoRouted(name string) {
 	}
 }
 
-// checkTunnel holds the LSPs of a tunnel against its roles and other tunnels.
+// checkTunnel holds the LSPs of a tunnel against other tunnels.
 func (v *view) checkTunnel(name string) {
 	t := v.tunnel(name)
 	if t == nil {
 		return
 	}
 	p := v.entryPath(ref{tunnel, name})
-	if d := t.Destination; d != nil && d.NodeId != nil && nodeID(d.NodeId) == 0 {
-		v.fail(below(p, "destination", "node-id"), "node-id-zero", "0.0.0.0 is not a Node_ID")
-	}
-	working, protecting := 0, 0
 	for _, num := range lspNums(t) {
 		l := t.Lsp[num]
-		if l.Role == mtp.MtpNode_MplsTp_Tunnels_Tunnel_Lsp_Role_protecting {
-			protecting++
-		} else {
-			working++
-		}
 		r := ref{bidirectionalLSP, deref(l.BidirectionalLsp)}
 		if l.StaticLsp != nil {
 			r = ref{staticLSP, *l.StaticLsp}
@@ -116,13 +90,5 @@ func (v *view) checkTunnel(name string) {
 				v.fail(p.Child(list, key(list, itoa(num))), "lsp-used-twice", "%s %q is already in tunnel %q", r.kind, r.name, other)
 			}
 		}
-	}
-	switch {
-	case working > 1:
-		v.fail(p, "tunnel-working-lsps", "a tunnel has at most one working LSP")
-	case protecting > 1:
-		v.fail(p, "tunnel-protecting-lsps", "a tunnel has at most one protecting LSP")
-	case protecting == 1 && working == 0:
-		v.fail(p, "tunnel-working-lsps", "a tunnel with a protecting LSP needs a working one")
 	}
 }

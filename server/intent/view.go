@@ -34,7 +34,6 @@ type view struct {
 	megs       map[string]*megConfig
 	blockList  []*blockConfig
 	blocksRead bool
-	allLabels  bool // checkBlocks has looked at every label
 }
 
 func (i *Intent) view(s *State) *view {
