@@ -2,54 +2,79 @@ package netconf
 
 import (
 	"github.com/tandem-ne/tandem/server/codec"
+	"github.com/tandem-ne/tandem/server/codec/xmltok"
+	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/yangerr"
 )
 
-// parseCopyConfig reads <copy-config> (RFC 6241 section 7.3). The target is the
-// candidate; the source a datastore or a configuration in the message.
+// parseCopyConfig reads <copy-config> (RFC 6241 section 7.3): from a datastore, a
+// URL or the message to the candidate, startup or a URL.
 func parseCopyConfig(q *request) (func() error, error) {
-	var source, target string
-	var inline *tree.Node
-	var mode tree.DefaultsMode
+	var source, target configRef
+	mode := tree.Explicit
 	err := q.params(map[string]func() error{
-		"target": func() (err error) { target, err = q.datastoreName([]string{"candidate"}, nil); return err },
-		"source": func() (err error) {
-			source, err = q.datastoreName([]string{"running", "candidate"}, q.readConfig(&inline))
-			return err
-		},
+		"target":     q.ref(&target, refKinds{stores: writable, url: true}),
+		"source":     q.ref(&source, refKinds{stores: readable, url: true, config: true}),
 		withDefaults: q.readWithDefaults(&mode),
 	})
 	switch {
 	case err != nil:
-	case target == "":
+	case target.isZero():
 		err = missingElement("<copy-config> needs a <%s>", "target")
-	case source == "":
+	case source.isZero():
 		err = missingElement("<copy-config> needs a <%s>", "source")
-	case mode != tree.Explicit:
-		err = yangerr.New(yangerr.OperationNotSupported, nil, "a copy between datastores takes over what was set, so <with-defaults> can be explicit only").
-			WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: withDefaults})
-	case source == target:
+	case source.equal(target):
 		err = yangerr.New(yangerr.InvalidValue, nil, "source and target of <copy-config> are the same datastore").WithType(yangerr.Protocol)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return func() error {
-		if inline == nil {
-			inline = q.root(source)
+		root, err := q.content(source)
+		if err != nil {
+			return err
 		}
-		if err := q.ds.Replace(q.ctx, inline); err != nil {
+		// RFC 8341 section 3.2.6: what a user may not read does not get out, but
+		// saving running needs no right to read it.
+		if source.inline == nil && (source.store != datastore.Running || target.store != datastore.Startup) {
+			root = q.visible(root)
+		}
+		switch {
+		case target.url != nil:
+			err = q.srv.urls.write(q.ctx, target.url, document(root, mode))
+		case target.store == datastore.Startup:
+			err = q.ds.SetStartup(q.ctx, q.inMode(root, mode))
+		default:
+			err = q.ds.Replace(q.ctx, q.inMode(root, mode))
+		}
+		if err != nil {
 			return err
 		}
 		return q.ok()
 	}, nil
 }
 
-// readConfig reads a <config> that holds a whole configuration.
-func (q *request) readConfig(into **tree.Node) func() error {
-	return func() (err error) {
-		*into, err = codec.DecodeData(q.srv.schema, q.srv.schema.Root(), q.r, codec.DataOptions{ConfigOnly: true})
-		return err
+// document is a configuration as a URL holds it: one <config> element.
+func document(root *tree.Node, mode tree.DefaultsMode) []byte {
+	text := []byte(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<config xmlns="` + nsBase + `">` + "\n")
+	text = codec.AppendXML(text, root, codec.EncodeOptions{Defaults: mode, ConfigOnly: true, Indent: "  "})
+	return append(text, "\n</config>\n"...)
+}
+
+// inMode returns what a datastore holds that takes root as it is reported in the
+// mode of <with-defaults> (RFC 6243 section 4.5.4): what is tagged as default is
+// not set there.
+func (q *request) inMode(root *tree.Node, mode tree.DefaultsMode) *tree.Node {
+	if mode != tree.ReportAll && mode != tree.Trim {
+		return root
 	}
+	r := xmltok.NewReader(document(root, mode), xmltok.Limits{Bytes: 1 << 62})
+	if _, err := r.Next(); err != nil {
+		return root // not possible: the encoder made it
+	}
+	if n, err := codec.DecodeData(q.srv.schema, q.srv.schema.Root(), r, codec.DataOptions{ConfigOnly: true}); err == nil {
+		return n
+	}
+	return root
 }

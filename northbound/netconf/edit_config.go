@@ -1,37 +1,34 @@
 package netconf
 
 import (
+	"net/url"
 	"slices"
 
 	"github.com/tandem-ne/tandem/server/codec"
+	"github.com/tandem-ne/tandem/server/codec/xmltok"
+	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/yangerr"
 )
 
-// editConfig holds the parameters of <edit-config> (RFC 6241 section 7.2).
+// editConfig holds the parameters of <edit-config> (RFC 6241 section 7.2) or
+// <edit-data> (RFC 8526 section 3.1.2).
 type editConfig struct {
-	target      string
+	target      configRef
 	operation   tree.Op
 	testOption  string // empty where the client gave none
 	errorOption string
 	edits       []tree.Edit
-	hasConfig   bool
+	url         *url.URL // of the edits, if not nil
+	hasContent  bool
 }
 
 // parseEditConfig reads <edit-config>. Only the candidate can be edited.
 func parseEditConfig(q *request) (func() error, error) {
 	e := editConfig{operation: tree.Merge, errorOption: "stop-on-error"}
 	err := q.params(map[string]func() error{
-		"target": func() (err error) { e.target, err = q.datastoreName([]string{"candidate"}, nil); return err },
-		"default-operation": func() error {
-			if e.hasConfig {
-				return yangerr.New(yangerr.BadElement, nil, "<default-operation> must come before <config>").WithType(yangerr.Protocol).
-					WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: "default-operation"})
-			}
-			word, err := q.word("merge", "replace", "none")
-			e.operation = map[string]tree.Op{"merge": tree.Merge, "replace": tree.Replace, "none": tree.None}[word]
-			return err
-		},
+		"target":            q.ref(&e.target, refKinds{stores: []datastore.Name{datastore.Candidate}}),
+		"default-operation": q.defaultOperation(&e),
 		"test-option": func() (err error) {
 			e.testOption, err = q.word("test-then-set", "set", "test-only")
 			return err
@@ -40,17 +37,14 @@ func parseEditConfig(q *request) (func() error, error) {
 			e.errorOption, err = q.word("stop-on-error", "continue-on-error", "rollback-on-error")
 			return err
 		},
-		"config": func() (err error) {
-			e.hasConfig = true
-			e.edits, err = codec.DecodeEdits(q.srv.schema, q.r, codec.EditOptions{Default: e.operation})
-			return err
-		},
+		"config": q.editContent(&e),
+		"url":    q.editContent(&e),
 	})
 	switch {
 	case err != nil:
-	case e.target == "":
+	case e.target.isZero():
 		err = missingElement("<edit-config> needs a <%s>", "target")
-	case !e.hasConfig:
+	case !e.hasContent:
 		err = missingElement("<edit-config> needs a <%s>", "config")
 	}
 	if err != nil {
@@ -64,11 +58,51 @@ func parseEditConfig(q *request) (func() error, error) {
 	}, nil
 }
 
+// defaultOperation reads the operation of elements that name none. RFC 7950
+// section 7.14.4 has it in front of the content.
+func (q *request) defaultOperation(e *editConfig) func() error {
+	return func() error {
+		if e.hasContent {
+			return yangerr.New(yangerr.BadElement, nil, "<default-operation> must come before the content of the edit").WithType(yangerr.Protocol).
+				WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: "default-operation"})
+		}
+		word, err := q.word("merge", "replace", "none")
+		e.operation = map[string]tree.Op{"merge": tree.Merge, "replace": tree.Replace, "none": tree.None}[word]
+		return err
+	}
+}
+
+// editContent reads <config> or <url>, of which there is one.
+func (q *request) editContent(e *editConfig) func() error {
+	return func() (err error) {
+		element := string(q.r.Local())
+		if e.hasContent {
+			return yangerr.New(yangerr.BadElement, nil, "an edit has one of <config> and <url>").WithType(yangerr.Protocol).
+				WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
+		}
+		e.hasContent = true
+		if element == "url" {
+			return q.urlRef(&e.url)
+		}
+		e.edits, err = codec.DecodeEdits(q.srv.schema, q.r, codec.EditOptions{Default: e.operation})
+		return err
+	}
+}
+
 // edit applies the edits to the candidate as test-option and error-option say.
 // Constraints are checked where the client asks for a test; without a
 // test-option a candidate may break them until it is validated or committed
 // (RFC 7950 section 8.3.3).
 func (q *request) edit(e *editConfig) error {
+	if e.url != nil {
+		err := q.fetch(e.url, func(r *xmltok.Reader) (err error) {
+			e.edits, err = codec.DecodeEdits(q.srv.schema, r, codec.EditOptions{Default: e.operation})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 	var partial yangerr.List
 	err := q.ds.Update(q.ctx, func(candidate *tree.Node) (*tree.Node, error) {
 		apply := tree.Apply

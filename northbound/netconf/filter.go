@@ -1,8 +1,6 @@
 package netconf
 
 import (
-	"fmt"
-
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/schema"
@@ -196,17 +194,17 @@ func (r bindingResolver) Module(prefix string) *schema.Module {
 	return r.schema.ModuleByNamespace(r.bindings[prefix])
 }
 
-// withDefaults is the parameter of RFC 6243 section 4.5.1.
-const (
-	withDefaults   = "with-defaults"
-	nsWithDefaults = "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
-)
+// nsWithDefaults is the namespace of the parameter of RFC 6243 section 4.5.1.
+const nsWithDefaults = "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
+
+// withDefaults is the parameter's key in params.
+const withDefaults = "{" + nsWithDefaults + "}with-defaults"
 
 // readWithDefaults reads the parameter into mode.
 func (q *request) readWithDefaults(mode *tree.DefaultsMode) func() error {
 	return func() error {
-		if q.srv.schema.Module("ietf-netconf-with-defaults") == nil || q.r.Space() != nsWithDefaults {
-			return unknownElement(q.r, yangerr.Protocol, fmt.Sprintf("there is no parameter <%s> here", withDefaults))
+		if q.srv.schema.Module("ietf-netconf-with-defaults") == nil {
+			return unknownElement(q.r, yangerr.Protocol, "there is no parameter <with-defaults> here")
 		}
 		word, err := q.word("explicit", "report-all", "report-all-tagged", "trim")
 		*mode = map[string]tree.DefaultsMode{

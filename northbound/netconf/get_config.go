@@ -6,22 +6,22 @@ import (
 
 // parseGetConfig reads <get-config> (RFC 6241 section 7.1).
 func parseGetConfig(q *request) (func() error, error) {
-	var source string
+	var source configRef
 	var filter *selection
 	var mode tree.DefaultsMode
 	err := q.params(map[string]func() error{
-		"source":     func() (err error) { source, err = q.datastoreName([]string{"running", "candidate"}, nil); return err },
+		"source":     q.ref(&source, refKinds{stores: readable}),
 		"filter":     func() (err error) { filter, err = q.readFilter(); return err },
 		withDefaults: q.readWithDefaults(&mode),
 	})
-	if err == nil && source == "" {
+	if err == nil && source.isZero() {
 		err = missingElement("<get-config> needs a <%s>", "source")
 	}
 	if err != nil {
 		return nil, err
 	}
 	return func() error {
-		root, err := filter.apply(q.root(source))
+		root, err := filter.apply(q.visible(q.root(source.store)))
 		if err != nil {
 			return err
 		}
@@ -29,12 +29,4 @@ func parseGetConfig(q *request) (func() error, error) {
 		opt.ConfigOnly = true
 		return q.data(root, opt)
 	}, nil
-}
-
-// root returns the content of a datastore as it is now.
-func (q *request) root(datastore string) *tree.Node {
-	if datastore == "candidate" {
-		return q.ds.Candidate()
-	}
-	return q.srv.store.Running().Root
 }

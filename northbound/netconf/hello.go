@@ -24,20 +24,36 @@ const (
 // capabilities lists what the server's hello announces: the protocol's own
 // capabilities and one URI for each module, as servers of YANG 1.0 modules do
 // (RFC 6020 section 5.6.4), because there are clients that look nowhere else.
-func capabilities(s *schema.Schema) []string {
-	list := []string{
-		base10, base11,
-		"urn:ietf:params:netconf:capability:candidate:1.0",
-		"urn:ietf:params:netconf:capability:validate:1.1",
-		"urn:ietf:params:netconf:capability:rollback-on-error:1.0",
-		"urn:ietf:params:netconf:capability:notification:1.0",
-		"urn:ietf:params:netconf:capability:interleave:1.0",
+//
+// schemes are those of URLs that can be used.
+func capabilities(s *schema.Schema, schemes string) []string {
+	const capability = "urn:ietf:params:netconf:capability:"
+	list := []string{base10, base11}
+	if m := s.Module("ietf-netconf"); m != nil {
+		for _, f := range m.Features {
+			switch f {
+			case "confirmed-commit", "validate":
+				list = append(list, capability+f+":1.1")
+			case "url":
+				list = append(list, capability+f+":1.0?scheme="+schemes)
+			default:
+				list = append(list, capability+f+":1.0")
+			}
+		}
+	}
+	list = append(list, capability+"notification:1.0", capability+"interleave:1.0")
+	if m := s.Module("ietf-netconf-partial-lock"); m != nil && m.Implemented {
+		list = append(list, capability+"partial-lock:1.0")
 	}
 	if s.Module("ietf-netconf-with-defaults") != nil {
-		list = append(list, "urn:ietf:params:netconf:capability:with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim")
+		list = append(list, capability+"with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim")
+	}
+	if m := s.Module("ietf-netconf-nmda"); m != nil && m.Implemented {
+		// RFC 8342 section 5.3: operational shows every value in use.
+		list = append(list, capability+"with-operational-defaults:1.0?basic-mode=report-all&also-supported=explicit,report-all-tagged,trim")
 	}
 	if m := s.Module("ietf-yang-library"); m != nil {
-		list = append(list, "urn:ietf:params:netconf:capability:yang-library:1.1?revision="+m.Revision+"&content-id="+s.ContentID())
+		list = append(list, capability+"yang-library:1.1?revision="+m.Revision+"&content-id="+s.ContentID())
 	}
 	for _, m := range s.Modules() {
 		list = append(list, moduleURI(m))

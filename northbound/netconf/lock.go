@@ -2,7 +2,7 @@ package netconf
 
 import "github.com/tandem-ne/tandem/server/datastore"
 
-// parseLock reads <lock> (RFC 6241 section 7.5).
+// parseLock reads <lock> (RFC 6241 section 7.5, RFC 8526 section 3.2).
 func parseLock(q *request) (func() error, error) {
 	target, err := q.lockTarget("lock")
 	return func() error {
@@ -15,15 +15,12 @@ func parseLock(q *request) (func() error, error) {
 
 // lockTarget reads the target of <lock> and <unlock>.
 func (q *request) lockTarget(operation string) (datastore.Name, error) {
-	target := ""
+	var target configRef
 	err := q.params(map[string]func() error{
-		"target": func() (err error) {
-			target, err = q.datastoreName([]string{string(datastore.Running), string(datastore.Candidate)}, nil)
-			return err
-		},
+		"target": q.ref(&target, refKinds{stores: readable, nmda: true}),
 	})
-	if err == nil && target == "" {
+	if err == nil && target.isZero() {
 		err = missingElement("<"+operation+"> needs a <%s>", "target")
 	}
-	return datastore.Name(target), err
+	return target.store, err
 }

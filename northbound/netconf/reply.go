@@ -70,6 +70,9 @@ func (q *request) data(root *tree.Node, opt codec.EncodeOptions) error {
 	})
 }
 
+// visible returns what the user of the session may see of root.
+func (q *request) visible(root *tree.Node) *tree.Node { return root }
+
 // output sends the output of an RPC or action, or <ok/> where it has none.
 func (q *request) output(s *schema.Node, output *tree.Node) error {
 	if len(s.Children()) == 0 || output == nil || output.Len() == 0 {

@@ -35,6 +35,7 @@ func operations() map[name]parser {
 		{nsBase, "unlock"}:                parseUnlock,
 		{nsBase, "validate"}:              parseValidate,
 		{nsBase, "commit"}:                parseCommit,
+		{nsBase, "cancel-commit"}:         parseCancelCommit,
 		{nsBase, "discard-changes"}:       parseDiscardChanges,
 		{nsBase, "close-session"}:         parseCloseSession,
 		{nsBase, "kill-session"}:          parseKillSession,
@@ -173,28 +174,35 @@ func (q *request) children(parent string, f func() error) error {
 }
 
 // params reads the parameters of an operation: known maps the local name of each
-// to what reads it. All are in the namespace of the operation, except those of
-// with-defaults.
+// to what reads it; those of other namespaces than the operation's have it in
+// front (foreign).
 func (q *request) params(known map[string]func() error) error {
 	op, space := string(q.r.Local()), q.r.Space()
 	seen := map[string]bool{}
 	return q.children(op, func() error {
 		local := string(q.r.Local())
-		read := known[local]
-		if want := space; q.r.Space() != want && (local != withDefaults || q.r.Space() != nsWithDefaults) {
-			return unknownNamespace(q.r, yangerr.Protocol)
+		id := local
+		if q.r.Space() != space {
+			id = foreign(q.r.Space(), local)
 		}
+		read := known[id]
 		switch {
+		case read == nil && id != local:
+			return unknownNamespace(q.r, yangerr.Protocol)
 		case read == nil:
 			return unknownElement(q.r, yangerr.Protocol, fmt.Sprintf("<%s> has no parameter <%s> here", op, local))
-		case seen[local]:
+		case seen[id]:
 			return yangerr.New(yangerr.BadElement, nil, "<%s> has the parameter <%s> twice", op, local).
 				WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: local})
 		}
-		seen[local] = true
+		seen[id] = true
 		return read()
 	})
 }
+
+// foreign is the key in params of a parameter that a module adds to an operation
+// of another one.
+func foreign(space, local string) string { return "{" + space + "}" + local }
 
 // text reads the content of the current element, which must be text.
 func (q *request) text() (string, error) {
@@ -232,44 +240,6 @@ func (q *request) word(allowed ...string) (string, error) {
 			WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
 	}
 	return text, err
-}
-
-// datastoreName reads a source or target: one empty element that names a datastore
-// out of allowed, or an element that inline reads where that is not nil.
-func (q *request) datastoreName(allowed []string, inline func() error) (string, error) {
-	element := string(q.r.Local())
-	found := ""
-	err := q.children(element, func() error {
-		local := string(q.r.Local())
-		switch {
-		case q.r.Space() != nsBase:
-			return unknownNamespace(q.r, yangerr.Protocol)
-		case found != "":
-			return unknownElement(q.r, yangerr.Protocol, fmt.Sprintf("<%s> holds one datastore", element))
-		}
-		found = local
-		if local == "config" && inline != nil {
-			return inline()
-		}
-		if !slices.Contains(allowed, local) {
-			return unknownElement(q.r, yangerr.Protocol, notAllowed(element, local, allowed))
-		}
-		return q.empty()
-	})
-	if err == nil && found == "" {
-		err = missingElement("<%s> names no datastore", element)
-	}
-	return found, err
-}
-
-func notAllowed(element, local string, allowed []string) string {
-	if local == "running" && element == "target" && len(allowed) > 0 {
-		return "running cannot be the target: edit the candidate and commit it"
-	}
-	if len(allowed) == 0 {
-		return fmt.Sprintf("<%s> is not possible as <%s> here", local, element)
-	}
-	return fmt.Sprintf("<%s> is not possible as <%s> here, only %s", local, element, strings.Join(allowed, " and "))
 }
 
 func unknownElement(r *xmltok.Reader, layer yangerr.Type, message string) error {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,7 @@ type Options struct {
 	// schema path: "/ietf-system:system-restart".
 	Actions map[string]ActionFunc
 	Limits  Limits
+	URLs    URLs
 	Log     *slog.Logger     // slog.Default() where nil
 	Now     func() time.Time // time.Now where nil
 }
@@ -86,6 +88,8 @@ type Server struct {
 	ssh          *ssh.ServerConfig
 	access       Authenticator
 	operations   map[name]parser
+	startup      bool // there is a startup datastore
+	urls         *urls
 	capabilities []string
 	door         *door
 
@@ -128,7 +132,14 @@ func New(o Options) (*Server, error) {
 	s.started = s.now()
 	s.door = &door{limit: s.limits.Unauthenticated, now: s.now, log: s.log}
 	s.operations = operations()
-	s.capabilities = capabilities(o.Schema)
+	if m := o.Schema.Module("ietf-netconf"); m != nil {
+		s.startup = slices.Contains(m.Features, "startup")
+	}
+	var err error
+	if s.urls, err = openURLs(o.URLs); err != nil {
+		return nil, err
+	}
+	s.capabilities = capabilities(o.Schema, s.urls.schemes())
 	for path := range o.Actions {
 		n, err := o.Schema.Find(path)
 		if err != nil {
@@ -215,6 +226,7 @@ func (s *Server) ServeConn(conn io.ReadWriteCloser, user, transport, peer string
 // Shutdown stops accepting, lets the requests under way finish until ctx ends,
 // and closes every session.
 func (s *Server) Shutdown(ctx context.Context) error {
+	defer s.urls.close()
 	s.mu.Lock()
 	s.closed = true
 	for l := range s.listeners {

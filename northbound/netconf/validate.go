@@ -1,27 +1,25 @@
 package netconf
 
-import "github.com/tandem-ne/tandem/server/tree"
-
-// parseValidate reads <validate> (RFC 6241 section 8.6.4.1).
+// parseValidate reads <validate> (RFC 6241 section 8.6.4.1, RFC 8526 section 3.2).
 func parseValidate(q *request) (func() error, error) {
-	source := ""
-	var inline *tree.Node
+	var source configRef
 	err := q.params(map[string]func() error{
-		"source": func() (err error) {
-			source, err = q.datastoreName([]string{"running", "candidate"}, q.readConfig(&inline))
-			return err
-		},
+		"source": q.ref(&source, refKinds{stores: readable, url: true, config: true, nmda: true}),
 	})
-	if err == nil && source == "" {
+	if err == nil && source.isZero() {
 		err = missingElement("<validate> needs a <%s>", "source")
 	}
+	if err != nil {
+		return nil, err
+	}
 	return func() error {
-		if inline == nil {
-			inline = q.root(source)
+		root, err := q.content(source)
+		if err == nil {
+			err = q.ds.Validate(q.ctx, root)
 		}
-		if err := q.ds.Validate(q.ctx, inline); err != nil {
+		if err != nil {
 			return err
 		}
 		return q.ok()
-	}, err
+	}, nil
 }
