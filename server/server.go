@@ -149,6 +149,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.Store, err = datastore.Open(datastore.Options{
 		Schema: s.Schema, Validator: validate.New(s.Schema), Dir: filepath.Join(o.StateDir, "datastore"), Log: o.Log,
+		Rewrite: hashPasswords,
 	})
 	if err != nil {
 		return nil, err

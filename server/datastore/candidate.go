@@ -60,6 +60,9 @@ func (s *Session) Update(ctx context.Context, f func(candidate *tree.Node) (*tre
 	if err != nil {
 		return err
 	}
+	if root, err = st.rewritten(old, root); err != nil {
+		return err
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	// A commit straight to running may have moved it meanwhile. It waits for
@@ -95,4 +98,12 @@ func (s *Session) Validate(ctx context.Context, root *tree.Node) error {
 	}
 	_, err = ask(ctx, st.authorize, participants, &Change{Old: cur.Root, New: root, Session: s.info})
 	return err
+}
+
+// rewritten returns what Options.Rewrite makes of an edit; nil stays nil.
+func (s *Store) rewritten(old, root *tree.Node) (*tree.Node, error) {
+	if s.rewrite == nil || root == nil || root == old {
+		return root, nil
+	}
+	return s.rewrite(old, root)
 }

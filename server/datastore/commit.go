@@ -98,8 +98,12 @@ func (s *Session) transact(ctx context.Context, o CommitOptions, f func(*tree.No
 	if err != nil {
 		return Commit{}, err
 	}
-	root, err := f(st.Running().Root)
+	running := st.Running().Root
+	root, err := f(running)
 	if err != nil {
+		return Commit{}, err
+	}
+	if root, err = st.rewritten(running, root); err != nil {
 		return Commit{}, err
 	}
 	c, err := s.write(ctx, o, confirmRecord{}, root)

@@ -43,6 +43,10 @@ type Options struct {
 	// Authorize decides whether the session may make the change; it is called
 	// after validation. Nil allows everything (the place of RFC 8341).
 	Authorize func(SessionInfo, *Change) yangerr.List
+	// Rewrite returns what is stored in place of new, the outcome of an edit of
+	// old: the place where a password in clear text becomes its hash. It runs
+	// before anybody can read new. Nil stores it as it is.
+	Rewrite func(old, new *tree.Node) (*tree.Node, error)
 }
 
 // Clock tells the time and calls back. Tests inject one.

@@ -24,6 +24,7 @@ type Store struct {
 	log       *slog.Logger
 	clock     Clock
 	authorize func(SessionInfo, *Change) yangerr.List
+	rewrite   func(old, new *tree.Node) (*tree.Node, error)
 	journal   *journal
 	recovery  Recovery
 
@@ -87,7 +88,7 @@ func open(o Options, lim limits) (*Store, error) {
 		o.Clock = hostClock{}
 	}
 	s := &Store{
-		schema: o.Schema, validator: o.Validator, log: o.Log, clock: o.Clock, authorize: o.Authorize,
+		schema: o.Schema, validator: o.Validator, log: o.Log, clock: o.Clock, authorize: o.Authorize, rewrite: o.Rewrite,
 		writer: make(semaphore, 1), editor: make(semaphore, 1),
 		sessions: make(map[uint32]*Session), locks: make(map[Name]Lock),
 	}
