@@ -41,6 +41,10 @@ type Options struct {
 	AdminKeys []string
 	// Hosts are further names and addresses in the TLS certificate.
 	Hosts []string
+	// YANGDir, where set, holds modules and deviations of the operator
+	// (served.ReadDir): served like the element's own, their configuration kept
+	// and shown, and acted upon by nobody here.
+	YANGDir string
 
 	// Driver is the data plane; New takes it over and Close closes it.
 	// DriverReason says for people why it was taken.
@@ -138,10 +142,19 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 			err = errors.Join(err, opened.close())
 		}
 	}()
-	if s.Schema, err = served.Schema(); err != nil {
+	var choices served.Choices
+	var stored []string
+	if o.YANGDir != "" {
+		if choices.Modules, err = served.ReadDir(o.YANGDir); err != nil {
+			return nil, fmt.Errorf("the operator's YANG modules: %w", err)
+		}
+		stored = choices.Modules.Names
+		s.log.Info("modules of the operator", "modules", stored)
+	}
+	if s.Schema, err = served.SchemaWith(choices); err != nil {
 		return nil, err
 	}
-	if s.intent, err = intent.New(intent.Options{Schema: s.Schema, Capabilities: o.Driver.Capabilities()}); err != nil {
+	if s.intent, err = intent.New(intent.Options{Schema: s.Schema, Capabilities: o.Driver.Capabilities(), Stored: stored}); err != nil {
 		return nil, err
 	}
 	if s.Access, err = access.Open(access.Options{Dir: o.StateDir, AdminKeys: o.AdminKeys, Hosts: o.Hosts, Log: o.Log}); err != nil {

@@ -22,6 +22,7 @@ import (
 type flags struct {
 	stateDir, instance, adminKey string
 	hosts                        []string
+	yangDir                      string
 	netconf, gnmi                string
 	dataplane                    string
 	logLevel                     string
@@ -58,6 +59,7 @@ func root() *cobra.Command {
 	l := cmd.Flags()
 	l.StringVar(&f.adminKey, "admin-key", "", "file with public keys of the first administrator, in authorized_keys form")
 	l.StringSliceVar(&f.hosts, "host", nil, "further DNS names or addresses for the TLS certificate")
+	l.StringVar(&f.yangDir, "yang-dir", "", "directory with further YANG modules and deviations to serve")
 	l.StringVar(&f.netconf, "netconf-listen", ":830", "address of NETCONF over SSH")
 	l.StringVar(&f.gnmi, "gnmi-listen", ":9339", "address of gNMI over TLS")
 	cmd.AddCommand(&cobra.Command{

@@ -1,9 +1,11 @@
 // Package served compiles the modules that the element serves: the embedded
-// sources of package yang, with the features they are served with.
+// sources of package yang, with the features they are served with, and the
+// modules and deviations of the operator.
 package served
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,7 +21,8 @@ func Options(more ...schema.Source) (schema.Options, error) {
 
 // Choices are what an operator decides about the served schema.
 type Choices struct {
-	Startup bool // there is a startup datastore (RFC 6241 section 8.7)
+	Startup bool     // there is a startup datastore (RFC 6241 section 8.7)
+	Modules *Modules // further modules, or nil
 }
 
 // OptionsWith is Options for an element with the given choices.
@@ -41,6 +44,11 @@ func OptionsWith(c Choices, more ...schema.Source) (schema.Options, error) {
 		if c.Startup && m.Name == "ietf-netconf" {
 			o.Features[m.Name] = append(slices.Clone(m.Features), "startup")
 		}
+	}
+	if c.Modules != nil {
+		o.Sources = append(o.Sources, c.Modules.sources...)
+		o.Implement = append(o.Implement, c.Modules.Names...)
+		maps.Copy(o.Features, c.Modules.features)
 	}
 	return o, nil
 }
