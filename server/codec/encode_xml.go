@@ -14,6 +14,9 @@ type EncodeOptions struct {
 	// Defaults is the retrieval mode of RFC 6243; the zero value prints what
 	// the tree holds.
 	Defaults tree.DefaultsMode
+	// Tag, for XML only, marks leafs whose value is the default, as the mode
+	// ReportAllTagged does, without adding any that the tree does not hold.
+	Tag bool
 	// ConfigOnly leaves out state data.
 	ConfigOnly bool
 	// Indent, if not empty, puts every element or member on a line of its
@@ -141,7 +144,7 @@ func (e *xmlEncoder) node(n *tree.Node, isDefault bool, in *schema.Module, level
 	switch s.Kind {
 	case schema.Leaf, schema.LeafList:
 		e.open(s, in, level)
-		if e.opt.Defaults == tree.ReportAllTagged && (isDefault || isDefaultValue(s, n.Value())) {
+		if (e.opt.Tag || e.opt.Defaults == tree.ReportAllTagged) && (isDefault || isDefaultValue(s, n.Value())) {
 			e.dst = append(e.dst, ` xmlns:wd="`+NamespaceWithDefaults+`" wd:default="true"`...)
 		}
 		e.value(s, n.Value())
@@ -193,6 +196,11 @@ func (e *xmlEncoder) value(s *schema.Node, v schema.Value) {
 		case schema.InstanceIdentifier:
 			e.instance(s, text)
 			return
+		case schema.String:
+			if t.IsNodeInstance() {
+				e.instance(s, text)
+				return
+			}
 		}
 	}
 	if text == "" {
@@ -260,6 +268,13 @@ func prefixed(text string, prefix func(module string) string) string {
 			}
 			b.WriteString(text[i : i+end+2])
 			i += end + 2
+		case c == '$': // a variable has no module
+			end := i + 1
+			for end < len(text) && isNameByte(text[end]) {
+				end++
+			}
+			b.WriteString(text[i:end])
+			i = end
 		case isNameByte(c) && !(c >= '0' && c <= '9') && c != '.' && c != '-':
 			end := i
 			for end < len(text) && isNameByte(text[end]) {

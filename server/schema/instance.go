@@ -24,6 +24,7 @@ type instanceParser struct {
 	node     *Node
 	mod      *Module
 	out      strings.Builder
+	rule     bool // reads a node-instance-identifier
 }
 
 func (p *instanceParser) parse() error {
@@ -84,6 +85,9 @@ func (p *instanceParser) step() error {
 		return err
 	}
 	n := p.node.ChildIn(mod, name)
+	if n == nil && p.rule {
+		n = p.node.tiedTo(mod, name)
+	}
 	if n == nil {
 		return fmt.Errorf("module %s has no data node %q below %s", mod.Name, name, p.node.Path())
 	}
@@ -118,29 +122,25 @@ func (p *instanceParser) predicates(n *Node) error {
 			return fmt.Errorf("an equals sign is expected before %s", quote(p.text))
 		}
 		p.skipSpace()
-		text, err := p.literal()
+		value, err := p.value(leaf)
 		if err != nil {
 			return err
-		}
-		v, verr := leaf.Type.parse(text, p.resolver, false)
-		if verr != nil {
-			return verr
 		}
 		p.skipSpace()
 		if !p.accept(']') {
 			return fmt.Errorf("a closing bracket is expected before %s", quote(p.text))
 		}
 		if n.Kind == LeafList {
-			p.out.WriteString("[.=" + xpathLiteral(v.str) + "]")
+			p.out.WriteString("[.=" + value + "]")
 			return p.noMore(n)
 		}
 		if keys[slot] != "" {
 			return fmt.Errorf("the key %q of %s is there twice", leaf.Name, n.Name)
 		}
-		keys[slot] = "[" + p.keyName(leaf, n) + "=" + xpathLiteral(v.str) + "]"
+		keys[slot] = "[" + p.keyName(leaf, n) + "=" + value + "]"
 		found++
 	}
-	if n.Kind == List && found < len(n.Keys) {
+	if n.Kind == List && found < len(n.Keys) && !p.rule {
 		for i, k := range keys {
 			if k == "" {
 				return fmt.Errorf("list %s lacks its key %q", n.Name, n.Keys[i].Name)
@@ -209,6 +209,23 @@ func (p *instanceParser) subject(n *Node) (leaf *Node, slot int, err error) {
 		return nil, 0, fmt.Errorf("%q is not a key of %s %s", name, n.Kind, n.Name)
 	}
 	return leaf, leaf.keyIndex, nil
+}
+
+// value reads what leaf is compared with and returns it as an XPath literal.
+func (p *instanceParser) value(leaf *Node) (string, error) {
+	if p.rule && strings.HasPrefix(p.text, UserVariable) {
+		p.text = p.text[len(UserVariable):]
+		return UserVariable, nil
+	}
+	text, err := p.literal()
+	if err != nil {
+		return "", err
+	}
+	v, verr := leaf.Type.parse(text, p.resolver, false)
+	if verr != nil {
+		return "", verr
+	}
+	return xpathLiteral(v.str), nil
 }
 
 func (p *instanceParser) literal() (string, error) {

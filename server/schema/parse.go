@@ -51,6 +51,9 @@ const space = " \t\r\n"
 func (t *Type) parse(lexical string, r Resolver, inModule bool) (Value, *ValueError) {
 	switch t.kind {
 	case String:
+		if t.IsNodeInstance() {
+			return t.parseNodeInstance(lexical, r)
+		}
 		return t.parseString(lexical)
 	case Boolean:
 		switch lexical {

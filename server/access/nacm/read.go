@@ -1,0 +1,107 @@
+package nacm
+
+import (
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+)
+
+// Read returns what the user may read of root, the root of a datastore or of the
+// operational state, or a part of it that was selected: what is not readable is
+// silently left out with everything below it (RFC 8341 section 3.2.4). Where
+// a rule's path permits a node below one that is not, the way to it stays: empty
+// containers and the keys of entries. Read returns root itself if all of it is
+// readable; an empty tree if nothing is.
+func (k *Checker) Read(root *tree.Node) *tree.Node {
+	r := k.rights()
+	if r == nil || root == nil {
+		return root
+	}
+	d := r.decisions(opRead)
+	if d.all() {
+		return root
+	}
+	if out := tree.Sift(root, d.start(), d.sift); out != nil {
+		return out
+	}
+	return tree.New(root.Schema())
+}
+
+// sift decides for tree.Sift.
+func (d *decisions) sift(at place, n *tree.Node) (tree.Verdict, place) {
+	s := n.Schema()
+	if s == d.root {
+		return tree.Enter, at
+	}
+	if n.IsHolder() {
+		for _, r := range at.fitting {
+			if at.depth >= len(r.path) || r.path[at.depth].node == s {
+				return tree.Enter, at
+			}
+		}
+		next := place{depth: at.depth + 1}
+		next.hidden = !d.permits(next, s) || at.hidden && !d.opens(next, s)
+		switch v := d.verdict(next, s); v {
+		case tree.Keep, tree.Drop:
+			return v, at
+		}
+		return tree.Enter, at
+	}
+	next := d.look(at, s, &instance{node: n})
+	return d.verdict(next, s), next
+}
+
+func (d *decisions) verdict(at place, s *schema.Node) tree.Verdict {
+	switch {
+	case !at.hidden && len(at.fitting) == 0 && d.plain[s.ID]&permitsAll != 0:
+		return tree.Keep
+	case !at.hidden:
+		return tree.Enter
+	case d.leads(at, s):
+		return tree.Lead
+	}
+	return tree.Drop
+}
+
+// ReadAt is Read for the instance n at path p: nil if nothing of it is readable.
+func (k *Checker) ReadAt(p tree.Path, n *tree.Node) *tree.Node {
+	r := k.rights()
+	if r == nil || n == nil {
+		return n
+	}
+	d := r.decisions(opRead)
+	if d.all() {
+		return n
+	}
+	if len(p) == 0 {
+		return k.Read(n)
+	}
+	at := d.lookTo(p[:len(p)-1])
+	return tree.Sift(n, at, d.sift)
+}
+
+// lookTo goes down a path from the root.
+func (d *decisions) lookTo(p tree.Path) place {
+	at := d.start()
+	for i := range p {
+		at = d.look(at, p[i].Node, &instance{keys: p[i].Keys})
+	}
+	return at
+}
+
+// CanRead reports whether the user may read the instance at p. A node that is
+// only on the way to a readable one is none, but the keys of its entry are.
+func (k *Checker) CanRead(p tree.Path) bool {
+	r := k.rights()
+	if r == nil {
+		return true
+	}
+	d := r.decisions(opRead)
+	if d.all() {
+		return true
+	}
+	if n := len(p) - 1; n > 0 && p[n].Node.IsKey() {
+		at := d.lookTo(p[:n])
+		return !at.hidden || d.leads(at, p[n-1].Node)
+	}
+	return !d.lookTo(p).hidden
+}

@@ -1,0 +1,172 @@
+package tree
+
+import "github.com/tandem-ne/tandem/server/schema"
+
+// Verdict is what Sift does with a node.
+type Verdict uint8
+
+const (
+	// Drop leaves the node out with all that is below it.
+	Drop Verdict = iota
+	// Keep takes the node with all that is below it.
+	Keep
+	// Enter takes the node and asks about each of its children.
+	Enter
+	// Lead asks about each child too, but takes the node only if something of it
+	// is taken: it is on the way to that.
+	Lead
+)
+
+// Sift returns root without what ask drops, or nil if nothing is left; root
+// itself if nothing was dropped. ask is called for the root, then for the
+// children of what it enters: leafs, containers, anydata and holders, and for
+// the entries of holders. It gets the state that it returned for the node above.
+// The keys of an entry stay with it, unasked. The cost follows what is entered.
+func Sift[S any](root *Node, state S, ask func(state S, n *Node) (Verdict, S)) *Node {
+	if root == nil {
+		return nil
+	}
+	s := sifter[S]{editor{t: new(token)}, ask}
+	return s.node(root, state)
+}
+
+type sifter[S any] struct {
+	e   editor
+	ask func(S, *Node) (Verdict, S)
+}
+
+// node returns what is left of n, nil for nothing.
+func (s *sifter[S]) node(n *Node, above S) *Node {
+	v, state := s.ask(above, n)
+	switch {
+	case v == Drop:
+		return nil
+	case v == Keep || n.in == nil || n.in.any != nil:
+		if v == Lead {
+			return nil
+		}
+		return n
+	case n.in.list != nil:
+		return s.holder(n, state)
+	}
+	keys := 0
+	if n.schema.Kind == schema.List {
+		keys = len(n.schema.Keys)
+	}
+	out := n
+	kept := 0
+	for i := keys; i < len(n.in.kids); i++ {
+		kid := n.in.kids[i]
+		got := s.node(kid, state)
+		if got != nil {
+			kept++
+		}
+		if got == kid {
+			continue
+		}
+		out = s.e.own(out)
+		if got == nil {
+			s.e.dropKid(out, kid.schema)
+		} else {
+			s.e.setKid(out, got)
+		}
+	}
+	if kept == 0 && (v == Lead || isNP(n.schema) && n.schema.Parent != nil) {
+		return nil
+	}
+	return out
+}
+
+// holder returns what is left of a holder's entries. It changes a copy where
+// most stay, and starts from nothing where few do.
+func (s *sifter[S]) holder(h *Node, state S) *Node {
+	type change struct {
+		it  item
+		got *Node
+	}
+	l := h.in.list
+	var changed []change
+	same, dropped := 0, 0
+	l.each(func(it item) bool {
+		if got := s.node(it.node, state); got == it.node {
+			same++
+		} else {
+			changed = append(changed, change{it, got})
+			if got == nil {
+				dropped++
+			}
+		}
+		return true
+	})
+	if len(changed) == 0 {
+		return h
+	}
+	if dropped == 0 && l.mode == sorted {
+		out := s.e.freshHolder(h.schema)
+		next := 0
+		out.in.list.keyed = l.keyed.remap(s.e.t, func(it item) *Node {
+			if next < len(changed) && changed[next].it.node == it.node {
+				next++
+				return changed[next-1].got
+			}
+			return it.node
+		})
+		return out
+	}
+	if same >= l.len()/2 {
+		out := s.e.own(h)
+		for _, c := range changed {
+			if c.got == nil {
+				out.in.list.drop(s.e.t, c.it)
+			} else {
+				out.in.list.replace(s.e.t, c.it, c.got)
+			}
+		}
+		return out
+	}
+	// Asking again would cost more than remembering: what changed is in the
+	// order of the entries.
+	var out *Node
+	next := 0
+	l.each(func(it item) bool {
+		got := it.node
+		if next < len(changed) && changed[next].it.node == it.node {
+			got = changed[next].got
+			next++
+		}
+		if got == nil {
+			return true
+		}
+		if out == nil {
+			out = s.e.freshHolder(h.schema)
+		}
+		out.in.list.store(s.e.t, got, got.Keys(), it.label)
+		return true
+	})
+	return out
+}
+
+// replace puts n, which has the same keys, in the place of it.
+func (l *list) replace(t *token, it item, n *Node) { l.store(t, n, n.Keys(), it.label) }
+
+// remap returns a tree of the same form with what f returns, in order, for
+// each item.
+func (n *bnode) remap(t *token, f func(item) *Node) *bnode {
+	if n == nil {
+		return nil
+	}
+	c := &bnode{owner: t, size: n.size, items: make([]item, len(n.items), min(len(n.items)+2, maxItems+1))}
+	if n.kids != nil {
+		c.kids = make([]*bnode, len(n.kids), min(len(n.kids)+2, maxItems+2))
+	}
+	for i := range n.items {
+		if n.kids != nil {
+			c.kids[i] = n.kids[i].remap(t, f)
+		}
+		c.items[i] = item{node: f(n.items[i]), label: n.items[i].label}
+	}
+	if n.kids != nil {
+		c.kids[len(n.items)] = n.kids[len(n.items)].remap(t, f)
+	}
+	return c
+}
