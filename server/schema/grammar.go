@@ -116,6 +116,7 @@ func (c *compiler) check(u *unit, s *yang.Statement, depth int) {
 				c.errorf(sub, "second %s in %s", sub.Keyword, describe(s))
 			}
 		}
+		c.checkVersion(u, s, sub)
 		c.check(u, sub, depth+1)
 	}
 	for sub, card := range allowed {
