@@ -60,7 +60,7 @@ func (q *request) seconds() (time.Duration, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n == 0 {
-		return 0, invalidParameter(element, "%q is not a number of seconds from 1 to 4294967295", text)
+		return 0, wrongValue(element, "%q is not a number of seconds from 1 to 4294967295", text)
 	}
 	return time.Duration(n) * time.Second, nil
 }
@@ -70,7 +70,7 @@ func (q *request) token() (string, error) {
 	element := string(q.r.Local())
 	text, err := q.text()
 	if err == nil && text == "" {
-		err = invalidParameter(element, "<%s> is empty", element)
+		err = wrongValue(element, "<%s> is empty", element)
 	}
 	return text, err
 }
@@ -78,13 +78,13 @@ func (q *request) token() (string, error) {
 func (q *request) comment() (string, error) {
 	text, err := q.text()
 	if n := utf8.RuneCountInString(text); err == nil && (n == 0 || n > maxComment) {
-		err = invalidParameter("comment", "a comment has 1 to %d characters, not %d", maxComment, n)
+		err = wrongValue("comment", "a comment has 1 to %d characters, not %d", maxComment, n)
 	}
 	return text, err
 }
 
-// invalidParameter is the error for a parameter with a wrong value.
-func invalidParameter(element, format string, args ...any) error {
+// wrongValue is the error for a parameter with a wrong value.
+func wrongValue(element, format string, args ...any) error {
 	return yangerr.New(yangerr.InvalidValue, nil, format, args...).WithType(yangerr.Protocol).
 		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
 }

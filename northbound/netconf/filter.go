@@ -1,7 +1,6 @@
 package netconf
 
 import (
-	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
@@ -212,9 +211,4 @@ func (q *request) readWithDefaults(mode *tree.DefaultsMode) func() error {
 		}[word]
 		return err
 	}
-}
-
-// encodeOptions is how data is printed: as a client set it, unless asked otherwise.
-func encodeOptions(mode tree.DefaultsMode) codec.EncodeOptions {
-	return codec.EncodeOptions{Defaults: mode}
 }

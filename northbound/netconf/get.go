@@ -1,6 +1,7 @@
 package netconf
 
 import (
+	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
@@ -16,24 +17,33 @@ func parseGet(q *request) (func() error, error) {
 		return nil, err
 	}
 	return func() error {
-		root, err := q.operational(q.srv.store.Running().Root, filter)
+		root, opt, err := q.operational(q.srv.store.Running().Root, filter, mode)
 		if err != nil {
 			return err
 		}
-		return q.data(root, encodeOptions(mode))
+		return q.data(root, opt)
 	}, nil
 }
 
-// operational returns what filter selects of running joined with all state.
-// Providers that the filter does not touch are not asked.
-func (q *request) operational(running *tree.Node, filter *selection) (*tree.Node, error) {
+// operational returns what filter selects of running joined with all state, and
+// how it is printed. Providers that the filter does not touch are not asked.
+func (q *request) operational(running *tree.Node, filter *selection, mode tree.DefaultsMode) (*tree.Node, codec.EncodeOptions, error) {
+	opt := codec.EncodeOptions{Defaults: mode}
 	f, nothing := filter.view()
 	if nothing {
-		return nil, nil
+		return nil, opt, nil
+	}
+	exact := mode == tree.Explicit || mode == tree.Trim
+	if !exact && f != nil {
+		f = relaxed(f)
 	}
 	root, err := q.srv.hub.View(q.ctx, running, f)
-	if err != nil || filter == nil || filter.filter != nil {
-		return root, err
+	if err != nil {
+		return nil, opt, err
 	}
-	return filter.apply(root)
+	root = q.visible(root)
+	if exact && (filter == nil || filter.filter != nil) {
+		return root, opt, nil
+	}
+	return shown(root, filter, mode)
 }

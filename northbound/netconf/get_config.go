@@ -21,11 +21,10 @@ func parseGetConfig(q *request) (func() error, error) {
 		return nil, err
 	}
 	return func() error {
-		root, err := filter.apply(q.visible(q.root(source.store)))
+		root, opt, err := shown(q.visible(q.root(source.store)), filter, mode)
 		if err != nil {
 			return err
 		}
-		opt := encodeOptions(mode)
 		opt.ConfigOnly = true
 		return q.data(root, opt)
 	}, nil

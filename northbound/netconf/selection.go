@@ -34,24 +34,39 @@ func newSubtree(s *schema.Schema, f *filterNode) *selection {
 // newXPath compiles an XPath filter whose value must be a node-set. bindings are
 // the namespace declarations in scope; names without prefix belong to any module.
 func newXPath(s *schema.Schema, text string, bindings map[string]string) (*selection, error) {
-	sel := &selection{schema: s, text: text, prefix: map[string]*schema.Module{}}
-	for p, space := range bindings {
-		if m := s.ModuleByNamespace(space); m != nil && p != "" {
-			sel.prefix[p] = m
-		}
-	}
-	x, err := xpath.Compile(text, s.Root(), xpath.Options{Prefixes: sel.prefix})
+	x, err := compileXPath(s, text, bindings, "filter")
 	if err != nil {
-		return nil, yangerr.New(yangerr.InvalidValue, nil, "the XPath filter cannot be used: %v", err).WithType(yangerr.Protocol).
-			WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: "filter"})
+		return nil, err
 	}
 	if !x.IsNodes() {
 		return nil, yangerr.New(yangerr.InvalidValue, nil, "the value of the XPath filter %q is not a node-set", text).WithType(yangerr.Protocol).
 			WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: "filter"})
 	}
-	sel.expr = x
+	sel := &selection{schema: s, expr: x, text: text, prefix: prefixes(s, bindings)}
 	sel.filter = keyedFilter(s, text, sel.prefix)
 	return sel, nil
+}
+
+// bindingsOf returns the namespace declarations in scope on the first element
+// called local in the operation whose start tag is the current token, which stays
+// the current one: an XPath expression in it takes its prefixes from there.
+func (q *request) bindingsOf(local string) (map[string]string, error) {
+	m, depth := q.r.Mark(), q.r.Depth()
+	var found map[string]string
+	for found == nil {
+		kind, err := q.r.Next()
+		if err != nil {
+			return nil, err
+		}
+		if kind == xmltok.End && q.r.Depth() < depth {
+			break
+		}
+		if kind == xmltok.Start && string(q.r.Local()) == local {
+			found = q.bindings()
+		}
+	}
+	q.r.Rewind(m)
+	return found, nil
 }
 
 // selectionOf compiles the content of an anydata parameter with a subtree filter.

@@ -1,0 +1,34 @@
+package netconf
+
+import (
+	"github.com/tandem-ne/tandem/server/datastore"
+	"github.com/tandem-ne/tandem/server/tree"
+)
+
+// parseEditData reads <edit-data> (RFC 8526 section 3.1.2). Of a failed edit
+// nothing stays.
+func parseEditData(q *request) (func() error, error) {
+	e := editConfig{operation: tree.Merge, errorOption: "rollback-on-error"}
+	err := q.params(map[string]func() error{
+		"datastore":         func() error { return q.datastoreRef(&e.target, []datastore.Name{datastore.Candidate}) },
+		"default-operation": q.defaultOperation(&e),
+		"config":            q.editContent(&e),
+		"url":               q.editContent(&e),
+	})
+	switch {
+	case err != nil:
+	case e.target.isZero():
+		err = missingElement("<edit-data> needs a <%s>", "datastore")
+	case !e.hasContent:
+		err = missingElement("<edit-data> needs a <%s>", "config")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		if err := q.edit(&e); err != nil {
+			return err
+		}
+		return q.ok()
+	}, nil
+}

@@ -1,0 +1,141 @@
+package netconf
+
+import (
+	"errors"
+
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/xpath"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// The error-app-tags of RFC 5717 section 2.4.1.
+const (
+	appNotANodeSet = "not-a-node-set"
+	appNoMatches   = "no-matches"
+)
+
+// parsePartialLock reads <partial-lock> (RFC 5717 section 2.4.1). Each <select> is
+// an XPath expression whose prefixes are those in scope on its element.
+func parsePartialLock(q *request) (func() error, error) {
+	var selects []*xpath.Expr
+	err := q.children("partial-lock", func() error {
+		if q.r.Space() != nsPartialLock || string(q.r.Local()) != "select" {
+			return unknownElement(q.r, yangerr.Protocol, "<partial-lock> has the parameter <select> only")
+		}
+		bindings := q.bindings()
+		text, err := q.text()
+		if err != nil {
+			return err
+		}
+		x, err := compileXPath(q.srv.schema, text, bindings, "select")
+		if err == nil && !x.IsNodes() {
+			err = yangerr.New(yangerr.InvalidValue, nil, "the value of %q is not a node-set", text).WithType(yangerr.Protocol).
+				WithAppTag(appNotANodeSet).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: "select"})
+		}
+		selects = append(selects, x)
+		return err
+	})
+	if err == nil && len(selects) == 0 {
+		err = missingElement("<partial-lock> needs a <%s>", "select")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		var locked []tree.Path
+		again := func(running *tree.Node) (paths []tree.Path, err error) {
+			locked, err = selected(running, selects)
+			return locked, err
+		}
+		paths, err := again(q.srv.store.Running().Root)
+		if err != nil {
+			return err
+		}
+		id, err := q.ds.PartialLock(q.ctx, paths, again)
+		if err != nil {
+			return err
+		}
+		rpc := q.rpcNode(nsPartialLock, "partial-lock")
+		w := &writer{b: tree.NewBuilder(tree.New(rpc.Output)), at: []*schema.Node{rpc.Output}}
+		w.number("lock-id", id)
+		for _, p := range locked {
+			w.leaf("locked-node", p.String())
+		}
+		return q.output(rpc.Output, w.b.Seal())
+	}, nil
+}
+
+// parsePartialUnlock reads <partial-unlock> (RFC 5717 section 2.4.2).
+func parsePartialUnlock(q *request) (func() error, error) {
+	rpc := q.rpcNode(nsPartialLock, "partial-unlock")
+	input, err := q.input(rpc)
+	if err != nil {
+		return nil, err
+	}
+	leaf := input.ChildNamed("lock-id")
+	if leaf == nil {
+		return nil, missingElement("<partial-unlock> needs a <%s>", "lock-id")
+	}
+	return func() error {
+		if err := q.ds.PartialUnlock(q.ctx, uint32(leaf.Value().Uint())); err != nil {
+			return err
+		}
+		return q.ok()
+	}, nil
+}
+
+// selected returns the nodes that the expressions select of running, each once.
+func selected(running *tree.Node, selects []*xpath.Expr) ([]tree.Path, error) {
+	var paths []tree.Path
+	seen := map[string]bool{}
+	for _, x := range selects {
+		nodes, err := x.Nodes(xpath.Context{Root: running})
+		if err != nil {
+			return nil, yangerr.New(yangerr.ResourceDenied, nil, "the expression cannot be evaluated: %v", err).WithType(yangerr.Protocol)
+		}
+		for _, n := range nodes {
+			if id := n.Path.String(); n.Node != nil && !seen[id] {
+				seen[id] = true
+				paths = append(paths, n.Path)
+			}
+		}
+	}
+	if len(paths) == 0 {
+		return nil, yangerr.New(yangerr.OperationFailed, nil, "nothing in running matches").WithType(yangerr.Protocol).WithAppTag(appNoMatches)
+	}
+	return paths, nil
+}
+
+// rpcNode returns the schema node of an operation whose module is served.
+func (q *request) rpcNode(space, local string) *schema.Node {
+	return q.srv.schema.RPC(q.srv.schema.ModuleByNamespace(space), local)
+}
+
+// compileXPath compiles an expression of a client on the data tree, with the
+// namespace declarations that are in scope on the element that holds it. A name
+// without prefix belongs to any module. The errors name the element.
+func compileXPath(s *schema.Schema, text string, bindings map[string]string, element string) (*xpath.Expr, error) {
+	x, err := xpath.Compile(text, s.Root(), xpath.Options{Prefixes: prefixes(s, bindings)})
+	if err == nil {
+		return x, nil
+	}
+	reason := err.Error()
+	var syntax *xpath.SyntaxError
+	if errors.As(err, &syntax) {
+		reason = syntax.Error()
+	}
+	return nil, yangerr.New(yangerr.InvalidValue, nil, "%q is not an expression that can be used here: %s", text, reason).WithType(yangerr.Protocol).
+		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
+}
+
+// prefixes returns the modules that prefixes stand for.
+func prefixes(s *schema.Schema, bindings map[string]string) map[string]*schema.Module {
+	known := map[string]*schema.Module{}
+	for p, space := range bindings {
+		if m := s.ModuleByNamespace(space); m != nil && p != "" {
+			known[p] = m
+		}
+	}
+	return known
+}
