@@ -95,6 +95,16 @@ func port(name string, last byte) fake.Port {
 // start brings up an element; dir "" is a first start.
 func start(t *testing.T, dir string, driver *fake.Driver) *rig {
 	t.Helper()
+	r, err := open(t, dir, driver, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// open is start with the modules of an operator, and may fail.
+func open(t *testing.T, dir string, driver *fake.Driver, yangDir string) (*rig, error) {
+	t.Helper()
 	if dir == "" {
 		dir = t.TempDir()
 	}
@@ -111,15 +121,15 @@ func start(t *testing.T, dir string, driver *fake.Driver) *rig {
 	}
 	var err error
 	r.Server, err = New(t.Context(), Options{
-		StateDir: dir, Driver: driver, DriverReason: "test",
+		StateDir: dir, YANGDir: yangDir, Driver: driver, DriverReason: "test",
 		Transport: newSilent(), Clock: wall{}, Sections: r.sections, Links: r.ports,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	r.session = r.Store.NewSession(datastore.SessionInfo{User: "admin", Protocol: "test"}, nil)
-	return r
+	return r, nil
 }
 
 func (r *rig) stop(t *testing.T) {
