@@ -1,0 +1,123 @@
+package conformance_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/tandem-ne/tandem/northbound/conformance"
+	"github.com/tandem-ne/tandem/northbound/netconf"
+	"github.com/tandem-ne/tandem/server/datastore"
+	"github.com/tandem-ne/tandem/server/oper"
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/validate"
+)
+
+// TestTandem runs the suite on our server, in this process. Every case must
+// apply, and pass.
+func TestTandem(t *testing.T) {
+	results := conformance.Run(t, tandem(t), *match)
+	report(t, results)
+}
+
+// tandem starts our server; it is shut down, and checked for goroutines left
+// behind, when the test ends.
+func tandem(t *testing.T) conformance.Target {
+	t.Helper()
+	leaks := goleak.IgnoreCurrent()
+	more, err := served.ReadDir("modules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := served.SchemaWith(served.Choices{Startup: true, Modules: more})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	store, err := datastore.Open(datastore.Options{Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: log, Startup: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub := oper.New(s, store.Running().Root, nil)
+	store.OnCommit(func(c datastore.Commit) { hub.PublishCommit(c.Old, c.New, c.Time) })
+	srv, err := netconf.New(netconf.Options{Schema: s, Store: store, Hub: hub, Log: log, Actions: actions(s, hub), Limits: netconf.Limits{Sessions: 1000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if err := store.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		goleak.VerifyNone(t, leaks)
+	})
+	return conformance.Target{
+		Name: "tandem", Can: []string{"users", "emit"}, NotApplicable: map[string]string{},
+		Dial: func(user string) (io.ReadWriteCloser, error) {
+			here, there := net.Pipe()
+			if user == "" {
+				user = "admin"
+			}
+			go srv.ServeConn(there, user, "netconf-tls", "192.0.2.1:4711")
+			return here, nil
+		},
+	}
+}
+
+// actions implements the operations of the test modules.
+func actions(s *schema.Schema, hub *oper.Hub) map[string]netconf.ActionFunc {
+	find := func(path string) *schema.Node {
+		n, err := s.Find(path)
+		if err != nil {
+			panic(err)
+		}
+		return n
+	}
+	event := find("/mtp-conformance-test:event")
+	changed := find("/mtp-conformance-test:top/item/mtp-conformance-augment:changed")
+	return map[string]netconf.ActionFunc{
+		"/mtp-conformance-test:poke": func(_ context.Context, _ tree.Path, input *tree.Node) (*tree.Node, error) {
+			out := input.Schema().Parent.Output
+			b := tree.NewBuilder(tree.New(out))
+			next := strconv.FormatUint(input.ChildNamed("number").Value().Uint()+1, 10)
+			b.Leaf(out.Child("number"), schema.MustParse(out.Child("number").Type, next))
+			word, _ := tree.Effective(input, input.Schema().Child("word"))
+			b.Leaf(out.Child("word"), word)
+			return b.Seal(), nil
+		},
+		"/mtp-conformance-test:top/item/echo": func(_ context.Context, _ tree.Path, input *tree.Node) (*tree.Node, error) {
+			out := input.Schema().Parent.Output
+			b := tree.NewBuilder(tree.New(out))
+			b.Leaf(out.Child("text"), input.ChildNamed("text").Value())
+			return b.Seal(), nil
+		},
+		"/mtp-conformance-augment:emit": func(_ context.Context, _ tree.Path, input *tree.Node) (*tree.Node, error) {
+			text := input.ChildNamed("text").Value()
+			b := tree.NewBuilder(tree.New(event))
+			b.Leaf(event.Child("text"), text)
+			level, _ := tree.Effective(input, input.Schema().Child("level"))
+			b.Leaf(event.Child("level"), level)
+			hub.Notify(time.Now(), b.Seal(), nil)
+			at, err := tree.ParsePath(s, "/mtp-conformance-test:top/item[name='"+input.ChildNamed("item").Value().String()+"']")
+			if err != nil {
+				return nil, err
+			}
+			b = tree.NewBuilder(tree.New(changed))
+			b.Leaf(changed.Child("what"), text)
+			hub.Notify(time.Now(), b.Seal(), at)
+			return nil, nil
+		},
+	}
+}
