@@ -23,6 +23,7 @@ import (
 	"github.com/tandem-ne/tandem/oam/bfd"
 	"github.com/tandem-ne/tandem/oam/shard"
 	"github.com/tandem-ne/tandem/server/access"
+	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/alarm"
 	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/intent"
@@ -45,6 +46,10 @@ type Options struct {
 	// (served.ReadDir): served like the element's own, their configuration kept
 	// and shown, and acted upon by nobody here.
 	YANGDir string
+
+	// RecoveryUser is the user whose sessions no access control rule restricts
+	// (RFC 8341 section 2.4); none where empty.
+	RecoveryUser string
 
 	// Driver is the data plane; New takes it over and Close closes it.
 	// DriverReason says for people why it was taken.
@@ -95,6 +100,7 @@ type Server struct {
 	Store  *datastore.Store
 	Hub    *oper.Hub
 	Access *access.Access
+	NACM   *nacm.Control
 	Alarms *alarm.List
 
 	log        *slog.Logger
@@ -160,16 +166,25 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.Access, err = access.Open(access.Options{Dir: o.StateDir, AdminKeys: o.AdminKeys, Hosts: o.Hosts, Log: o.Log}); err != nil {
 		return nil, err
 	}
+	s.NACM = nacm.New(nacm.Options{Schema: s.Schema, RecoveryUser: o.RecoveryUser, Log: o.Log})
+	initial, err := initialRules(s.Schema)
+	if err != nil {
+		return nil, err
+	}
 	s.Store, err = datastore.Open(datastore.Options{
 		Schema: s.Schema, Validator: validate.New(s.Schema), Dir: filepath.Join(o.StateDir, "datastore"), Log: o.Log,
-		Rewrite: hashPasswords,
+		Rewrite: hashPasswords, Authorize: s.authorize, Initial: initial,
 	})
 	if err != nil {
 		return nil, err
 	}
 	opened.add(s.Store.Close)
 	running := s.Store.Running().Root
+	s.NACM.Update(running)
 	s.Hub = oper.New(s.Schema, running, time.Now)
+	if err := s.provideAccessCounters(); err != nil {
+		return nil, err
+	}
 	if err := s.provideAuthentication(); err != nil {
 		return nil, err
 	}
@@ -223,6 +238,7 @@ func (s *Server) startEngines(ctx context.Context, o Options, running *tree.Node
 	s.Store.Register(accessRules{})
 	s.setAccess(tree.Empty(s.Schema), running)
 	s.Store.OnCommit(func(c datastore.Commit) {
+		s.NACM.Update(c.New)
 		s.setAccess(c.Old, c.New)
 		s.Hub.PublishCommit(c.Old, c.New, c.Time)
 	})

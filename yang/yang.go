@@ -88,6 +88,7 @@ func Implemented() []Module {
 		{Name: "ietf-inet-types"},
 		{Name: "ietf-interfaces", Features: []string{"pre-provisioning"}},
 		{Name: "ietf-netconf", Features: []string{"candidate", "confirmed-commit", "rollback-on-error", "url", "validate", "xpath"}},
+		{Name: "ietf-netconf-acm"},
 		{Name: "ietf-netconf-monitoring"},
 		{Name: "ietf-netconf-nmda", Features: []string{"origin", "with-defaults"}},
 		{Name: "ietf-netconf-notifications"},

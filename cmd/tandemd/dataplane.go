@@ -129,7 +129,7 @@ func (f *flags) open(ctx context.Context, log *slog.Logger, keys []string) (*ser
 		return nil, errors.Join(err, p.close())
 	}
 	return server.New(ctx, server.Options{
-		StateDir: f.stateDir, AdminKeys: keys, Hosts: f.hosts, YANGDir: f.yangDir,
+		StateDir: f.stateDir, AdminKeys: keys, Hosts: f.hosts, YANGDir: f.yangDir, RecoveryUser: f.recoveryUser,
 		Driver: p.driver, DriverReason: p.reason,
 		Transport: p.transport, Clock: clock, Sections: h, Links: h,
 		OAMThread: func() { realTime(log) }, Log: log,

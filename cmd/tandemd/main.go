@@ -23,6 +23,7 @@ type flags struct {
 	stateDir, instance, adminKey string
 	hosts                        []string
 	yangDir                      string
+	recoveryUser                 string
 	netconf, gnmi                string
 	dataplane                    string
 	logLevel                     string
@@ -59,6 +60,7 @@ func root() *cobra.Command {
 	l := cmd.Flags()
 	l.StringVar(&f.adminKey, "admin-key", "", "file with public keys of the first administrator, in authorized_keys form")
 	l.StringSliceVar(&f.hosts, "host", nil, "further DNS names or addresses for the TLS certificate")
+	l.StringVar(&f.recoveryUser, "recovery-user", "", "user whose sessions no access control rule restricts, to get back in after a mistake")
 	l.StringVar(&f.yangDir, "yang-dir", "", "directory with further YANG modules and deviations to serve")
 	l.StringVar(&f.netconf, "netconf-listen", ":830", "address of NETCONF over SSH")
 	l.StringVar(&f.gnmi, "gnmi-listen", ":9339", "address of gNMI over TLS")

@@ -26,11 +26,11 @@ type northbound struct {
 func startNorthbound(s *server.Server, netconfListener, gnmiListener net.Listener, log *slog.Logger) (*northbound, error) {
 	n := &northbound{failed: make(chan error, 2), ended: make(chan struct{}, 2)}
 	var err error
-	n.netconf, err = netconf.New(netconf.Options{Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, Log: log})
+	n.netconf, err = netconf.New(netconf.Options{Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, NACM: s.NACM, Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("netconf: %w", err)
 	}
-	n.gnmi = gnmi.New(gnmi.Options{Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, Log: log})
+	n.gnmi = gnmi.New(gnmi.Options{Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, NACM: s.NACM, Log: log})
 	n.serve("netconf", func() error { return n.netconf.Serve(netconfListener) }, netconf.ErrServerClosed)
 	n.serve("gnmi", func() error { return n.gnmi.Serve(gnmiListener) }, nil)
 	return n, nil

@@ -22,6 +22,9 @@ func parseAction(q *request) (func() error, error) {
 			WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: node.Name})
 	}
 	return func() error {
+		if err := q.mayInvoke(path, node); err != nil {
+			return err
+		}
 		if err := q.exists(path); err != nil {
 			return err
 		}

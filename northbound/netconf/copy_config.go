@@ -44,9 +44,15 @@ func parseCopyConfig(q *request) (func() error, error) {
 		case target.url != nil:
 			err = q.srv.urls.write(q.ctx, target.url, document(root, mode))
 		case target.store == datastore.Startup:
-			err = q.ds.SetStartup(q.ctx, q.inMode(root, mode))
+			root = q.inMode(root, mode)
+			if source.store != datastore.Running {
+				err = q.mayWrite(q.srv.store.Startup().Root, root)
+			}
+			if err == nil {
+				err = q.ds.SetStartup(q.ctx, root)
+			}
 		default:
-			err = q.ds.Replace(q.ctx, q.inMode(root, mode))
+			err = q.replace(q.inMode(root, mode))
 		}
 		if err != nil {
 			return err

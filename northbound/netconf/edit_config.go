@@ -110,6 +110,7 @@ func (q *request) edit(e *editConfig) error {
 			apply = tree.ApplyEach
 		}
 		root, errs := apply(candidate, e.edits)
+		errs = q.discreet(errs)
 		switch {
 		case len(errs) == 0:
 		case e.errorOption == "continue-on-error":
@@ -118,6 +119,9 @@ func (q *request) edit(e *editConfig) error {
 			return nil, errs[:1]
 		default:
 			return nil, errs
+		}
+		if err := q.mayWrite(candidate, root); err != nil {
+			return nil, err
 		}
 		if e.testOption == "test-then-set" || e.testOption == "test-only" {
 			if err := q.ds.Validate(q.ctx, root); err != nil {

@@ -104,6 +104,7 @@ func owners() map[string]string {
 		"/mtp-management:management/ssh/":       ownerAccess,
 		"/mtp-management:management/tls/":       ownerAccess,
 
+		"/ietf-netconf-acm:nacm/":                                      ownerAccess,
 		"/ietf-system:system/contact":                                  ownerRecord,
 		"/ietf-system:system/location":                                 ownerRecord,
 		"/ietf-system:system/authentication/user/name":                 ownerAccess,

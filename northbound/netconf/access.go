@@ -1,0 +1,89 @@
+package netconf
+
+import (
+	"github.com/tandem-ne/tandem/server/access/nacm"
+	"github.com/tandem-ne/tandem/server/codec/xmltok"
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/yangerr"
+)
+
+// checker returns what decides for a user: nil, which permits everything,
+// without access control.
+func (s *Server) checker(user string) *nacm.Checker {
+	if s.nacm == nil {
+		return nil
+	}
+	return s.nacm.Checker(nacm.Identity{User: user})
+}
+
+// permit returns parse, the parser of the operation that is the current token,
+// or what refuses the operation if the user may not execute it (RFC 8341 section
+// 3.4.4). Its parameters are then of no interest. Of an action, which is none,
+// the node decides that it names.
+func (q *request) permit(parse parser) parser {
+	space, local := q.r.Space(), string(q.r.Local())
+	if q.nacm == nil || space == yangerr.NamespaceYANG && local == "action" {
+		return parse
+	}
+	module := ""
+	if m := q.srv.schema.ModuleByNamespace(space); m != nil {
+		module = m.Name
+	}
+	denied := q.nacm.ExecName(module, local)
+	if denied == nil {
+		return parse
+	}
+	return func(q *request) (func() error, error) {
+		return func() error { return denied }, q.skip()
+	}
+}
+
+// skip reads the current element to its end.
+func (q *request) skip() error {
+	for depth := 1; depth > 0; {
+		kind, err := q.r.Next()
+		switch {
+		case err != nil:
+			return err
+		case kind == xmltok.Start:
+			depth++
+		case kind == xmltok.End:
+			depth--
+		}
+	}
+	return nil
+}
+
+// visible returns what the user of the session may see of root. A filter must
+// work on that, or it would tell what the user may not see (RFC 8341 section
+// 3.2.4).
+func (q *request) visible(root *tree.Node) *tree.Node { return q.nacm.Read(root) }
+
+// mayWrite decides whether the user may make new out of old, the contents of a
+// datastore.
+func (q *request) mayWrite(old, new *tree.Node) error { return q.nacm.Write(old, new).Err() }
+
+// replace makes root the candidate, as far as the user may.
+func (q *request) replace(root *tree.Node) error {
+	return q.ds.Update(q.ctx, func(candidate *tree.Node) (*tree.Node, error) {
+		return root, q.mayWrite(candidate, root)
+	})
+}
+
+// discreet makes access-denied of errors that tell whether something is there
+// that the user may not read.
+func (q *request) discreet(errs yangerr.List) yangerr.List {
+	for i, e := range errs {
+		p, ok := e.Path.(tree.Path)
+		if (e.Tag == yangerr.DataExists || e.Tag == yangerr.DataMissing) && ok && !q.nacm.CanRead(p) {
+			errs[i] = yangerr.New(yangerr.AccessDenied, p, "the user %q may not access this node", q.user)
+		}
+	}
+	return errs
+}
+
+// mayInvoke decides about an action on the instance at path.
+func (q *request) mayInvoke(path tree.Path, action *schema.Node) error {
+	return q.nacm.Action(path, action)
+}
