@@ -8,49 +8,126 @@ import (
 	"time"
 )
 
-// dropInterval is the time between two lines of the log about dropped strangers,
-// whose number is up to them.
-const dropInterval = 10 * time.Second
+const (
+	// dropInterval is the time between two lines of the log about strangers,
+	// whose number is up to them.
+	dropInterval = 10 * time.Second
+	// doorGrace is how long a stranger has at least for its handshake when
+	// others wait for its place.
+	doorGrace = time.Second
+	// waitersPerPlace bounds those who wait; one address may be half of them.
+	waitersPerPlace = 16
+)
 
-// door bounds the connections whose user is not known yet. Newcomers are always
-// let in: an honest client is through the handshake in no time, so that the one
-// who has stood in the door for longest is the one to go.
+// door bounds the connections whose user is not known yet. An honest client is
+// through the handshake in no time, so that the one who has stood in the door
+// for longest is the one to go. Newcomers wait until that one has had its time,
+// or somebody leaves.
 type door struct {
 	limit int // of all; one address may have half of it
+	grace time.Duration
 	now   func() time.Time
 	log   *slog.Logger
 
 	mu        sync.Mutex
 	strangers []*stranger // the oldest first
-	dropped   int         // since the last line of the log
-	told      time.Time   // when that was
+	waiting   []*stranger // likewise
+	dropped   report
+	refused   report
 }
 
-// stranger is a connection in the door.
+// report is a kind of event that the log has a line about once in dropInterval.
+type report struct {
+	count int       // since the last line
+	told  time.Time // when that was
+}
+
+// tell calls line with the count if it is time for it.
+func (r *report) tell(now time.Time, line func(count int)) {
+	r.count++
+	if now.Sub(r.told) >= dropInterval {
+		line(r.count)
+		r.count, r.told = 0, now
+	}
+}
+
+// stranger is a connection in the door, or in front of it.
 type stranger struct {
-	conn net.Conn
-	host string
+	conn  net.Conn
+	host  string
+	since time.Time
+	retry chan struct{} // with room for one: there may be a place
 }
 
 // enter lets a connection from host in and, where there is no room, closes
-// another one. The stranger is to leave when the handshake is over.
+// another one that had its time. It waits for that. The stranger is to leave
+// when the handshake is over; nil is one that was closed, because too many wait.
 func (d *door) enter(conn net.Conn, host string) *stranger {
+	st := &stranger{conn: conn, host: host, retry: make(chan struct{}, 1)}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if i := d.victim(host); i >= 0 {
-		v := d.strangers[i]
-		d.strangers = slices.Delete(d.strangers, i, i+1)
-		v.conn.Close()
-		d.dropped++
-		if now := d.now(); now.Sub(d.told) >= dropInterval {
-			d.log.Warn("NETCONF connections dropped", "reason", "too many unauthenticated connections",
-				"count", d.dropped, "last-peer", v.conn.RemoteAddr())
-			d.dropped, d.told = 0, now
+	queued := false
+	for {
+		wait, ok := d.admit(st)
+		if ok {
+			if queued {
+				d.forget(st)
+			}
+			return st
 		}
+		if !queued {
+			if d.crowded(host) {
+				d.drop(conn)
+				return nil
+			}
+			d.waiting = append(d.waiting, st)
+			queued = true
+		}
+		d.mu.Unlock()
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-st.retry:
+			queued = false
+		}
+		t.Stop()
+		d.mu.Lock()
 	}
-	st := &stranger{conn, host}
+}
+
+// admit gives st a place if there is one, or one whose holder had its time; if
+// not it returns when that will be.
+func (d *door) admit(st *stranger) (wait time.Duration, ok bool) {
+	now := d.now()
+	if i := d.victim(st.host); i >= 0 {
+		v := d.strangers[i]
+		if wait := d.grace - now.Sub(v.since); wait > 0 {
+			return wait, false
+		}
+		d.strangers = slices.Delete(d.strangers, i, i+1)
+		d.drop(v.conn)
+	}
+	st.since = now
 	d.strangers = append(d.strangers, st)
-	return st
+	return 0, true
+}
+
+// drop closes a connection that has no place.
+func (d *door) drop(conn net.Conn) {
+	conn.Close()
+	d.dropped.tell(d.now(), func(count int) {
+		d.log.Warn("NETCONF connections dropped", "reason", "too many unauthenticated connections",
+			"count", count, "last-peer", conn.RemoteAddr())
+	})
+}
+
+// refuse tells the log of a stranger who turned out to be no user.
+func (d *door) refuse(peer string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refused.tell(d.now(), func(count int) {
+		d.log.Info("NETCONF connections without a user", "count", count, "last-peer", peer, "last-reason", err)
+	})
 }
 
 // victim returns who makes room for a newcomer from host, -1 where there is room:
@@ -81,5 +158,39 @@ func (d *door) leave(st *stranger) bool {
 		return false
 	}
 	d.strangers = slices.Delete(d.strangers, i, i+1)
+	d.wake(st.host)
 	return true
+}
+
+// wake tells the one who has waited longest that a place from host is free: one
+// of the same address, who can have it for certain, or else anyone.
+func (d *door) wake(host string) {
+	i := slices.IndexFunc(d.waiting, func(st *stranger) bool { return st.host == host })
+	if i < 0 && len(d.waiting) > 0 {
+		i = 0
+	}
+	if i < 0 {
+		return
+	}
+	st := d.waiting[i]
+	d.waiting = slices.Delete(d.waiting, i, i+1)
+	st.retry <- struct{}{}
+}
+
+// crowded reports whether nobody from host can wait any more.
+func (d *door) crowded(host string) bool {
+	same := 0
+	for _, st := range d.waiting {
+		if st.host == host {
+			same++
+		}
+	}
+	return len(d.waiting) >= waitersPerPlace*d.limit || same >= waitersPerPlace*d.limit/2
+}
+
+// forget takes a stranger out of those who wait.
+func (d *door) forget(st *stranger) {
+	if i := slices.Index(d.waiting, st); i >= 0 {
+		d.waiting = slices.Delete(d.waiting, i, i+1)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // endOfMessage ends every message of the framing of RFC 6242 section 4.3.
@@ -30,8 +31,12 @@ type frameReader struct {
 	max     int // octets of one message
 }
 
+// readBuffer is what a silent session holds for reading. Chunks that are larger
+// go past it.
+const readBuffer = 4 << 10
+
 func newFrameReader(r io.Reader, limit int) *frameReader {
-	return &frameReader{r: bufio.NewReaderSize(r, 32<<10), max: limit}
+	return &frameReader{r: bufio.NewReaderSize(r, readBuffer), max: limit}
 }
 
 // next returns the next message, which is the caller's. It returns io.EOF when
@@ -147,13 +152,25 @@ const headroom = 16
 type frameWriter struct {
 	w       io.Writer
 	chunked bool
-	buf     []byte // headroom, then what was not sent yet
+	pool    *sync.Pool // where buf goes between two messages; may be nil
+	buf     []byte     // headroom, then what was not sent yet
 	err     error
+}
+
+// take gets a buffer, a recycled one if there is one.
+func (f *frameWriter) take() {
+	if f.pool != nil {
+		if old, ok := f.pool.Get().(*[]byte); ok {
+			f.buf = (*old)[:headroom]
+			return
+		}
+	}
+	f.buf = make([]byte, headroom, headroom+frameBuffer+len(endOfMessage))
 }
 
 func (f *frameWriter) Write(p []byte) (int, error) {
 	if f.buf == nil {
-		f.buf = make([]byte, headroom, headroom+frameBuffer+len(endOfMessage))
+		f.take()
 	}
 	for rest := p; len(rest) > 0 && f.err == nil; {
 		n := min(len(rest), headroom+frameBuffer-len(f.buf))
@@ -194,6 +211,11 @@ func (f *frameWriter) end() error {
 		f.flush("\n##\n")
 	} else {
 		f.flush(endOfMessage)
+	}
+	if f.pool != nil && f.buf != nil {
+		buf := f.buf
+		f.pool.Put(&buf)
+		f.buf = nil
 	}
 	return f.err
 }

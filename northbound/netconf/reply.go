@@ -70,9 +70,6 @@ func (q *request) data(root *tree.Node, opt codec.EncodeOptions) error {
 	})
 }
 
-// visible returns what the user of the session may see of root.
-func (q *request) visible(root *tree.Node) *tree.Node { return root }
-
 // output sends the output of an RPC or action, or <ok/> where it has none.
 func (q *request) output(s *schema.Node, output *tree.Node) error {
 	if len(s.Children()) == 0 || output == nil || output.Len() == 0 {
@@ -120,7 +117,7 @@ func (sess *session) refuseSize() {
 	sess.inRPCs.Add(1)
 	sess.inBadRPCs.Add(1)
 	q := &request{session: sess}
-	q.fail(yangerr.New(yangerr.TooBig, nil, "a message may have %d octets", sess.srv.limits.Message).WithType(yangerr.Transport))
+	q.fail(yangerr.New(yangerr.TooBig, nil, "a message may have %d octets", sess.limits.Message).WithType(yangerr.Transport))
 }
 
 // appendError appends an <rpc-error> (RFC 6241 section 4.3); prefix is that of
@@ -174,6 +171,11 @@ func appendInfo(dst []byte, i yangerr.Info, prefix string, s *schema.Schema) []b
 	}
 	dst = append(dst, "<"+prefix+i.Name+attrs+">"...)
 	dst = xmltok.AppendText(dst, text)
+	for _, c := range i.Children {
+		dst = append(dst, "<"+prefix+c.Name+">"...)
+		dst = xmltok.AppendText(dst, c.Value)
+		dst = append(dst, "</"+prefix+c.Name+">"...)
+	}
 	return append(dst, "</"+prefix+i.Name+">"...)
 }
 

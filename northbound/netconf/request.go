@@ -60,7 +60,7 @@ type request struct {
 // request carries out one message. An error ends the session.
 func (sess *session) request(msg []byte) error {
 	sess.inRPCs.Add(1)
-	q := &request{session: sess, r: xmltok.NewReader(msg, xmltok.Limits{Bytes: sess.srv.limits.Message})}
+	q := &request{session: sess, r: xmltok.NewReader(msg, xmltok.Limits{Bytes: sess.limits.Message})}
 	run, err := q.envelope()
 	if err != nil {
 		sess.inBadRPCs.Add(1)
@@ -109,7 +109,7 @@ func (q *request) envelope() (run func() error, err error) {
 		if err != nil {
 			return err
 		}
-		run, err = parse(q)
+		run, err = q.permit(parse)(q)
 		return err
 	})
 	if err != nil {

@@ -3,6 +3,8 @@ package netconf
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -15,18 +17,32 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// Authenticator knows the element's keys and its users'.
+// Authenticator knows the element's keys and its users'. peer is the address of
+// a client with its port.
 type Authenticator interface {
 	// HostKeys returns the private host keys in PEM form, the preferred one first.
 	HostKeys() [][]byte
 	// AuthorizePublicKey reports whether the key, in SSH wire form, is one of user's.
 	AuthorizePublicKey(user string, key []byte) bool
+	// AuthorizeCertificate decides about an OpenSSH certificate in SSH wire form.
+	AuthorizeCertificate(user, peer string, cert []byte) error
+	// PasswordLogin reports whether users may come in with passwords at all.
+	PasswordLogin() bool
+	// CheckPassword decides about a password; a refusal takes its time.
+	CheckPassword(ctx context.Context, user, password, peer string) error
+	// Failed counts a connection that did not become a user's.
+	Failed(user, peer, method string)
+	// TLSConfig returns the configuration of a server that demands certificates.
+	TLSConfig() *tls.Config
+	// PeerUser returns the user that verified chains of certificates stand for.
+	PeerUser(chains [][]*x509.Certificate) (string, error)
 }
 
 // ActionFunc carries out an RPC or an action. path is the instance that an
@@ -39,20 +55,24 @@ type Options struct {
 	Store  *datastore.Store
 	Hub    *oper.Hub
 	Access Authenticator
+	// NACM decides who may do what; nil permits everything to everybody.
+	NACM *nacm.Control
 	// Actions holds the RPCs and actions besides those of NETCONF itself, by
 	// schema path: "/ietf-system:system-restart".
 	Actions map[string]ActionFunc
 	Limits  Limits
 	URLs    URLs
-	Log     *slog.Logger     // slog.Default() where nil
-	Now     func() time.Time // time.Now where nil
+	// Dial connects to the clients of call home; a net.Dialer where nil.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Log  *slog.Logger     // slog.Default() where nil
+	Now  func() time.Time // time.Now where nil
 }
 
 // Limits bound what clients can make the server hold. Zero fields take the
-// defaults.
+// defaults. What /management/netconf says comes first.
 type Limits struct {
-	Sessions         int           // NETCONF sessions, default 64
-	Unauthenticated  int           // connections in the SSH handshake, default 16, at most half of them from one address: the oldest makes room
+	Sessions         int           // NETCONF sessions, default 1,200
+	Unauthenticated  int           // connections in the handshake of SSH or TLS, default 128, at most half of them from one address: the oldest makes room
 	Channels         int           // sessions of one SSH connection, default 8
 	AuthTries        int           // of one connection, default 6
 	HandshakeTimeout time.Duration // until a user is authenticated and the subsystem requested, default 20 s
@@ -63,8 +83,8 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	l.Sessions = cmp.Or(l.Sessions, 64)
-	l.Unauthenticated = cmp.Or(l.Unauthenticated, 16)
+	l.Sessions = cmp.Or(l.Sessions, 1200)
+	l.Unauthenticated = cmp.Or(l.Unauthenticated, 128)
 	l.Channels = cmp.Or(l.Channels, 8)
 	l.AuthTries = cmp.Or(l.AuthTries, 6)
 	l.HandshakeTimeout = cmp.Or(l.HandshakeTimeout, 20*time.Second)
@@ -82,11 +102,16 @@ type Server struct {
 	hub     *oper.Hub
 	actions map[string]ActionFunc
 	limits  Limits
+	present atomic.Pointer[Limits] // limits as configured now
 	log     *slog.Logger
 	now     func() time.Time
 
-	ssh          *ssh.ServerConfig
+	ssh          *ssh.ServerConfig // keys and certificates
+	sshPasswords *ssh.ServerConfig // passwords too
+	tls          *tls.Config
+	home         callHome
 	access       Authenticator
+	nacm         *nacm.Control
 	operations   map[name]parser
 	startup      bool // there is a startup datastore
 	urls         *urls
@@ -95,6 +120,10 @@ type Server struct {
 
 	started time.Time
 	stats   statistics
+	subs    subscriptions
+
+	buffers sync.Pool     // *[]byte of frameWriters
+	stopped chan struct{} // closed by Shutdown
 
 	mu        sync.Mutex
 	closed    bool
@@ -119,7 +148,7 @@ var ErrServerClosed = errors.New("netconf: server closed")
 // used or an action that the schema does not know.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		schema: o.Schema, store: o.Store, hub: o.Hub, access: o.Access, actions: o.Actions,
+		schema: o.Schema, store: o.Store, hub: o.Hub, access: o.Access, nacm: o.NACM, actions: o.Actions,
 		limits: o.Limits.withDefaults(), log: o.Log, now: o.Now,
 		listeners: map[net.Listener]bool{}, conns: map[io.Closer]bool{}, sessions: map[uint32]*session{},
 	}
@@ -130,7 +159,9 @@ func New(o Options) (*Server, error) {
 		s.now = time.Now
 	}
 	s.started = s.now()
-	s.door = &door{limit: s.limits.Unauthenticated, now: s.now, log: s.log}
+	s.stopped = make(chan struct{})
+	s.door = &door{limit: s.limits.Unauthenticated, grace: doorGrace, now: s.now, log: s.log}
+	s.home = callHome{srv: s, dial: o.Dial, callers: map[string]*caller{}}
 	s.operations = operations()
 	if m := o.Schema.Module("ietf-netconf"); m != nil {
 		s.startup = slices.Contains(m.Features, "startup")
@@ -149,46 +180,18 @@ func New(o Options) (*Server, error) {
 			return nil, fmt.Errorf("netconf: %s is a %s, not an RPC or action", path, n.Kind)
 		}
 	}
-	if err := s.configureSSH(); err != nil {
+	if err := s.configureTransports(); err != nil {
 		return nil, err
 	}
 	if err := s.provide(); err != nil {
 		return nil, err
 	}
+	if err := s.home.provide(); err != nil {
+		return nil, err
+	}
+	s.watchSettings()
 	s.watchCommits()
 	return s, nil
-}
-
-// Serve accepts SSH connections until Shutdown, and then returns ErrServerClosed.
-func (s *Server) Serve(l net.Listener) error {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return ErrServerClosed
-	}
-	s.listeners[l] = true
-	s.mu.Unlock()
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			delete(s.listeners, l)
-			if s.closed {
-				return ErrServerClosed
-			}
-			return fmt.Errorf("netconf: accept: %w", err)
-		}
-		if !s.track(conn) {
-			conn.Close()
-			continue
-		}
-		st := s.door.enter(conn, hostOf(conn.RemoteAddr().String()))
-		go func() {
-			defer s.untrack(conn)
-			s.serveSSH(st)
-		}()
-	}
 }
 
 // track enters a connection that Shutdown must end; false when it is too late.
@@ -228,6 +231,9 @@ func (s *Server) ServeConn(conn io.ReadWriteCloser, user, transport, peer string
 func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.urls.close()
 	s.mu.Lock()
+	if !s.closed {
+		close(s.stopped)
+	}
 	s.closed = true
 	for l := range s.listeners {
 		l.Close()

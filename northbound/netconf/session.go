@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/datastore"
 )
 
@@ -22,10 +23,12 @@ type session struct {
 	conn      io.ReadWriteCloser
 	ds        *datastore.Session
 	user      string
+	nacm      *nacm.Checker
 	transport string
 	peer      string
 	login     time.Time
 	v11       bool
+	limits    *Limits
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -35,8 +38,9 @@ type session struct {
 	outMu sync.Mutex // a message at a time
 	out   frameWriter
 
-	subscribed atomic.Bool
-	notifier   sync.WaitGroup
+	subscribed    atomic.Bool  // with create-subscription
+	subscriptions atomic.Int32 // of any kind
+	notifier      sync.WaitGroup
 
 	busy     sync.Mutex // held while a request is carried out
 	stopping atomic.Bool
@@ -59,15 +63,26 @@ const (
 // errClosed ends a session after close-session.
 var errClosed = errors.New("close-session")
 
+// errFull refuses a session beyond max-sessions.
+var errFull = errors.New("netconf: there are as many sessions as are allowed")
+
+// full reports whether there is no room for another session. It may be wrong a
+// moment later; enter decides.
+func (s *Server) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions) >= s.present.Load().Sessions
+}
+
 // runSession serves one session and returns why it ended; io.EOF stands for a
 // client that has gone, nil for close-session.
 func (s *Server) runSession(conn io.ReadWriteCloser, user, transport, peer string) error {
 	sess := &session{
-		srv: s, conn: conn, user: user, transport: transport, peer: peer,
-		login: s.now(), done: make(chan struct{}),
+		srv: s, conn: conn, user: user, nacm: s.checker(user), transport: transport, peer: peer,
+		login: s.now(), done: make(chan struct{}), limits: s.present.Load(),
 	}
 	sess.ctx, sess.cancel = context.WithCancel(context.Background())
-	sess.out.w = timedWriter{conn, s.limits.WriteTimeout, sess}
+	sess.out.w, sess.out.pool = timedWriter{conn, s.limits.WriteTimeout, sess}, &s.buffers
 	defer sess.cancel()
 	if err := s.enter(sess); err != nil {
 		s.stats.dropped.Add(1)
@@ -87,7 +102,7 @@ func (s *Server) runSession(conn io.ReadWriteCloser, user, transport, peer strin
 		s.notifySessionEnd(sess, end)
 		close(sess.done)
 	}()
-	frames := newFrameReader(conn, s.limits.Message)
+	frames := newFrameReader(conn, sess.limits.Message)
 	if err := sess.exchangeHello(frames); err != nil {
 		s.stats.badHellos.Add(1)
 		end = endBadHello
@@ -113,8 +128,8 @@ func (s *Server) enter(sess *session) error {
 	switch {
 	case s.closed:
 		return ErrServerClosed
-	case len(s.sessions) >= s.limits.Sessions:
-		return fmt.Errorf("netconf: there are %d sessions already", len(s.sessions))
+	case len(s.sessions) >= sess.limits.Sessions:
+		return errFull
 	}
 	info := datastore.SessionInfo{User: sess.user, Protocol: "netconf", Peer: sess.peer}
 	sess.ds = s.store.NewSession(info, func() { sess.end(endKilled) })
@@ -154,7 +169,7 @@ func (sess *session) stop() {
 // exchangeHello sends the server's hello, reads the client's, and chooses the
 // framing (RFC 6242 section 4.1).
 func (sess *session) exchangeHello(frames *frameReader) error {
-	late := time.AfterFunc(sess.srv.limits.HelloTimeout, func() { sess.end(endTimeout) })
+	late := time.AfterFunc(sess.limits.HelloTimeout, func() { sess.end(endTimeout) })
 	defer late.Stop()
 	// The client may send its hello first and read nothing before that is done.
 	sent := make(chan error, 1)
@@ -181,10 +196,10 @@ func (sess *session) exchangeHello(frames *frameReader) error {
 
 // serve carries out requests until the session ends.
 func (sess *session) serve(frames *frameReader) error {
-	limit := sess.srv.limits.IdleTimeout
+	limit := sess.limits.IdleTimeout
 	if limit > 0 {
 		sess.idle = time.AfterFunc(limit, func() {
-			if !sess.subscribed.Load() {
+			if sess.subscriptions.Load() == 0 {
 				sess.end(endTimeout)
 			}
 		})
