@@ -8,7 +8,8 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// maxReportedEdits bounds the edit list of one netconf-config-change.
+// maxReportedEdits bounds the edit list of one netconf-config-change; a commit
+// that changed more is described by the top-level nodes that it changed.
 const maxReportedEdits = 1000
 
 // event returns the notification of ietf-netconf-notifications called name, or
@@ -60,11 +61,13 @@ func (s *Server) notifySessionEnd(sess *session, reason string) {
 // watchCommits sends netconf-config-change (RFC 6470 section 2.2) for every
 // commit, whatever protocol it came by.
 func (s *Server) watchCommits() {
+	s.watchConfirms()
 	n := s.event("netconf-config-change")
 	if n == nil {
 		return
 	}
 	s.store.OnCommit(func(c datastore.Commit) {
+		s.filtersChanged(c.Old, c.New)
 		s.send(n, c.Time, func(w *writer) {
 			w.in("changed-by", nil, func() {
 				if c.Session.User == "" {
@@ -74,15 +77,64 @@ func (s *Server) watchCommits() {
 				sessionParameters(w, c.Session.User, c.SessionID, c.Session.Peer)
 			})
 			w.leaf("datastore", "running")
-			count := 0
-			for change := range tree.Diff(c.Old, c.New) {
-				if count++; count > maxReportedEdits {
-					break
-				}
+			for _, e := range reportedEdits(c.Old, c.New) {
 				w.in("edit", nil, func() {
-					w.leaf("target", change.Path.String())
-					w.leaf("operation", operationName(change.Op))
+					w.leaf("target", e.target.String())
+					w.leaf("operation", e.operation)
 				})
+			}
+		})
+	})
+}
+
+type reportedEdit struct {
+	target    tree.Path
+	operation string
+}
+
+// reportedEdits lists what a commit changed; beyond maxReportedEdits only the
+// top-level nodes below which something did, as merge.
+func reportedEdits(old, new *tree.Node) []reportedEdit {
+	var all, tops []reportedEdit
+	for c := range tree.Diff(old, new) {
+		if len(all) < maxReportedEdits {
+			all = append(all, reportedEdit{c.Path, operationName(c.Op)})
+			continue
+		}
+		if tops == nil {
+			for _, e := range all {
+				tops = addTop(tops, e.target)
+			}
+		}
+		tops = addTop(tops, c.Path)
+	}
+	if tops != nil {
+		return tops
+	}
+	return all
+}
+
+func addTop(tops []reportedEdit, p tree.Path) []reportedEdit {
+	if n := len(tops); n > 0 && tops[n-1].target.Equal(p[:1]) {
+		return tops
+	}
+	return append(tops, reportedEdit{p[:1:1], "merge"})
+}
+
+// watchConfirms sends netconf-confirmed-commit (RFC 6470 section 2.2).
+func (s *Server) watchConfirms() {
+	n := s.event("netconf-confirmed-commit")
+	if n == nil {
+		return
+	}
+	s.store.OnConfirm(func(c datastore.ConfirmEvent) {
+		s.send(n, c.Time, func(w *writer) {
+			if c.Kind != datastore.ConfirmTimeout {
+				sessionParameters(w, c.Session.User, c.SessionID, c.Session.Peer)
+			}
+			w.leaf("confirm-event", string(c.Kind))
+			if c.Kind == datastore.ConfirmStart || c.Kind == datastore.ConfirmExtend {
+				w.number("timeout", uint32(c.Timeout/time.Second))
 			}
 		})
 	})

@@ -17,10 +17,13 @@ import (
 // the schema has.
 func (s *Server) provide() error {
 	for path, read := range map[string]func(*writer){
-		"/ietf-netconf-monitoring:netconf-state": s.netconfState,
-		"/ietf-yang-library:yang-library":        s.yangLibrary,
-		"/ietf-yang-library:modules-state":       s.modulesState,
-		"/nc-notifications:netconf":              s.streams,
+		"/ietf-netconf-monitoring:netconf-state":       s.netconfState,
+		"/ietf-yang-library:yang-library":              s.yangLibrary,
+		"/ietf-yang-library:modules-state":             s.modulesState,
+		"/mtp-commits:commit-log":                      s.commitLog,
+		"/nc-notifications:netconf":                    s.streams,
+		"/ietf-subscribed-notifications:streams":       s.subscribedStreams,
+		"/ietf-subscribed-notifications:subscriptions": s.subscriptionState,
 	} {
 		n, err := s.schema.Find(path)
 		if err != nil {
@@ -170,14 +173,4 @@ func (s *Server) list() []*session {
 	}
 	slices.SortFunc(all, func(a, b *session) int { return cmp.Compare(a.ds.ID(), b.ds.ID()) })
 	return all
-}
-
-// streams writes the event streams of RFC 5277 section 3.4.
-func (s *Server) streams(w *writer) {
-	w.in("streams", nil, func() {
-		w.in("stream", []string{oper.NETCONF}, func() {
-			w.leaf("description", "All notifications of the element.")
-			w.leaf("replaySupport", "false")
-		})
-	})
 }

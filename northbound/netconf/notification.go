@@ -2,7 +2,9 @@ package netconf
 
 import (
 	"errors"
+	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/tandem-ne/tandem/server/codec"
@@ -12,36 +14,48 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// notify sends the notifications of a subscription until the session ends. The
-// stream drops what a client does not take in time; the element never waits.
-func (sess *session) notify(sub *oper.NotifSub, filter *selection) {
-	for {
-		n, err := sub.Next(sess.ctx)
-		switch {
-		case errors.Is(err, oper.ErrOverflow):
-			sess.srv.log.Warn("notifications dropped: the client is too slow", "session", sess.ds.ID(), "user", sess.user, "peer", sess.peer)
-			continue
-		case err != nil:
-			return
-		case !filter.admits(n):
-			continue
-		}
-		sess.outMu.Lock()
-		sess.out.Write(appendNotification(nil, n))
-		err = sess.out.end()
-		sess.outMu.Unlock()
-		if err != nil {
-			sess.end(endDropped)
-			return
-		}
-		sess.outNotifications.Add(1)
-	}
+// event is a notification on its way to one client.
+type event struct {
+	oper.Notification
+	// body, where set, writes the element that Node stands for: content too large
+	// to be put together first.
+	body func(w io.Writer)
+	// own says that it is about the client's subscription itself: no access rule
+	// keeps it away (RFC 8341 section 3.4.6).
+	own bool
 }
 
-// appendNotification appends a <notification> (RFC 5277 section 2.2.1). One that
-// is defined in a data node stands in the elements above it, with the keys of
-// lists (RFC 7950 section 7.16.2).
-func appendNotification(dst []byte, n oper.Notification) []byte {
+// emit sends a notification to the client; every one leaves here. sent is false
+// if the client may not see it. With an error the session is ending.
+func (sess *session) emit(e event) (sent bool, err error) {
+	if !e.own && !sess.nacm.Notify(e.Node, e.Path) {
+		return false, nil
+	}
+	sess.outMu.Lock()
+	w := &sess.out
+	head, tail := appendAround(nil, e.Notification)
+	w.Write(head)
+	if e.body != nil {
+		e.body(w)
+	} else {
+		codec.EncodeXML(w, e.Node, codec.EncodeOptions{})
+	}
+	w.Write(tail)
+	err = w.end()
+	sess.outMu.Unlock()
+	if err != nil {
+		sess.end(endDropped)
+		return false, err
+	}
+	sess.outNotifications.Add(1)
+	return true, nil
+}
+
+// appendAround returns what stands before and behind the element of a
+// notification in a <notification> (RFC 5277 section 2.2.1). One that is defined
+// in a data node stands in the elements above it, with the keys of lists (RFC
+// 7950 section 7.16.2).
+func appendAround(dst []byte, n oper.Notification) (head, tail []byte) {
 	dst = append(dst, `<notification xmlns="`+nsNotification+`"><eventTime>`...)
 	dst = n.Time.UTC().AppendFormat(dst, time.RFC3339Nano)
 	dst = append(dst, "</eventTime>"...)
@@ -53,11 +67,112 @@ func appendNotification(dst []byte, n oper.Notification) []byte {
 			dst = codec.AppendXML(dst, tree.NewLeaf(step.Node.Keys[i], k), codec.EncodeOptions{})
 		}
 	}
-	dst = codec.AppendXML(dst, n.Node, codec.EncodeOptions{})
 	for _, step := range slices.Backward(n.Path) {
-		dst = append(dst, "</"+step.Node.Name+">"...)
+		tail = append(tail, "</"+step.Node.Name+">"...)
 	}
-	return append(dst, "</notification>"...)
+	return dst, append(tail, "</notification>"...)
+}
+
+// streamReader sends the notifications of an event stream to a client, for RFC
+// 5277 and for RFC 8639. The stream drops what a client does not take in time;
+// the element never waits.
+type streamReader struct {
+	sess *session
+	sub  *oper.NotifSub
+	sel  *selection
+	stop time.Time // zero for none
+
+	// What to tell the client besides.
+	replayed func() error // the log was replayed
+	dropped  func() error // notifications were dropped
+
+	calls   <-chan func()   // run between two notifications; nil for none
+	renewed <-chan struct{} // makes it call renew; nil for never
+	renew   func() error
+	quit    <-chan struct{} // closed to end it; nil for never
+
+	sent, excluded atomic.Uint64
+}
+
+// run reads until the session ends, quit is closed, or the stop time has come
+// and all that is not later was sent: only then stopped is true.
+func (r *streamReader) run() (stopped bool) {
+	defer r.sub.Close()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	r.setTimer(timer)
+	for {
+		select {
+		case <-r.sess.ctx.Done():
+			return false
+		case <-r.quit:
+			return false
+		default:
+		}
+		n, ok, err := r.sub.Poll()
+		switch {
+		case errors.Is(err, oper.ErrReplayed):
+			if r.replayed() != nil {
+				return false
+			}
+			continue
+		case errors.Is(err, oper.ErrOverflow):
+			r.sess.srv.log.Warn("notifications dropped: the client is too slow", "session", r.sess.ds.ID(), "user", r.sess.user, "peer", r.sess.peer)
+			if r.dropped() != nil {
+				return false
+			}
+			continue
+		case err != nil:
+			return false
+		case ok:
+			if r.send(n) != nil {
+				return false
+			}
+			continue
+		}
+		if !r.stop.IsZero() && !r.sess.srv.now().Before(r.stop) {
+			return true
+		}
+		select {
+		case <-r.sub.Ready():
+		case <-timer.C:
+		case f := <-r.calls:
+			f()
+			r.setTimer(timer)
+		case <-r.renewed:
+			if r.renew() != nil {
+				return false
+			}
+		case <-r.quit:
+			return false
+		case <-r.sess.ctx.Done():
+			return false
+		}
+	}
+}
+
+func (r *streamReader) setTimer(t *time.Timer) {
+	t.Stop()
+	if !r.stop.IsZero() {
+		t.Reset(r.stop.Sub(r.sess.srv.now()))
+	}
+}
+
+func (r *streamReader) send(n oper.Notification) error {
+	if !r.stop.IsZero() && n.Time.After(r.stop) {
+		return nil
+	}
+	if !r.sel.admits(n) {
+		r.excluded.Add(1)
+		return nil
+	}
+	sent, err := r.sess.emit(event{Notification: n})
+	if sent {
+		r.sent.Add(1)
+	} else {
+		r.excluded.Add(1)
+	}
+	return err
 }
 
 // admits reports whether a subtree filter selects something of the notification

@@ -44,14 +44,12 @@ func (h *Hub) View(ctx context.Context, running *tree.Node, f *tree.Filter) (*tr
 	return h.ViewAt(ctx, Snapshot{Running: running, State: h.State()}, f)
 }
 
-// Pushed is View without the providers: what the changes of a subscription are
-// about, as of s.
+// Pushed returns configuration and pushed state of s joined, as far as f touches
+// them: what the changes of a subscription are about. Conditions of f on contents
+// are left to whoever selects.
 func (h *Hub) Pushed(s Snapshot, f *tree.Filter) *tree.Node {
 	joined, _ := h.both(s, f)
-	if f == nil {
-		return joined
-	}
-	return orEmpty(tree.Select(joined, f), h.schema)
+	return joined
 }
 
 // IsPulled reports whether n is below what a provider owns: changes of such state

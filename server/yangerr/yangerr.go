@@ -91,8 +91,9 @@ type Path interface {
 type Info struct {
 	Name      string // InfoBadElement, InfoSessionID, ...
 	Namespace string // empty for the NETCONF base namespace
-	Value     string // text, unless Path is set
+	Value     string // text, unless Path or Children is set
 	Path      Path   // for InfoNonUnique
+	Children  []Info // elements inside, in the same namespace
 }
 
 // Error is one reported fault. Its severity is always "error".
