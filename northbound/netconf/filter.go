@@ -206,9 +206,20 @@ func (q *request) readWithDefaults(mode *tree.DefaultsMode) func() error {
 			return unknownElement(q.r, yangerr.Protocol, "there is no parameter <with-defaults> here")
 		}
 		word, err := q.word("explicit", "report-all", "report-all-tagged", "trim")
-		*mode = map[string]tree.DefaultsMode{
-			"explicit": tree.Explicit, "report-all": tree.ReportAll, "report-all-tagged": tree.ReportAllTagged, "trim": tree.Trim,
-		}[word]
+		*mode = modeOf(word)
 		return err
 	}
+}
+
+// modeOf is the retrieval mode with the given name.
+func modeOf(word string) tree.DefaultsMode {
+	switch word {
+	case "report-all":
+		return tree.ReportAll
+	case "report-all-tagged":
+		return tree.ReportAllTagged
+	case "trim":
+		return tree.Trim
+	}
+	return tree.Explicit
 }

@@ -248,3 +248,6 @@ func (sel *selection) admits(n oper.Notification) bool {
 	ok, err := x.Bool(xpath.Context{Path: n.Path, Operation: n.Node})
 	return ok && err == nil
 }
+
+// exprs returns the expression of the selection as those of a partial lock.
+func (sel *selection) exprs() []*xpath.Expr { return []*xpath.Expr{sel.expr} }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -163,6 +164,7 @@ func New(o Options) (*Server, error) {
 	s.door = &door{limit: s.limits.Unauthenticated, grace: doorGrace, now: s.now, log: s.log}
 	s.home = callHome{srv: s, dial: o.Dial, callers: map[string]*caller{}}
 	s.operations = operations()
+	maps.Copy(s.operations, moduleOperations(o.Schema))
 	if m := o.Schema.Module("ietf-netconf"); m != nil {
 		s.startup = slices.Contains(m.Features, "startup")
 	}

@@ -17,6 +17,9 @@ type EncodeOptions struct {
 	// Tag, for XML only, marks leafs whose value is the default, as the mode
 	// ReportAllTagged does, without adding any that the tree does not hold.
 	Tag bool
+	// Intended, for XML only, is the intended configuration of the operational data
+	// that is printed: the annotation origin is added (RFC 8342 section 7).
+	Intended *tree.Node
 	// ConfigOnly leaves out state data.
 	ConfigOnly bool
 	// Indent, if not empty, puts every element or member on a line of its
@@ -52,8 +55,9 @@ func AppendXML(dst []byte, n *tree.Node, opt EncodeOptions) []byte {
 }
 
 type xmlEncoder struct {
-	opt EncodeOptions
-	dst []byte
+	opt  EncodeOptions
+	dst  []byte
+	from origin // where opt.Intended is set
 
 	w    io.Writer // nil where all goes to dst
 	done int       // octets written to w
@@ -64,6 +68,7 @@ func (e *xmlEncoder) top(n *tree.Node) {
 	if n == nil {
 		return
 	}
+	e.from.at = e.opt.Intended
 	if s := n.Schema(); s.Module == nil || s.Kind == schema.Input || s.Kind == schema.Output {
 		e.children(n, nil, 0)
 	} else {
@@ -144,6 +149,9 @@ func (e *xmlEncoder) node(n *tree.Node, isDefault bool, in *schema.Module, level
 	switch s.Kind {
 	case schema.Leaf, schema.LeafList:
 		e.open(s, in, level)
+		if e.opt.Intended != nil {
+			e.annotate(n, isDefault)
+		}
 		if (e.opt.Tag || e.opt.Defaults == tree.ReportAllTagged) && (isDefault || isDefaultValue(s, n.Value())) {
 			e.dst = append(e.dst, ` xmlns:wd="`+NamespaceWithDefaults+`" wd:default="true"`...)
 		}
@@ -160,9 +168,14 @@ func (e *xmlEncoder) node(n *tree.Node, isDefault bool, in *schema.Module, level
 		e.close(s)
 	default:
 		e.open(s, in, level)
+		outer := e.from
+		if e.opt.Intended != nil {
+			e.from = e.annotate(n, isDefault)
+		}
 		e.dst = append(e.dst, '>')
 		before := e.done + len(e.dst)
 		e.children(n, s.Module, level+1)
+		e.from = outer
 		if e.done+len(e.dst) == before {
 			e.dst = append(e.dst[:len(e.dst)-1], '/', '>')
 			return

@@ -1,0 +1,86 @@
+package netconf
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/tandem-ne/tandem/server/datastore"
+	"github.com/tandem-ne/tandem/server/tree"
+)
+
+// parseCompare reads <compare> (RFC 9144 section 4).
+func parseCompare(q *request) (func() error, error) {
+	bindings, err := q.bindingsOf("xpath-filter")
+	if err != nil {
+		return nil, err
+	}
+	input, err := q.input(q.rpcNode(nsCompare, "compare"))
+	if err != nil {
+		return nil, err
+	}
+	source, err := q.storeOf(input, "source")
+	if err != nil {
+		return nil, err
+	}
+	target, err := q.storeOf(input, "target")
+	if err != nil {
+		return nil, err
+	}
+	filter, err := q.filterOf(input, bindings)
+	if err != nil {
+		return nil, err
+	}
+	all, origins := input.ChildNamed("all") != nil, input.ChildNamed("report-origin") != nil
+	return func() error {
+		// State is left out where only one side can have it.
+		onlyConfig := !all && (source == operationalStore) != (target == operationalStore)
+		old, err := q.compared(source, filter, onlyConfig)
+		if err != nil {
+			return err
+		}
+		new, err := q.compared(target, filter, onlyConfig)
+		if err != nil {
+			return err
+		}
+		if filter != nil && old == nil && new == nil {
+			return q.reply(func(w io.Writer) { fmt.Fprintf(w, `<no-matches xmlns="%s"/>`, nsCompare) })
+		}
+		p := patch{oldOrigin: source == operationalStore, newOrigin: target == operationalStore}
+		if origins {
+			p.intended = q.srv.store.Running().Root
+		}
+		p.dst = fmt.Appendf(p.dst, `<differences xmlns="%s">`, nsCompare)
+		if p.differences("compare", fmt.Sprintf("from %s to %s", source, target), q.orEmpty(old), q.orEmpty(new)) {
+			p.dst = append(p.dst, "</differences>"...)
+		} else {
+			p.dst = fmt.Appendf(p.dst[:0], `<differences xmlns="%s"/>`, nsCompare)
+		}
+		return q.reply(func(w io.Writer) { w.Write(p.dst) })
+	}, nil
+}
+
+// compared returns one side of a comparison.
+func (q *request) compared(store datastore.Name, filter *selection, onlyConfig bool) (*tree.Node, error) {
+	var root *tree.Node
+	var err error
+	switch store {
+	case operationalStore:
+		root, _, err = q.operational(q.srv.store.Running().Root, filter, tree.Explicit)
+	case intendedStore:
+		root, err = filter.apply(q.visible(q.srv.store.Running().Root))
+	default:
+		root, err = filter.apply(q.visible(q.root(store)))
+	}
+	if err == nil && onlyConfig && store == operationalStore {
+		root = pruned(root, nil, func(n, _ *tree.Node) bool { return n.Schema().Config })
+	}
+	return root, err
+}
+
+// orEmpty returns root, or a tree without content for nil.
+func (q *request) orEmpty(root *tree.Node) *tree.Node {
+	if root == nil {
+		return tree.Empty(q.srv.schema)
+	}
+	return root
+}
