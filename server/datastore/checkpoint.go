@@ -39,9 +39,10 @@ func checkpointName(id uint64) string {
 	return fmt.Sprintf("%s%016x%s", checkpointPrefix, id, checkpointSuffix)
 }
 
-// writeCheckpoint makes the file of snap durable and returns its size.
-func writeCheckpoint(dir string, s *schema.Schema, snap Snapshot) (size int64, err error) {
-	name := filepath.Join(dir, checkpointName(snap.ID))
+// writeCheckpoint makes snap durable in the file of the given name, which it
+// replaces, and returns the file's size.
+func writeCheckpoint(dir, name string, s *schema.Schema, snap Snapshot, lim *limits) (size int64, err error) {
+	name = filepath.Join(dir, name)
 	f, err := os.OpenFile(name+tmpSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return 0, err
@@ -71,13 +72,17 @@ func writeCheckpoint(dir string, s *schema.Schema, snap Snapshot) (size int64, e
 	if _, err := f.Write(binary.LittleEndian.AppendUint32(nil, sum)); err != nil {
 		return 0, err
 	}
+	lim.at("checkpoint written")
 	if err := f.Sync(); err != nil {
 		return 0, err
 	}
+	lim.at("checkpoint durable")
 	if err := os.Rename(name+tmpSuffix, name); err != nil {
 		return 0, err
 	}
-	return size, errors.Join(f.Close(), syncDir(dir))
+	err = errors.Join(f.Close(), syncDir(dir))
+	lim.at("checkpoint named")
+	return size, err
 }
 
 func readCheckpoint(s *schema.Schema, name string) (c checkpoint, err error) {
@@ -112,8 +117,7 @@ func decodeCheckpoint(s *schema.Schema, raw []byte) (c checkpoint, err error) {
 	return c, nil
 }
 
-// checkpointIDs returns the ids of the files in dir, the newest first, and
-// removes what an interrupted write left.
+// checkpointIDs returns the ids of the files in dir, the newest first.
 func checkpointIDs(dir string) ([]uint64, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -123,12 +127,6 @@ func checkpointIDs(dir string) ([]uint64, error) {
 	for _, entry := range entries {
 		name, ok := strings.CutPrefix(entry.Name(), checkpointPrefix)
 		if !ok {
-			continue
-		}
-		if strings.HasSuffix(name, tmpSuffix) {
-			if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
-				return nil, err
-			}
 			continue
 		}
 		name, ok = strings.CutSuffix(name, checkpointSuffix)

@@ -176,7 +176,7 @@ func (s *Store) valid(cur *current, root *tree.Node) (*tree.Node, *validate.Stat
 func (s *Store) install(ctx context.Context, cur *current, root *tree.Node, checked *validate.State, info CommitInfo,
 	authorize func(SessionInfo, *Change) yangerr.List) (Commit, error) {
 	var applies []func()
-	var edits []tree.Edit
+	var redo, undo []tree.Edit
 	if root != cur.Root {
 		s.mu.Lock()
 		participants := s.participants
@@ -186,13 +186,13 @@ func (s *Store) install(ctx context.Context, cur *current, root *tree.Node, chec
 		if applies, err = ask(ctx, authorize, participants, change); err != nil {
 			return Commit{}, err
 		}
-		edits = tree.Edits(cur.Root, root)
+		redo, undo = tree.Edits(cur.Root, root), tree.Edits(root, cur.Root)
 	}
 	if ctx.Err() != nil {
 		return Commit{}, yangerr.New(yangerr.OperationFailed, nil, "the commit was given up before it was made: %v", context.Cause(ctx))
 	}
 	info.ID, info.Time = cur.ID+1, s.clock.Now()
-	if err := s.journal.append(info.ID, encodeRecord(s.journal.print, info, edits)); err != nil {
+	if err := s.journal.append(info.ID, encodeRecord(s.journal.print, info, redo, undo)); err != nil {
 		s.log.Error("a commit could not be written", "user", info.Session.User, "session", info.SessionID, "reason", err)
 		return Commit{}, yangerr.New(yangerr.OperationFailed, nil,
 			"the change could not be written to stable storage and was not made: %v", err)
@@ -213,9 +213,7 @@ func (s *Store) install(ctx context.Context, cur *current, root *tree.Node, chec
 		s.notify.put(notice{commit: &c})
 	}
 	s.settle(cur, &info)
-	if s.pending == nil {
-		s.journal.maybeCheckpoint(next.Snapshot)
-	}
+	s.journal.maybeCheckpoint(next.Snapshot)
 	return c, nil
 }
 

@@ -3,6 +3,7 @@ package datastore
 import (
 	"context"
 	"crypto/subtle"
+	"fmt"
 	"time"
 
 	"github.com/tandem-ne/tandem/server/yangerr"
@@ -193,9 +194,12 @@ func (s *Store) setPending(p *pending, left time.Duration) {
 	s.mu.Lock()
 	s.pending = p
 	s.mu.Unlock()
-	if p != nil {
-		s.arm(p, left)
+	if p == nil {
+		s.journal.keepAfter(nothingNeeded)
+		return
 	}
+	s.journal.keepAfter(p.Base)
+	s.arm(p, left)
 }
 
 func (s *Store) arm(p *pending, left time.Duration) {
@@ -242,6 +246,51 @@ func (s *Store) revert(p *pending, op confirmOp, who CommitInfo) {
 		p.stop()
 	}
 	s.arm(p, p.retry)
+}
+
+// resumePending takes up the confirmed commit that info is the latest word of
+// and that an earlier process left. It is rolled back at once if its session
+// ended with that process, its time is over, or the host was booted (RFC 6241
+// section 8.4.1); otherwise it has the time that is left.
+func (s *Store) resumePending(info CommitInfo, rebooted bool) error {
+	r := info.confirm
+	base, err := s.At(r.base)
+	if err != nil {
+		what := fmt.Sprintf("commit %d was not confirmed, and what was before it cannot be had: %v", info.ID, err)
+		s.recovery.Damage = append(s.recovery.Damage, what)
+		s.log.Error("a confirmed commit cannot be rolled back and stays", "reason", what)
+		return nil
+	}
+	checked, _ := s.validator.Full(base.Root)
+	now := s.clock.Now()
+	// A clock that was set back gives nobody more time than they asked for.
+	left := min(info.Time.Add(r.timeout).Sub(now), r.timeout)
+	p := &pending{
+		Pending: Pending{
+			Deadline: now.Add(left), Timeout: r.timeout, Session: info.Session, Persistent: r.token != "",
+			Commit: info.ID, Base: r.base,
+		},
+		token: r.token, base: &current{base, checked},
+	}
+	op, why := opTimeout, ""
+	switch {
+	case !p.Persistent:
+		op, why = opCancel, "the session of the confirmed commit ended with the server"
+	case rebooted:
+		op, why = opCancel, "the host was booted before the confirmed commit was confirmed"
+	case left <= 0:
+		why = notConfirmed
+	default:
+		s.log.Info("a confirmed commit is pending", "commit", p.Commit, "left", left)
+		s.setPending(p, left)
+		return nil
+	}
+	s.pending = p
+	if err := s.rollback(context.Background(), op, CommitInfo{Session: systemSession(), Comment: why}); err != nil {
+		return fmt.Errorf("roll a confirmed commit back: %w", err)
+	}
+	s.log.Warn("rolled a confirmed commit back", "why", why, "commit", p.Commit, "to", p.Base)
+	return nil
 }
 
 // sessionEnded rolls back the confirmed commit that is bound to a session which

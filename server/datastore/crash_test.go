@@ -19,7 +19,7 @@ const childEnv = "TANDEM_DATASTORE_CHILD"
 
 // smallLimits make checkpoints and pruning happen all the time.
 func smallLimits() limits {
-	return limits{records: 20, minBytes: 2 << 10, historyRecords: 30, historyBytes: 1 << 20}
+	return limits{records: 20, minBytes: 2 << 10, historyRecords: 30, historyBytes: 1 << 20, segment: 4 << 10, chunk: 4 << 10}
 }
 
 // commitEdits is what commit id does: random changes, and its id.

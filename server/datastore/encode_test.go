@@ -17,6 +17,7 @@ func header() CommitInfo {
 	return CommitInfo{
 		ID: 7, Time: time.Date(2026, 11, 21, 1, 2, 3, 4, time.UTC), SessionID: 9,
 		Session: SessionInfo{User: "ops", Protocol: "gnmi", Peer: "[::1]:1"}, Comment: "why",
+		confirm: confirmRecord{op: opExtend, base: 5, timeout: time.Minute, token: "t"},
 	}
 }
 
@@ -26,7 +27,7 @@ func TestRecordsRestoreAnyChange(t *testing.T) {
 	root := tree.Empty(s)
 	for round := range 400 {
 		next := apply(t, root, randomEdits(r, s, 1+r.IntN(12))...)
-		raw := encodeRecord(fingerprintOf(s), header(), tree.Edits(root, next))
+		raw := encodeRecord(fingerprintOf(s), header(), tree.Edits(root, next), tree.Edits(next, root))
 		for _, trusted := range []bool{true, false} {
 			info, _, d, err := openRecord(s, raw)
 			if err != nil || info != header() {
@@ -39,6 +40,15 @@ func TestRecordsRestoreAnyChange(t *testing.T) {
 			}
 			if got := apply(t, root, edits...); !tree.Equal(got, next) {
 				t.Fatalf("round %d: the record restores another tree", round)
+			}
+			if edits, err = d.edits(); err != nil {
+				t.Fatalf("round %d: %v", round, err)
+			}
+			if got := apply(t, next, edits...); !tree.Equal(got, root) {
+				t.Fatalf("round %d: the record does not lead back", round)
+			}
+			if err := d.end(); err != nil {
+				t.Fatalf("round %d: %v", round, err)
 			}
 		}
 		root = next
@@ -53,7 +63,7 @@ func TestCheckpointsRestoreAnyTree(t *testing.T) {
 	root := tree.Empty(s)
 	for id := range uint64(60) {
 		root = apply(t, root, randomEdits(r, s, 1+r.IntN(20))...)
-		if _, err := writeCheckpoint(dir, s, Snapshot{Root: root, ID: id, Time: at}); err != nil {
+		if _, err := writeCheckpoint(dir, checkpointName(id), s, Snapshot{Root: root, ID: id, Time: at}, &limits{}); err != nil {
 			t.Fatal(err)
 		}
 		c, err := readCheckpoint(s, filepath.Join(dir, checkpointName(id)))
@@ -70,7 +80,7 @@ func TestTreeFarLargerThanTheBuffer(t *testing.T) {
 	s := box(t)
 	root := lsps(s, tree.Empty(s), 0, 3000)
 	dir := t.TempDir()
-	size, err := writeCheckpoint(dir, s, Snapshot{Root: root, ID: 1})
+	size, err := writeCheckpoint(dir, checkpointName(1), s, Snapshot{Root: root, ID: 1}, &limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +97,7 @@ func TestDamagedRecordsAreErrors(t *testing.T) {
 	s := box(t)
 	root := tree.Empty(s)
 	next := apply(t, root, randomEdits(rand.New(rand.NewPCG(5, 6)), s, 40)...)
-	raw := encodeRecord(fingerprintOf(s), header(), tree.Edits(root, next))
+	raw := encodeRecord(fingerprintOf(s), header(), tree.Edits(root, next), nil)
 	decode := func(raw []byte) error {
 		_, _, d, err := openRecord(s, raw)
 		if err == nil {
@@ -124,7 +134,7 @@ func TestRecordOfAnotherSchema(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := box(t, test.new...)
-			raw := encodeRecord(fingerprintOf(old), header(), []tree.Edit{test.edit})
+			raw := encodeRecord(fingerprintOf(old), header(), []tree.Edit{test.edit}, nil)
 			_, print, d, err := openRecord(s, raw)
 			if err != nil {
 				t.Fatal(err)
@@ -152,21 +162,21 @@ func FuzzRecord(f *testing.F) {
 	root := tree.Empty(s)
 	for range 20 {
 		next := apply(f, root, randomEdits(r, s, 5)...)
-		f.Add(encodeRecord(fingerprintOf(s), header(), tree.Edits(root, next))[recordHead:])
+		f.Add(encodeRecord(fingerprintOf(s), header(), tree.Edits(root, next), tree.Edits(next, root))[recordHead:])
 		root = next
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		info, edits, err := decodeBody(s, body)
+		info, redo, undo, err := decodeBody(s, body)
 		if err != nil {
 			return
 		}
 		// What can be read is written and read to the same octets.
-		again := encodeRecord(fingerprint{}, info, edits)
-		info2, edits2, err := decodeBody(s, again[recordHead:])
+		again := encodeRecord(fingerprint{}, info, redo, undo)
+		info2, redo2, undo2, err := decodeBody(s, again[recordHead:])
 		if err != nil {
 			t.Fatalf("written again it cannot be read: %v", err)
 		}
-		if third := encodeRecord(fingerprint{}, info2, edits2); string(third) != string(again) {
+		if third := encodeRecord(fingerprint{}, info2, redo2, undo2); string(third) != string(again) {
 			t.Fatalf("octets\n%x\nbecome\n%x", again, third)
 		}
 	})
@@ -174,17 +184,21 @@ func FuzzRecord(f *testing.F) {
 
 // decodeBody reads a record that consists of body behind a fitting head, every
 // value checked.
-func decodeBody(s *schema.Schema, body []byte) (CommitInfo, []tree.Edit, error) {
+func decodeBody(s *schema.Schema, body []byte) (info CommitInfo, redo, undo []tree.Edit, err error) {
 	raw := make([]byte, recordHead, recordHead+len(body))
 	raw[0] = recordVersion
 	raw = append(raw, body...)
 	binary.LittleEndian.PutUint32(raw[1:], crc32.Checksum(raw[5:], castagnoli()))
 	info, _, d, err := openRecord(s, raw)
 	if err != nil {
-		return info, nil, err
+		return info, nil, nil, err
 	}
-	edits, err := d.edits()
-	return info, edits, err
+	if redo, err = d.edits(); err == nil {
+		if undo, err = d.edits(); err == nil {
+			err = d.end()
+		}
+	}
+	return info, redo, undo, err
 }
 
 func FuzzCheckpoint(f *testing.F) {

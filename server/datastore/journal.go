@@ -1,26 +1,19 @@
 package datastore
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/tandem-ne/tandem/server/schema"
 )
 
-const (
-	journalName = "journal.db"
-	lockName    = "lock"
-
-	pruneBatch = 256
-)
+const lockName = "lock"
 
 // limits bound what a journal gathers.
 type limits struct {
@@ -29,23 +22,32 @@ type limits struct {
 	// more than that, and checkpoints cost a constant factor of the records.
 	records  int
 	minBytes int64
-	// Records that no checkpoint needs serve the history, up to these bounds.
+	// Records that no checkpoint needs serve the history, up to these bounds and
+	// the rest of a segment.
 	historyRecords int
 	historyBytes   int64
+	// A segment that has so many octets is not continued, and a file grows by so
+	// many octets at once.
+	segment, chunk int64
+
+	// step, which may be nil, is told how far a change of the files has come.
+	step func(point string)
 }
 
 func defaultLimits() limits {
-	return limits{records: 8192, minBytes: 4 << 20, historyRecords: 1000, historyBytes: 256 << 20}
+	return limits{
+		records: 8192, minBytes: 4 << 20, historyRecords: 1000, historyBytes: 256 << 20, segment: 4 << 20, chunk: 1 << 20,
+	}
 }
 
-// The names of what the file holds: the records by commit id, and the id of the
-// commit that a new file continued after.
-func commitsBucket() []byte { return []byte("commits") }
-func metaBucket() []byte    { return []byte("meta") }
-func baseKey() []byte       { return []byte("base") }
+func (l *limits) at(point string) {
+	if l.step != nil {
+		l.step(point)
+	}
+}
 
-// journal is the file of records with the checkpoints beside it. Only the
-// store's writer appends; a goroutine makes checkpoints.
+// journal is the row of segments with the checkpoints beside it. Only the
+// store's writer appends; a goroutine makes checkpoints and prunes.
 type journal struct {
 	dir    string
 	schema *schema.Schema
@@ -53,43 +55,63 @@ type journal struct {
 	log    *slog.Logger
 	limits limits
 	lock   *os.File
-	db     *bolt.DB
+	tail   *appender
 
 	// Of the writer: what came after the last checkpoint that was asked for.
 	records int
 	bytes   int64
 
 	mu             sync.Mutex
+	segments       []segment // the last one is tail's
+	needed         uint64    // records after this commit may not be pruned
 	checkpointSize int64
 	checkpoints    []uint64 // ids of the files, the newest first
 	want           chan Snapshot
 	done           chan struct{}
 }
 
-func openDB(name string) (*bolt.DB, error) {
-	return bolt.Open(name, 0o600, &bolt.Options{
-		// Every start begins a new file, so nobody reads the list of free pages.
-		NoFreelistSync:  true,
-		FreelistType:    bolt.FreelistMapType,
-		InitialMmapSize: 64 << 20,
-	})
-}
-
-func key(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }
-
-// append makes one record durable.
+// append makes the record of commit id durable.
 func (j *journal) append(id uint64, record []byte) error {
-	err := j.db.Update(func(tx *bolt.Tx) error {
-		b := tx.Bucket(commitsBucket())
-		b.FillPercent = 0.95 // keys only grow
-		return b.Put(key(id), record)
-	})
-	if err != nil {
+	if j.tail.off >= j.limits.segment {
+		if err := j.rotate(id); err != nil {
+			return fmt.Errorf("datastore: journal: %w", err)
+		}
+	}
+	if err := j.tail.append(frame(id, record)); err != nil {
 		return fmt.Errorf("datastore: journal: %w", err)
 	}
 	j.records++
 	j.bytes += int64(len(record))
+	j.mu.Lock()
+	last := &j.segments[len(j.segments)-1]
+	last.last, last.size = id, j.tail.off
+	j.mu.Unlock()
 	return nil
+}
+
+// rotate begins a new segment with commit id.
+func (j *journal) rotate(id uint64) error {
+	tail, err := startSegment(j.dir, j.limits, id, nil, nil)
+	if err != nil {
+		return err
+	}
+	// Everything in the old one is durable; what it has room for is given back.
+	err = errors.Join(j.tail.file.Truncate(j.tail.off), j.tail.file.Close())
+	if err != nil {
+		j.log.Warn("a full segment of the journal keeps its unused space", "reason", err)
+	}
+	j.tail = tail
+	j.mu.Lock()
+	j.segments = append(j.segments, segment{first: id, last: id - 1, size: tail.off})
+	j.mu.Unlock()
+	return nil
+}
+
+// keepAfter protects the records after commit id; math.MaxUint64 protects none.
+func (j *journal) keepAfter(id uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.needed = id
 }
 
 // maybeCheckpoint asks for a checkpoint of snap if one is due. It does not wait.
@@ -118,10 +140,10 @@ func (j *journal) run() {
 }
 
 // checkpoint writes the checkpoint of snap and removes what it makes superfluous:
-// all but two checkpoints, and the records that neither they nor the history need.
+// all but two checkpoints, and the segments that neither they nor the history need.
 func (j *journal) checkpoint(snap Snapshot) error {
 	start := time.Now()
-	size, err := writeCheckpoint(j.dir, j.schema, snap)
+	size, err := writeCheckpoint(j.dir, checkpointName(snap.ID), j.schema, snap, &j.limits)
 	if err != nil {
 		return err
 	}
@@ -142,6 +164,7 @@ func (j *journal) checkpoint(snap Snapshot) error {
 		if err := os.Remove(filepath.Join(j.dir, checkpointName(id))); err != nil {
 			return err
 		}
+		j.limits.at("checkpoint dropped")
 	}
 	j.log.Debug("wrote a checkpoint", "commit", snap.ID, "octets", size, "took", time.Since(start))
 	if !whole {
@@ -150,64 +173,102 @@ func (j *journal) checkpoint(snap Snapshot) error {
 	return j.prune(oldest)
 }
 
-// prune deletes the records up to commit last that the history has no room for.
+// prune deletes the oldest segments: those up to commit last that the history
+// has no room for.
 func (j *journal) prune(last uint64) error {
-	limit, err := j.firstKept(last)
-	if err != nil {
-		return err
-	}
 	for {
-		n := 0
-		err := j.db.Update(func(tx *bolt.Tx) error {
-			c := tx.Bucket(commitsBucket()).Cursor()
-			for k, _ := c.First(); k != nil && n < pruneBatch; k, _ = c.First() {
-				if binary.BigEndian.Uint64(k) >= limit {
-					break
-				}
-				if err := c.Delete(); err != nil {
-					return err
-				}
-				n++
-			}
+		j.mu.Lock()
+		seg, ok := j.superfluous(min(last, j.needed))
+		if ok {
+			j.segments = j.segments[1:]
+		}
+		j.mu.Unlock()
+		if !ok {
 			return nil
-		})
-		if err != nil || n < pruneBatch {
+		}
+		if err := os.Remove(filepath.Join(j.dir, segmentName(seg.first))); err != nil {
 			return err
 		}
+		j.limits.at("segment dropped")
 	}
 }
 
-// firstKept returns the id of the first record to keep: going back from the
-// newest, the history's bounds hold, but nothing after commit last is deleted.
-func (j *journal) firstKept(last uint64) (limit uint64, err error) {
-	err = j.db.View(func(tx *bolt.Tx) error {
-		c := tx.Bucket(commitsBucket()).Cursor()
-		records, size := 0, int64(0)
-		for k, v := c.Last(); k != nil; k, v = c.Prev() {
-			id := binary.BigEndian.Uint64(k)
-			records++
-			size += int64(len(v))
-			if id <= last && (records > j.limits.historyRecords || size > j.limits.historyBytes) {
-				limit = id + 1
-				return nil
-			}
+// superfluous returns the oldest segment if it can go; the caller holds mu.
+func (j *journal) superfluous(last uint64) (segment, bool) {
+	if len(j.segments) < 2 || j.segments[0].last > last {
+		return segment{}, false
+	}
+	size := int64(0)
+	for _, s := range j.segments[1:] {
+		size += s.size
+	}
+	newest := j.segments[len(j.segments)-1].last
+	if newest-j.segments[0].last < uint64(j.limits.historyRecords) && size < j.limits.historyBytes {
+		return segment{}, false
+	}
+	return j.segments[0], true
+}
+
+// oldest returns the commit before the first record that is kept.
+func (j *journal) oldest() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.segments[0].first - 1
+}
+
+// between calls visit with the records of the commits after from up to to, the
+// oldest first. It may run beside the writer.
+func (j *journal) between(from, to uint64, visit func(id uint64, raw []byte) error) error {
+	j.mu.Lock()
+	segments := append([]segment(nil), j.segments...)
+	j.mu.Unlock()
+	next := from + 1
+	for _, s := range segments {
+		if s.last <= from || s.first > to {
+			continue
 		}
-		return nil
-	})
-	return limit, err
+		data, f, err := readSegment(j.dir, s.first, func(string) {})
+		if err != nil {
+			return err
+		}
+		for _, r := range f.records {
+			if r.id <= from || r.id > to {
+				continue
+			}
+			if r.id != next {
+				return fmt.Errorf("the record of commit %d is missing", next)
+			}
+			if err := visit(r.id, data[r.from:r.to]); err != nil {
+				return err
+			}
+			next++
+		}
+	}
+	if next != to+1 {
+		return fmt.Errorf("the record of commit %d is missing", next)
+	}
+	return nil
 }
 
 func (j *journal) close() error {
 	close(j.want)
 	<-j.done
-	return j.release()
+	j.mu.Lock()
+	last := j.segments[len(j.segments)-1].last
+	j.mu.Unlock()
+	err := j.tail.stop(last)
+	j.tail = nil
+	return errors.Join(err, j.release())
 }
 
 // release closes the files.
 func (j *journal) release() error {
 	var err error
-	if j.db != nil {
-		err = j.db.Close()
+	if j.tail != nil {
+		err = j.tail.file.Close()
 	}
 	return errors.Join(err, j.lock.Close())
 }
+
+// nothingNeeded is what keepAfter is called with where pruning is free.
+const nothingNeeded = math.MaxUint64

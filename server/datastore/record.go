@@ -49,8 +49,9 @@ func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 const recordHead = 1 + 4 + len(fingerprint{})
 
-// encodeRecord returns the record of a commit that edits describe.
-func encodeRecord(print fingerprint, info CommitInfo, edits []tree.Edit) []byte {
+// encodeRecord returns the record of a commit that redo describes, and undo the
+// way back.
+func encodeRecord(print fingerprint, info CommitInfo, redo, undo []tree.Edit) []byte {
 	e := newEncoder()
 	e.buf = make([]byte, recordHead, 512)
 	e.buf[0] = recordVersion
@@ -67,9 +68,11 @@ func encodeRecord(print fingerprint, info CommitInfo, edits []tree.Edit) []byte 
 		e.uint(uint64(info.confirm.timeout))
 		e.text(info.confirm.token)
 	}
-	e.uint(uint64(len(edits)))
-	for i := range edits {
-		e.edit(&edits[i])
+	for _, edits := range [][]tree.Edit{redo, undo} {
+		e.uint(uint64(len(edits)))
+		for i := range edits {
+			e.edit(&edits[i])
+		}
 	}
 	binary.LittleEndian.PutUint32(e.buf[1:], crc32.Checksum(e.buf[5:], castagnoli()))
 	return e.buf
@@ -107,15 +110,21 @@ func openRecord(s *schema.Schema, raw []byte) (info CommitInfo, print fingerprin
 	return info, print, d, nil
 }
 
-// edits reads the rest of a record.
+// edits reads one of the two lists of edits at the end of a record, the one of
+// redo first.
 func (d *decoder) edits() (edits []tree.Edit, err error) {
 	defer catch(&err)
 	edits = make([]tree.Edit, d.count())
 	for i := range edits {
 		edits[i] = d.edit()
 	}
-	if d.at != len(d.data) {
-		d.fail("%d octets are left over", len(d.data)-d.at)
-	}
 	return edits, nil
+}
+
+// end checks that nothing is left over behind the lists of edits.
+func (d *decoder) end() error {
+	if d.at != len(d.data) {
+		return &decodeError{d.at, fmt.Sprintf("%d octets are left over", len(d.data)-d.at)}
+	}
+	return nil
 }

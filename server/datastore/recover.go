@@ -1,17 +1,13 @@
 package datastore
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
 	"github.com/tandem-ne/tandem/server/schema"
@@ -29,6 +25,9 @@ type Recovery struct {
 	// Damage describes what could not be read. Commits after Last are then lost
 	// unless Damage concerns only files that were not needed.
 	Damage []string
+	// Torn describes a write at the very end that was cut off. The commit in it
+	// was never answered, unless the disk lost what it had confirmed.
+	Torn string
 	// SchemaChanged is set when the data was written under another set of modules.
 	SchemaChanged bool
 	// Invalid lists where the stored configuration breaks a constraint of the
@@ -41,14 +40,9 @@ type Recovery struct {
 // loaded is a configuration on its way from the disk.
 type loaded struct {
 	Recovery
-	root *tree.Node
-	old  *bolt.DB    // the journal of the earlier process
-	raw  []rawRecord // in it
-}
-
-type rawRecord struct {
-	id   uint64
-	data []byte
+	root     *tree.Node
+	segments []found
+	lost     bool // a record that is needed cannot be had
 }
 
 func (l *loaded) damaged(format string, args ...any) {
@@ -61,10 +55,6 @@ func (l *loaded) damaged(format string, args ...any) {
 // written as a new checkpoint. Nothing is ever given up for a fresh start: if
 // files are there and no state can be had from them, or what they hold has no
 // place in the schema, that is an error.
-//
-// The journal of an earlier process is only read. The records that are still
-// needed, each of them verified, begin a new file: damage that reading does not
-// show, in bbolt's list of free pages for instance, cannot spread.
 func openJournal(dir string, s *schema.Schema, log *slog.Logger, lim limits) (*journal, *loaded, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("datastore: %w", err)
@@ -75,22 +65,19 @@ func openJournal(dir string, s *schema.Schema, log *slog.Logger, lim limits) (*j
 	}
 	j := &journal{
 		dir: dir, schema: s, print: fingerprintOf(s), log: log, limits: lim, lock: lock,
-		want: make(chan Snapshot), done: make(chan struct{}),
+		needed: nothingNeeded, want: make(chan Snapshot), done: make(chan struct{}),
 	}
 	l := &loaded{}
 	err = l.load(j)
 	if err == nil {
-		if err = j.renew(l); err != nil {
-			err = fmt.Errorf("datastore: new journal: %w", err)
+		if err = j.resume(l); err != nil {
+			err = fmt.Errorf("datastore: journal: %w", err)
 		}
-	}
-	if l.old != nil {
-		err = errors.Join(err, l.old.Close())
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, j.release())
 	}
-	l.raw = nil
+	l.segments = nil
 	go j.run()
 	return j, l, nil
 }
@@ -108,59 +95,27 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 func (l *loaded) load(j *journal) error {
+	if err := removeUnfinished(j.dir); err != nil {
+		return fmt.Errorf("datastore: %w", err)
+	}
 	found, err := l.loadCheckpoint(j)
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(j.dir, journalName)
-	info, err := os.Stat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if found {
-			l.damaged("%s is missing beside its checkpoint", journalName)
-		}
-	case err != nil:
+	ids, err := segmentIDs(j.dir)
+	if err != nil {
 		return fmt.Errorf("datastore: %w", err)
-	case !found && info.Size() <= int64(4*os.Getpagesize()):
-		// A first start was interrupted: bbolt writes four pages before any
-		// transaction.
-	default:
-		err = l.readJournal(j, name)
 	}
-	var m *misfitError
-	if errors.As(err, &m) {
-		return misfit(journalName, err)
+	if len(ids) == 0 && found {
+		l.damaged("the journal is missing beside its checkpoint")
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.damaged("%s: %v", journalName, err)
+	if err := l.replay(j, ids); err != nil {
+		return err
 	}
 	if len(l.Damage) > 0 && l.root == nil {
 		return fmt.Errorf("datastore: no configuration can be read from %s: %q", j.dir, l.Damage)
 	}
 	return nil
-}
-
-func (l *loaded) readJournal(j *journal, name string) error {
-	err := guard(func() (err error) {
-		l.old, err = bolt.Open(name, 0o600, &bolt.Options{ReadOnly: true})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return l.replay(j)
-}
-
-// guard runs f so that damaged pages, on which bbolt panics or faults, become
-// an error.
-func guard(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("a page is damaged: %v", r)
-		}
-	}()
-	return f()
 }
 
 func (l *loaded) loadCheckpoint(j *journal) (found bool, err error) {
@@ -196,55 +151,82 @@ func (l *loaded) loadCheckpoint(j *journal) (found bool, err error) {
 }
 
 // replay applies the records after the checkpoint and gathers the history.
-func (l *loaded) replay(j *journal) error {
-	return guard(func() error {
-		return l.old.View(func(tx *bolt.Tx) error {
-			b, meta := tx.Bucket(commitsBucket()), tx.Bucket(metaBucket())
-			if b == nil || meta == nil {
-				if l.Checkpoint != 0 {
-					return errors.New("it is empty")
-				}
-				return nil
-			}
-			base := meta.Get(baseKey())
-			if len(base) != 8 {
-				return errors.New("it does not say where it begins")
-			}
-			newest := binary.BigEndian.Uint64(base)
-			c := b.Cursor()
-			for k, v := c.First(); k != nil; k, v = c.Next() {
-				if len(k) != 8 {
-					return fmt.Errorf("a key of %d octets", len(k))
-				}
-				id := binary.BigEndian.Uint64(k)
-				if err := l.record(j, id, v); err != nil {
-					return fmt.Errorf("commit %d: %w", id, err)
-				}
-				newest = max(newest, id)
-			}
-			if newest < l.Checkpoint {
-				return fmt.Errorf("it ends with commit %d, before the checkpoint of commit %d", newest, l.Checkpoint)
-			}
-			return nil
-		})
-	})
+func (l *loaded) replay(j *journal, ids []uint64) error {
+	for n, first := range ids {
+		name := segmentName(first)
+		data, f, err := readSegment(j.dir, first, func(what string) { l.damaged("%s: %s", name, what) })
+		if err != nil {
+			return fmt.Errorf("datastore: %w", err)
+		}
+		open := n == len(ids)-1 && !f.stopped // a process may have died while it wrote here
+		if f.tail != "" && !open {
+			l.damaged("%s: %s", name, f.tail)
+		} else if f.tail != "" {
+			l.Torn = name + ": " + f.tail
+		}
+		l.segments = append(l.segments, f)
+		if err := l.records(j, name, data, open); err != nil {
+			return err
+		}
+		if l.lost {
+			break
+		}
+	}
+	if n := len(l.history); n > 0 && l.history[n-1].ID != l.Last {
+		l.damaged("the journal ends with commit %d, before the checkpoint of commit %d", l.history[n-1].ID, l.Last)
+		l.history = nil
+	}
+	return nil
 }
 
+// records takes in those of the last segment.
+func (l *loaded) records(j *journal, name string, data []byte, open bool) error {
+	f := &l.segments[len(l.segments)-1]
+	for i, r := range f.records {
+		err := l.record(j, r.id, data[r.from:r.to])
+		var (
+			misplaced  *misfitError
+			unreadable *unreadableError
+		)
+		switch {
+		case err == nil:
+		case errors.As(err, &misplaced):
+			return misfit(name, err)
+		case open && i == len(f.records)-1 && f.tail == "" && errors.As(err, &unreadable):
+			l.Torn = fmt.Sprintf("%s: commit %d: %v", name, r.id, err)
+			f.size, f.last = r.from-frameHead, r.id-1
+		default:
+			l.damaged("%s: commit %d: %v", name, r.id, err)
+		}
+	}
+	return nil
+}
+
+// unreadableError says that the octets are no record.
+type unreadableError struct{ error }
+
+// record takes one record in. It goes into the history, and if it comes after
+// the checkpoint, into the configuration. Where one that is needed cannot be
+// had, none after it can be used.
 func (l *loaded) record(j *journal, id uint64, raw []byte) error {
+	if l.lost {
+		return errors.New("it comes after what is lost")
+	}
 	info, print, d, err := openRecord(j.schema, raw)
 	if err == nil && info.ID != id {
 		err = fmt.Errorf("the record says commit %d", info.ID)
 	}
-	needed := id > l.Checkpoint
 	if err != nil {
-		if !needed {
-			l.damaged("%s: commit %d, which only the history needs: %v", journalName, id, err)
-			return nil
-		}
-		return err
+		return &unreadableError{err}
 	}
-	if needed {
+	if n := len(l.history); n > 0 && id != l.history[n-1].ID+1 && id <= l.Checkpoint+1 {
+		// Only the history needs what is missing.
+		l.damaged("commits %d to %d are missing", l.history[n-1].ID+1, id-1)
+		l.history = nil
+	}
+	if id > l.Checkpoint {
 		if id != l.Last+1 {
+			l.lost = true
 			return fmt.Errorf("commit %d is missing before it", l.Last+1)
 		}
 		root := l.root
@@ -256,6 +238,7 @@ func (l *loaded) record(j *journal, id uint64, raw []byte) error {
 			return &misfitError{err}
 		}
 		if err != nil {
+			l.lost = true
 			return err
 		}
 		l.root, l.Last, l.Time = next, id, info.Time
@@ -265,7 +248,6 @@ func (l *loaded) record(j *journal, id uint64, raw []byte) error {
 		l.SchemaChanged = l.SchemaChanged || print != j.print
 	}
 	l.history = append(l.history, info)
-	l.raw = append(l.raw, rawRecord{id, raw})
 	return nil
 }
 
@@ -290,13 +272,14 @@ func misfit(name string, err error) error {
 	return fmt.Errorf("datastore: %s was written under other YANG modules and does not fit the present ones: %w", name, err)
 }
 
-// renew begins a new journal with the records that are still needed. Where there
-// was damage, or the schema is another one, the state that was reached becomes a
-// checkpoint first.
-func (j *journal) renew(l *loaded) error {
+// resume makes the journal ready for the next commit. Where nothing is damaged
+// it goes on in the last segment. Otherwise, or if the schema is another one, the
+// state that was reached becomes a checkpoint first; damaged segments are set
+// aside, and the records that are still good begin a new one.
+func (j *journal) resume(l *loaded) error {
 	if len(l.Damage) > 0 || l.SchemaChanged {
 		snap := Snapshot{Root: l.root, ID: l.Last, Time: l.Time}
-		size, err := writeCheckpoint(j.dir, j.schema, snap)
+		size, err := writeCheckpoint(j.dir, checkpointName(snap.ID), j.schema, snap, &j.limits)
 		if err != nil {
 			return err
 		}
@@ -305,76 +288,67 @@ func (j *journal) renew(l *loaded) error {
 			j.checkpoints = append([]uint64{snap.ID}, j.checkpoints...)
 		}
 	}
-	name := filepath.Join(j.dir, journalName)
-	fresh := name + tmpSuffix
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	var err error
+	n := len(l.segments)
+	switch {
+	case len(l.Damage) > 0:
+		return j.rescue(l)
+	case n == 0:
+		j.tail, err = startSegment(j.dir, j.limits, l.Last+1, nil, nil)
+		j.segments = []segment{{first: l.Last + 1, last: l.Last, size: segmentHead}}
+	default:
+		j.tail, err = openSegment(j.dir, j.limits, l.segments[n-1].segment)
+		for _, f := range l.segments {
+			j.segments = append(j.segments, f.segment)
+		}
+	}
+	return err
+}
+
+// rescue begins a new segment with the records of the history and sets all that
+// there was aside.
+func (j *journal) rescue(l *loaded) error {
+	first := l.Last + 1
+	if len(l.history) > 0 {
+		first = l.history[0].ID
+	}
+	fill := func(a *appender) error {
+		next := first
+		for _, f := range l.segments {
+			data, f, err := readSegment(j.dir, f.first, func(string) {})
+			if err != nil {
+				return err
+			}
+			for _, r := range f.records {
+				if r.id != next || next > l.Last {
+					continue
+				}
+				// Of two frames with one id, the good one counts.
+				if info, _, _, err := openRecord(j.schema, data[r.from:r.to]); err != nil || info.ID != r.id {
+					continue
+				}
+				if err := a.write(frame(r.id, data[r.from:r.to])); err != nil {
+					return err
+				}
+				next++
+			}
+		}
+		return nil
+	}
+	aside := func() error {
+		ids, err := segmentIDs(j.dir)
+		for _, id := range ids {
+			if err == nil {
+				err = setAside(filepath.Join(j.dir, segmentName(id)))
+			}
+		}
 		return err
 	}
 	var err error
-	if j.db, err = openDB(fresh); err != nil {
-		return err
+	j.tail, err = startSegment(j.dir, j.limits, first, fill, aside)
+	j.segments = []segment{{first: first, last: l.Last}}
+	if err == nil {
+		j.segments[0].size = j.tail.off
 	}
-	if err := j.begin(l); err != nil {
-		return err
-	}
-	if len(l.Damage) > 0 {
-		if err := keepAside(name); err != nil {
-			return err
-		}
-	}
-	if err := os.Rename(fresh, name); err != nil {
-		return err
-	}
-	return syncDir(j.dir)
-}
-
-// begin fills a new file: it continues after commit l.Last.
-func (j *journal) begin(l *loaded) error {
-	return j.db.Update(func(tx *bolt.Tx) error {
-		b, err := tx.CreateBucket(commitsBucket())
-		if err != nil {
-			return err
-		}
-		b.FillPercent = 0.95
-		for _, r := range j.needed(l.raw) {
-			// The octets of r may lie in a damaged file.
-			if err := guard(func() error { return b.Put(key(r.id), r.data) }); err != nil {
-				return err
-			}
-		}
-		meta, err := tx.CreateBucket(metaBucket())
-		if err != nil {
-			return err
-		}
-		return meta.Put(baseKey(), key(l.Last))
-	})
-}
-
-// needed returns the records after the older checkpoint, and before it those
-// that the history has room for.
-func (j *journal) needed(raw []rawRecord) []rawRecord {
-	oldest := uint64(0)
-	if n := len(j.checkpoints); n > 1 {
-		oldest = j.checkpoints[n-1]
-	}
-	size := int64(0)
-	for i := len(raw) - 1; i >= 0; i-- {
-		size += int64(len(raw[i].data))
-		if raw[i].id <= oldest && (len(raw)-i > j.limits.historyRecords || size > j.limits.historyBytes) {
-			return raw[i+1:]
-		}
-	}
-	return raw
-}
-
-// keepAside gives a damaged file a second name, under which it stays.
-func keepAside(name string) error {
-	aside := name + damagedSuffix
-	if err := os.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Link(name, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return err
 }

@@ -2,14 +2,13 @@ package datastore
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	bolt "go.etcd.io/bbolt"
 
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
@@ -37,7 +36,9 @@ func stored(t *testing.T, s *schema.Schema, n int, lim limits) (dir string, afte
 
 // noCheckpoints keep everything in the journal.
 func noCheckpoints() limits {
-	return limits{records: 1 << 30, minBytes: 1 << 40, historyRecords: 1 << 30, historyBytes: 1 << 40}
+	return limits{
+		records: 1 << 30, minBytes: 1 << 40, historyRecords: 1 << 30, historyBytes: 1 << 40, segment: 4 << 20, chunk: 64 << 10,
+	}
 }
 
 func checkpointFiles(t *testing.T, dir string) []string {
@@ -50,20 +51,73 @@ func checkpointFiles(t *testing.T, dir string) []string {
 	return files
 }
 
-// update changes the records as a tool would that knows nothing of them.
-func update(t *testing.T, dir string, f func(b *bolt.Bucket) error) {
+// journalFile returns the one segment in dir.
+func journalFile(t *testing.T, dir string) string {
 	t.Helper()
-	db, err := openDB(filepath.Join(dir, journalName))
+	ids, err := segmentIDs(dir)
+	if err != nil || len(ids) != 1 {
+		t.Fatalf("segments %d: %v", ids, err)
+	}
+	return filepath.Join(dir, segmentName(ids[0]))
+}
+
+// update changes the records: f returns what takes the place of one, nil for
+// nothing. The journal is one segment then.
+func update(t *testing.T, dir string, f func(id uint64, raw []byte) []byte) {
+	t.Helper()
+	ids, err := segmentIDs(dir)
+	if err != nil || len(ids) == 0 {
+		t.Fatalf("segments %d: %v", ids, err)
+	}
+	var frames [][]byte
+	for _, id := range ids {
+		data, s, err := readSegment(dir, id, func(what string) { t.Error(what) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range s.records {
+			if raw := f(r.id, slices.Clone(data[r.from:r.to])); raw != nil {
+				frames = append(frames, frame(r.id, raw))
+			}
+		}
+		if err := os.Remove(filepath.Join(dir, segmentName(id))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lim := defaultLimits()
+	a, err := startSegment(dir, lim, ids[0], func(a *appender) error {
+		for _, b := range frames {
+			if err := a.write(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = db.Update(func(tx *bolt.Tx) error { return f(tx.Bucket(commitsBucket())) })
+	if err := a.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// at changes the record of one commit.
+func at(id uint64, f func([]byte) []byte) func(uint64, []byte) []byte {
+	return func(n uint64, raw []byte) []byte {
+		if n == id {
+			return f(raw)
+		}
+		return raw
+	}
+}
+
+func journalFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, segmentPrefix+"*"+segmentSuffix))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
+	return files
 }
 
 func edit(t *testing.T, name string, f func([]byte) []byte) {
@@ -84,16 +138,16 @@ func TestReopenAfterCheckpoints(t *testing.T) {
 		for range 2 {
 			st := openStore(t, s, dir)
 			if st.Running().ID != 150 || !tree.Equal(st.Running().Root, after[150]) {
-				t.Errorf("limits %+v: found commit %d", lim, st.Running().ID)
+				t.Errorf("limits %d: found commit %d", lim.records, st.Running().ID)
 			}
 			if rec := st.Recovery(); len(rec.Damage) != 0 || rec.Last != 150 || rec.Checkpoint+uint64(rec.Replayed) != 150 {
-				t.Errorf("limits %+v: recovery %+v", lim, rec)
+				t.Errorf("limits %d: recovery %+v", lim.records, rec)
 			}
 			if err := st.Close(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if lim == smallLimits() && len(checkpointFiles(t, dir)) != 2 {
+		if lim.records == smallLimits().records && len(checkpointFiles(t, dir)) != 2 {
 			t.Errorf("checkpoints %q, want two", checkpointFiles(t, dir))
 		}
 	}
@@ -119,7 +173,15 @@ func TestPruningKeepsTheHistory(t *testing.T) {
 func TestDamage(t *testing.T) {
 	s := box(t)
 	journal := func(f func([]byte) []byte) func(*testing.T, string) {
-		return func(t *testing.T, dir string) { edit(t, filepath.Join(dir, journalName), f) }
+		return func(t *testing.T, dir string) {
+			ids, err := segmentIDs(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range ids {
+				edit(t, filepath.Join(dir, segmentName(id)), f)
+			}
+		}
 	}
 	newest := func(f func([]byte) []byte) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
@@ -131,9 +193,10 @@ func TestDamage(t *testing.T) {
 		return func(b []byte) []byte { b[(at+len(b))%len(b)] ^= 0x55; return b }
 	}
 	cut := func(b []byte) []byte { return b[:len(b)/2] }
-	records := func(f func(b *bolt.Bucket) error) func(*testing.T, string) {
+	records := func(f func(uint64, []byte) []byte) func(*testing.T, string) {
 		return func(t *testing.T, dir string) { update(t, dir, f) }
 	}
+	var before []byte
 	tests := []struct {
 		name   string
 		lim    limits
@@ -141,41 +204,73 @@ func TestDamage(t *testing.T) {
 		want   uint64 // 0: some commit, at least that of the newest checkpoint
 		report string
 	}{
-		{"record changed", noCheckpoints(), records(func(b *bolt.Bucket) error {
-			return b.Put(key(40), flip(20)(slices.Clone(b.Get(key(40)))))
-		}), 39, "commit 40: the checksum"},
-		{"record cut off", noCheckpoints(), records(func(b *bolt.Bucket) error {
-			return b.Put(key(50), cut(slices.Clone(b.Get(key(50)))))
-		}), 49, "commit 50: the checksum"},
-		{"record empty", noCheckpoints(), records(func(b *bolt.Bucket) error { return b.Put(key(50), nil) }), 49, "commit 50"},
-		{"record of a later version", noCheckpoints(), records(func(b *bolt.Bucket) error {
-			raw := slices.Clone(b.Get(key(50)))
+		{"record changed", noCheckpoints(), records(at(40, flip(20))), 39, "commit 40: the checksum"},
+		{"record cut off", noCheckpoints(), records(at(50, cut)), 49, "commit 50: the checksum"},
+		{"record of a later version", noCheckpoints(), records(at(50, func(raw []byte) []byte {
 			raw[0] = 9
-			return b.Put(key(50), raw)
-		}), 49, "version 9"},
-		{"record missing", noCheckpoints(), records(func(b *bolt.Bucket) error { return b.Delete(key(30)) }), 29, "commit 30 is missing"},
-		{"record in another's place", noCheckpoints(), records(func(b *bolt.Bucket) error {
-			return b.Put(key(30), slices.Clone(b.Get(key(29))))
+			return raw
+		})), 49, "version 9"},
+		{"record missing", noCheckpoints(), records(at(30, func([]byte) []byte { return nil })), 29, "commit 30 is missing"},
+		{"record in another's place", noCheckpoints(), records(func(id uint64, raw []byte) []byte {
+			if id == 29 {
+				before = raw
+			}
+			if id == 30 {
+				return before
+			}
+			return raw
 		}), 29, "says commit 29"},
-		{"foreign key", noCheckpoints(), records(func(b *bolt.Bucket) error { return b.Put([]byte("\xffx"), nil) }), 60, "key of 2 octets"},
-		{"checkpoint changed", smallLimits(), newest(flip(-40)), 60, "checksum"},
-		{"checkpoint cut off", smallLimits(), newest(cut), 60, "checksum"},
-		{"checkpoint empty", smallLimits(), newest(func([]byte) []byte { return nil }), 60, "no checkpoint"},
-		{"journal cut off", smallLimits(), journal(func(b []byte) []byte { return b[:3*4096] }), 0, journalName},
-		{"journal overwritten", smallLimits(), journal(func(b []byte) []byte { return []byte(strings.Repeat("x", len(b))) }), 0, journalName},
-		{"journal empty", smallLimits(), journal(func([]byte) []byte { return nil }), 0, journalName},
-		{"journal gone", smallLimits(), func(t *testing.T, dir string) {
-			if err := os.Remove(filepath.Join(dir, journalName)); err != nil {
+		{"a frame's mark changed", noCheckpoints(), journal(func(b []byte) []byte {
+			for off, n := int64(segmentHead), 0; ; n++ {
+				_, length, _ := frameAt(b, off)
+				if n == 19 {
+					b[off] ^= 1
+					return b
+				}
+				off = align(off + frameHead + length)
+			}
+		}), 19, "are no record"},
+		{"octets behind an orderly end", noCheckpoints(), journal(func(b []byte) []byte { return append(b, "something"...) }), 60, "behind its end"},
+		{"head of the journal changed", noCheckpoints(), journal(flip(9)), 60, "head is damaged"},
+		{"journal of another place", noCheckpoints(), func(t *testing.T, dir string) {
+			if err := os.Rename(filepath.Join(dir, segmentName(1)), filepath.Join(dir, segmentName(2))); err != nil {
+				t.Fatal(err)
+			}
+		}, 60, "begins with commit 1"},
+		{"one segment of several missing", manySegments(), func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, segmentName(middle(t, dir)))); err != nil {
 				t.Fatal(err)
 			}
 		}, 0, "is missing"},
-		{"journal of an earlier time", smallLimits(), records(func(b *bolt.Bucket) error {
-			for id := uint64(10); id <= 60; id++ {
-				if err := b.Delete(key(id)); err != nil {
-					return err
-				}
+		{"a segment of the history missing", smallLimits(), func(t *testing.T, dir string) {
+			ids, err := segmentIDs(dir)
+			if err != nil || len(ids) < 3 {
+				t.Fatalf("segments %d: %v", ids, err)
 			}
-			return nil
+			if err := os.Remove(filepath.Join(dir, segmentName(ids[1]))); err != nil {
+				t.Fatal(err)
+			}
+		}, 60, "are missing"},
+		{"checkpoint changed", smallLimits(), newest(flip(-40)), 60, "checksum"},
+		{"checkpoint cut off", smallLimits(), newest(cut), 60, "checksum"},
+		{"checkpoint empty", smallLimits(), newest(func([]byte) []byte { return nil }), 60, "no checkpoint"},
+		{"journal cut off", smallLimits(), journal(func(b []byte) []byte { return b[:200] }), 0, "journal"},
+		{"journal overwritten", smallLimits(), journal(func(b []byte) []byte { return []byte(strings.Repeat("x", len(b))) }), 0, "journal"},
+		{"journal empty", smallLimits(), journal(func([]byte) []byte { return nil }), 0, "journal"},
+		{"journal gone", smallLimits(), func(t *testing.T, dir string) {
+			ids, err := segmentIDs(dir)
+			for _, id := range ids {
+				err = errors.Join(err, os.Remove(filepath.Join(dir, segmentName(id))))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, 0, "is missing"},
+		{"journal of an earlier time", smallLimits(), records(func(id uint64, raw []byte) []byte {
+			if id >= 35 {
+				return nil
+			}
+			return raw
 		}), 0, "before the checkpoint"},
 	}
 	for _, test := range tests {
@@ -214,34 +309,52 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestRandomDamage overwrites octets anywhere in the journal. Whatever they meant
-// to bbolt, the start ends well: with a state that was once acknowledged, and
-// with a report if it is not the last one; or with an error.
+// manySegments begin a new segment every few commits and write no checkpoint.
+func manySegments() limits {
+	lim := noCheckpoints()
+	lim.segment, lim.chunk = 4<<10, 4<<10
+	return lim
+}
+
+// middle returns a segment that is neither the first nor the last.
+func middle(t *testing.T, dir string) uint64 {
+	t.Helper()
+	ids, err := segmentIDs(dir)
+	if err != nil || len(ids) < 3 {
+		t.Fatalf("segments %d: %v", ids, err)
+	}
+	return ids[len(ids)/2]
+}
+
+// TestRandomDamage overwrites octets anywhere in the journal of a process that
+// was killed. The start ends well: with a state that was once acknowledged, and
+// with a report if it is not the last one, or with an error.
 func TestRandomDamage(t *testing.T) {
 	s := box(t)
 	dir, after := stored(t, s, 60, noCheckpoints())
-	good, err := os.ReadFile(filepath.Join(dir, journalName))
+	good, err := os.ReadFile(journalFile(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	used := len(bytes.TrimRight(good, "\x00"))
+	good = good[:len(good)-frameHead] // without the mark of an orderly stop
 	r := rand.New(rand.NewPCG(15, 16))
-	pageSize := os.Getpagesize()
 	whole, partly, failed := 0, 0, 0
-	for round := range 60 {
-		raw := bytes.Clone(good[:used+pageSize])
-		// The two first pages say where everything else is; bbolt has two copies.
-		at := 2*pageSize + r.IntN(used-2*pageSize)
-		if round%3 == 0 {
-			at -= at % pageSize // the header of a page
-		}
-		for i := range 1 + r.IntN(24) {
-			if at+i < used {
-				raw[at+i] = byte(r.Uint32())
+	for round := range 150 {
+		raw := append(bytes.Clone(good), make([]byte, 4096)...)
+		at := r.IntN(len(good))
+		switch round % 3 {
+		case 0: // one bit
+			raw[at] ^= 1 << r.IntN(8)
+		case 1: // a few octets
+			for i := range 1 + r.IntN(24) {
+				raw[min(at+i, len(good)-1)] = byte(r.Uint32())
 			}
+		case 2: // a sector that was never written
+			clear(raw[at&^511 : min(at&^511+512, len(good))])
 		}
+		changed := !bytes.Equal(raw[:len(good)], good)
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, journalName), raw, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, segmentName(1)), raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		st, err := Open(Options{Schema: s, Validator: validate.New(s), Dir: dir, Log: quiet()})
@@ -249,14 +362,19 @@ func TestRandomDamage(t *testing.T) {
 			failed++
 			continue
 		}
-		found := st.Running()
+		found, rec := st.Running(), st.Recovery()
 		if !tree.Equal(found.Root, after[found.ID]) {
 			t.Errorf("round %d: the tree found is not that of commit %d", round, found.ID)
 		}
-		if found.ID == 60 {
+		switch {
+		case found.ID == 60:
 			whole++
-		} else if partly++; len(st.Recovery().Damage) == 0 {
+		case changed && len(rec.Damage) == 0 && rec.Torn == "":
 			t.Errorf("round %d: commit %d is in force and nothing is reported", round, found.ID)
+		case found.ID < 59 && len(rec.Damage) == 0:
+			t.Errorf("round %d: the loss of more than the last commit is taken for a write that was cut off", round)
+		default:
+			partly++
 		}
 		// It works on: what is committed now is there at the next start.
 		session, want := st.session(), found.Root
@@ -267,7 +385,7 @@ func TestRandomDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		st = openStore(t, s, dir)
-		if rec := st.Recovery(); len(rec.Damage) > 0 || !tree.Equal(st.Running().Root, want) {
+		if rec := st.Recovery(); len(rec.Damage) > 0 || rec.Torn != "" || !tree.Equal(st.Running().Root, want) {
 			t.Errorf("round %d: the next start: %+v", round, rec)
 		}
 		if err := st.Close(); err != nil {
@@ -280,10 +398,49 @@ func TestRandomDamage(t *testing.T) {
 	}
 }
 
+// TestTornTail cuts the last record off at every octet: what a write leaves that
+// was interrupted. Nothing but that commit is gone, and it is no damage.
+func TestTornTail(t *testing.T) {
+	s := box(t)
+	dir, after := stored(t, s, 5, noCheckpoints())
+	name := journalFile(t, dir)
+	good, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, f, err := readSegment(dir, 1, func(what string) { t.Error(what) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := f.records[4]
+	for to := last.from - frameHead; to <= last.to; to++ {
+		dir := t.TempDir()
+		raw := append(bytes.Clone(good[:to]), make([]byte, 4096)...)
+		if err := os.WriteFile(filepath.Join(dir, segmentName(1)), raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		st := openStore(t, s, dir)
+		want := uint64(4)
+		if bytes.Equal(raw[:last.to], good[:last.to]) { // the rest of it is zero anyway
+			want = 5
+		}
+		rec := st.Recovery()
+		if st.Running().ID != want || !tree.Equal(st.Running().Root, after[want]) || len(rec.Damage) != 0 {
+			t.Errorf("cut off at %d: %+v", to-last.from, rec)
+		}
+		if torn := want == 4 && to > last.from-frameHead; torn != (rec.Torn != "") {
+			t.Errorf("cut off at %d: torn %q", to-last.from, rec.Torn)
+		}
+		if err := st.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestNothingLeftIsAnError(t *testing.T) {
 	s := box(t)
 	dir, _ := stored(t, s, 60, smallLimits())
-	for _, name := range append(checkpointFiles(t, dir), filepath.Join(dir, journalName)) {
+	for _, name := range append(checkpointFiles(t, dir), journalFiles(t, dir)...) {
 		edit(t, name, func(b []byte) []byte { return []byte(strings.Repeat("x", len(b))) })
 	}
 	st, err := Open(Options{Schema: s, Validator: validate.New(s), Dir: dir, Log: quiet()})
@@ -298,9 +455,9 @@ func TestNothingLeftIsAnError(t *testing.T) {
 
 func TestInterruptedFirstStart(t *testing.T) {
 	s := box(t)
-	for _, size := range []int{0, 100, os.Getpagesize(), 4 * os.Getpagesize()} {
+	for _, size := range []int{0, 40, 4096} {
 		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, journalName), make([]byte, size), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, segmentName(1)+tmpSuffix), make([]byte, size), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		st := openStore(t, s, dir)

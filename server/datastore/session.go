@@ -105,7 +105,7 @@ func (s *Session) Close() {
 	defer st.editor.unlock()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	for _, name := range []Name{Running, Candidate} {
+	for _, name := range []Name{Running, Candidate, Startup} {
 		if lock, ok := st.locks[name]; ok && lock.SessionID == s.id {
 			st.release(name)
 		}
@@ -125,7 +125,7 @@ func (s *Store) Locks() []Lock {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []Lock
-	for _, name := range []Name{Running, Candidate} {
+	for _, name := range []Name{Running, Candidate, Startup} {
 		if lock, ok := s.locks[name]; ok {
 			list = append(list, lock)
 		}
@@ -206,6 +206,10 @@ func (s *Store) gate(name Name) (semaphore, error) {
 		return s.writer, nil
 	case Candidate:
 		return s.editor, nil
+	case Startup:
+		if s.HasStartup() {
+			return s.starter, nil
+		}
 	}
 	return nil, yangerr.New(yangerr.OperationNotSupported, nil, "there is no datastore %q to lock", string(name)).WithType(yangerr.Protocol)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -30,8 +29,9 @@ type Store struct {
 
 	running atomic.Pointer[current]
 
-	writer semaphore // held through a commit
-	editor semaphore // held while the candidate is being changed
+	writer  semaphore // held through a commit
+	editor  semaphore // held while the candidate is being changed
+	starter semaphore // held while <startup> is being written
 
 	mu           sync.Mutex
 	closed       bool
@@ -42,6 +42,7 @@ type Store struct {
 	participants []Participant
 	history      []CommitInfo // the oldest first
 	pending      *pending     // written under writer and mu
+	startup      *Snapshot    // nil where there is no <startup>
 
 	timers sync.WaitGroup
 	notify notifier
@@ -89,18 +90,30 @@ func open(o Options, lim limits) (*Store, error) {
 	}
 	s := &Store{
 		schema: o.Schema, validator: o.Validator, log: o.Log, clock: o.Clock, authorize: o.Authorize, rewrite: o.Rewrite,
-		writer: make(semaphore, 1), editor: make(semaphore, 1),
+		writer: make(semaphore, 1), editor: make(semaphore, 1), starter: make(semaphore, 1),
 		sessions: make(map[uint32]*Session), locks: make(map[Name]Lock),
 	}
 	j, l, err := openJournal(o.Dir, o.Schema, o.Log, lim)
 	if err != nil {
 		return nil, err
 	}
-	s.journal, s.recovery, s.history = j, l.Recovery, l.history
-	if over := len(s.history) - lim.historyRecords; over > 0 {
-		s.history = slices.Clone(s.history[over:])
-	}
+	s.journal, s.recovery = j, l.Recovery
 	s.recovery.history = nil
+	if err := s.begin(&o, l); err != nil {
+		return nil, errors.Join(fmt.Errorf("datastore: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+// begin brings running to where it has to be before anything is served.
+func (s *Store) begin(o *Options, l *loaded) error {
+	var last CommitInfo // the latest word about a confirmed commit
+	for _, info := range l.history {
+		s.remember(info)
+		if info.confirm.op != opNone {
+			last = info
+		}
+	}
 	root := l.root
 	if root == nil {
 		root = tree.Empty(o.Schema)
@@ -109,12 +122,29 @@ func open(o Options, lim limits) (*Store, error) {
 	s.recovery.Invalid = errs
 	s.running.Store(&current{Snapshot{root, l.Last, l.Time}, checked})
 	s.report()
-	if l.root == nil && o.Initial != nil {
-		if err := s.commitInitial(o.Initial); err != nil {
-			return nil, errors.Join(fmt.Errorf("datastore: initial configuration: %w", err), s.Close())
+	rebooted, err := s.rebooted(o.BootID)
+	if err != nil {
+		return err
+	}
+	if op := last.confirm.op; op == opStart || op == opExtend {
+		if err := s.resumePending(last, rebooted); err != nil {
+			return err
 		}
 	}
-	return s, nil
+	initial := o.Initial
+	if l.root != nil {
+		initial = nil
+	}
+	if o.Startup {
+		if err := s.beginStartup(initial, rebooted || l.root == nil); err != nil {
+			return err
+		}
+	} else if initial != nil {
+		if err := s.commitInitial(initial); err != nil {
+			return err
+		}
+	}
+	return s.noteBoot(o.BootID)
 }
 
 func (s *Store) report() {
@@ -124,6 +154,9 @@ func (s *Store) report() {
 	}
 	if r.SchemaChanged {
 		s.log.Warn("the configuration was stored under another set of YANG modules", "commit", r.Last)
+	}
+	if r.Torn != "" {
+		s.log.Warn("a write that was cut off is dropped", "what", r.Torn)
 	}
 	for _, e := range r.Invalid {
 		s.log.Error("the stored configuration breaks a constraint", "reason", e)
@@ -135,7 +168,10 @@ func (s *Store) commitInitial(root *tree.Node) error {
 	defer session.Close()
 	_, err := session.commit(context.Background(), CommitOptions{Comment: "initial configuration"},
 		func(*tree.Node) (*tree.Node, error) { return root, nil })
-	return err
+	if err != nil {
+		return fmt.Errorf("initial configuration: %w", err)
+	}
+	return nil
 }
 
 // Close ends all sessions and closes the journal. Commits that are under way
@@ -185,27 +221,6 @@ func (s *Store) OnCommit(f func(Commit)) {
 			f(*n.commit)
 		}
 	})
-}
-
-// History returns up to n of the latest commits, the latest first; all that are
-// kept, the latest 1,000 at least, where n is 0.
-func (s *Store) History(n int) []CommitInfo {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n <= 0 || n > len(s.history) {
-		n = len(s.history)
-	}
-	latest := slices.Clone(s.history[len(s.history)-n:])
-	slices.Reverse(latest)
-	return latest
-}
-
-// remember adds to the history; the caller holds mu.
-func (s *Store) remember(info CommitInfo) {
-	if keep := s.journal.limits.historyRecords; len(s.history) >= 2*keep {
-		s.history = append(s.history[:0], s.history[len(s.history)-keep:]...)
-	}
-	s.history = append(s.history, info)
 }
 
 // notice is what callbacks are told: one of the two.

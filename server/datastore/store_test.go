@@ -248,21 +248,28 @@ func TestCommitGivenUpByItsClient(t *testing.T) {
 }
 
 func TestJournalThatCannotBeWritten(t *testing.T) {
-	st := newStore(t)
+	s := box(t)
+	st, err := Open(Options{Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	a := st.session()
 	transact(t, a, set(st.schema, "/lsp[name='x']/label", "100"))
 	applied := 0
 	st.Register(prepare(func(*Change) (func(), error) { return func() { applied++ }, nil }))
 	before := st.Running()
-	if err := st.journal.db.Close(); err != nil {
+	if err := st.journal.tail.file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := a.Transact(bg, func(*tree.Node) ([]tree.Edit, error) {
+	_, err = a.Transact(bg, func(*tree.Node) ([]tree.Edit, error) {
 		return []tree.Edit{set(st.schema, "/lsp[name='x']/label", "101")}, nil
 	}, CommitOptions{})
 	wantTag(t, err, yangerr.OperationFailed)
 	if st.Running() != before || applied != 0 || len(st.History(0)) != 1 {
 		t.Error("a commit that could not be written has changed something")
+	}
+	if err := st.Close(); err == nil {
+		t.Error("the end of a journal that cannot be written is no error")
 	}
 }
 
