@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -24,7 +23,7 @@ type flags struct {
 	hosts                        []string
 	yangDir                      string
 	recoveryUser                 string
-	netconf, gnmi                string
+	netconf, netconfTLS, gnmi    string
 	dataplane                    string
 	logLevel                     string
 }
@@ -63,6 +62,7 @@ func root() *cobra.Command {
 	l.StringVar(&f.recoveryUser, "recovery-user", "", "user whose sessions no access control rule restricts, to get back in after a mistake")
 	l.StringVar(&f.yangDir, "yang-dir", "", "directory with further YANG modules and deviations to serve")
 	l.StringVar(&f.netconf, "netconf-listen", ":830", "address of NETCONF over SSH")
+	l.StringVar(&f.netconfTLS, "netconf-tls-listen", ":6513", "address of NETCONF over TLS")
 	l.StringVar(&f.gnmi, "gnmi-listen", ":9339", "address of gNMI over TLS")
 	cmd.AddCommand(&cobra.Command{
 		Use:   "flush",
@@ -119,16 +119,11 @@ func run(ctx context.Context, f flags) (err error) {
 		debug.SetGCPercent(50)
 	}
 	// Listening first: an address that is taken is found before anything runs.
-	netconfListener, err := net.Listen("tcp", f.netconf)
+	listeners, err := f.listen()
 	if err != nil {
-		return fmt.Errorf("--netconf-listen: %w", err)
+		return err
 	}
-	defer netconfListener.Close()
-	gnmiListener, err := net.Listen("tcp", f.gnmi)
-	if err != nil {
-		return fmt.Errorf("--gnmi-listen: %w", err)
-	}
-	defer gnmiListener.Close()
+	defer listeners.close()
 
 	began := time.Now()
 	element, err := f.open(ctx, log, keys)
@@ -136,11 +131,11 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, element.Close()) }()
-	north, err := startNorthbound(element, netconfListener, gnmiListener, log)
+	north, err := startNorthbound(element, listeners, log)
 	if err != nil {
 		return err
 	}
-	log.Info("ready", "netconf", netconfListener.Addr(), "gnmi", gnmiListener.Addr(),
+	log.Info("ready", "netconf", listeners.netconf.Addr(), "netconf-tls", listeners.netconfTLS.Addr(), "gnmi", listeners.gnmi.Addr(),
 		"commit", element.Store.Running().ID, "took", time.Since(began).Round(time.Millisecond))
 	select {
 	case <-ctx.Done():

@@ -22,17 +22,56 @@ type northbound struct {
 	ended  chan struct{}
 }
 
-// startNorthbound serves both protocols on their listeners, which it takes over.
-func startNorthbound(s *server.Server, netconfListener, gnmiListener net.Listener, log *slog.Logger) (*northbound, error) {
-	n := &northbound{failed: make(chan error, 2), ended: make(chan struct{}, 2)}
+// listeners are where the protocols are served.
+type listeners struct{ netconf, netconfTLS, gnmi net.Listener }
+
+// listen opens all of them or none.
+func (f *flags) listen() (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	for _, one := range []struct {
+		flag, address string
+		to            *net.Listener
+	}{
+		{"--netconf-listen", f.netconf, &l.netconf},
+		{"--netconf-tls-listen", f.netconfTLS, &l.netconfTLS},
+		{"--gnmi-listen", f.gnmi, &l.gnmi},
+	} {
+		if *one.to, err = net.Listen("tcp", one.address); err != nil {
+			return l, fmt.Errorf("%s: %w", one.flag, err)
+		}
+	}
+	return l, nil
+}
+
+func (l listeners) close() {
+	for _, one := range []net.Listener{l.netconf, l.netconfTLS, l.gnmi} {
+		if one != nil {
+			one.Close()
+		}
+	}
+}
+
+// services is how many serve at the same time.
+const services = 4
+
+// startNorthbound serves the protocols on their listeners, which it takes over,
+// and calls the management systems that are configured.
+func startNorthbound(s *server.Server, l listeners, log *slog.Logger) (*northbound, error) {
+	n := &northbound{failed: make(chan error, services), ended: make(chan struct{}, services)}
 	var err error
 	n.netconf, err = netconf.New(netconf.Options{Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, NACM: s.NACM, Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("netconf: %w", err)
 	}
 	n.gnmi = gnmi.New(gnmi.Options{Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, NACM: s.NACM, Log: log})
-	n.serve("netconf", func() error { return n.netconf.Serve(netconfListener) }, netconf.ErrServerClosed)
-	n.serve("gnmi", func() error { return n.gnmi.Serve(gnmiListener) }, nil)
+	n.serve("netconf", func() error { return n.netconf.Serve(l.netconf) }, netconf.ErrServerClosed)
+	n.serve("netconf over TLS", func() error { return n.netconf.ServeTLS(l.netconfTLS) }, netconf.ErrServerClosed)
+	n.serve("call home", n.netconf.CallHome, netconf.ErrServerClosed)
+	n.serve("gnmi", func() error { return n.gnmi.Serve(l.gnmi) }, nil)
 	return n, nil
 }
 
@@ -51,8 +90,9 @@ func (n *northbound) stop() error {
 	defer cancel()
 	n.gnmi.Stop(ctx)
 	err := n.netconf.Shutdown(ctx)
-	<-n.ended
-	<-n.ended
+	for range services {
+		<-n.ended
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil // Clients that hold on are cut off: that is what stop means.
 	}

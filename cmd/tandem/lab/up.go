@@ -20,8 +20,9 @@ import (
 
 // Ports inside every element's namespace.
 const (
-	NETCONFPort = "830"
-	GNMIPort    = "9339"
+	NETCONFPort    = "830"
+	NETCONFTLSPort = "6513"
+	GNMIPort       = "9339"
 )
 
 // Up builds the lab, starts the elements and configures them. What it built
@@ -233,6 +234,7 @@ func (l *Lab) Start(node string) error {
 		"--admin-key", l.KeyFile()+".pub",
 		"--dataplane", l.Dataplane,
 		"--netconf-listen", "127.0.0.1:"+NETCONFPort,
+		"--netconf-tls-listen", "127.0.0.1:"+NETCONFTLSPort,
 		"--gnmi-listen", "127.0.0.1:"+GNMIPort)
 	cmd.Stdout, cmd.Stderr = log, log
 	// The daemon outlives this command and does not get its terminal's signals.
