@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +14,7 @@ const (
 	// whose number is up to them.
 	dropInterval = 10 * time.Second
 	// doorGrace is how long a stranger has at least for its handshake when
-	// others wait for its place.
+	// others wait for its place; one who says nothing has a fifth of it.
 	doorGrace = time.Second
 	// waitersPerPlace bounds those who wait; one address may be half of them.
 	waitersPerPlace = 16
@@ -53,17 +54,32 @@ func (r *report) tell(now time.Time, line func(count int)) {
 
 // stranger is a connection in the door, or in front of it.
 type stranger struct {
-	conn  net.Conn
+	conn  *heardConn
 	host  string
 	since time.Time
 	retry chan struct{} // with room for one: there may be a place
+}
+
+// heardConn knows whether its peer has said anything.
+type heardConn struct {
+	net.Conn
+	heard atomic.Bool
+}
+
+// Read implements io.Reader.
+func (c *heardConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.heard.Load() {
+		c.heard.Store(true)
+	}
+	return n, err
 }
 
 // enter lets a connection from host in and, where there is no room, closes
 // another one that had its time. It waits for that. The stranger is to leave
 // when the handshake is over; nil is one that was closed, because too many wait.
 func (d *door) enter(conn net.Conn, host string) *stranger {
-	st := &stranger{conn: conn, host: host, retry: make(chan struct{}, 1)}
+	st := &stranger{conn: &heardConn{Conn: conn}, host: host, retry: make(chan struct{}, 1)}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	queued := false
@@ -101,7 +117,11 @@ func (d *door) admit(st *stranger) (wait time.Duration, ok bool) {
 	now := d.now()
 	if i := d.victim(st.host); i >= 0 {
 		v := d.strangers[i]
-		if wait := d.grace - now.Sub(v.since); wait > 0 {
+		grace := d.grace
+		if !v.conn.heard.Load() {
+			grace /= 5
+		}
+		if wait := grace - now.Sub(v.since); wait > 0 {
 			return wait, false
 		}
 		d.strangers = slices.Delete(d.strangers, i, i+1)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -96,8 +97,66 @@ func TestDoorTellsSeldom(t *testing.T) {
 	}
 }
 
+// TestDoorGrace: newcomers wait until the oldest had its time, which is short
+// for one who is silent, or until somebody leaves; too many are not kept waiting.
+func TestDoorGrace(t *testing.T) {
+	const host = "192.0.2.1"
+	synctest.Test(t, func(t *testing.T) {
+		door := &door{limit: 2, grace: time.Second, now: time.Now, log: slog.New(slog.DiscardHandler)}
+		began := time.Now()
+		entered := make(chan time.Duration, 64)
+		enter := func() (v *visitor, in chan *stranger) {
+			v, in = &visitor{host: host}, make(chan *stranger, 1)
+			go func() {
+				st := door.enter(v, host)
+				entered <- time.Since(began)
+				in <- st
+			}()
+			synctest.Wait()
+			return v, in
+		}
+		first, in := enter()
+		if st := <-in; st == nil || <-entered != 0 {
+			t.Error("the first one does not come in at once")
+		}
+		_, second := enter()
+		if took := <-entered; took != 200*time.Millisecond || !first.closed {
+			t.Errorf("a silent one makes room after %v", took)
+		}
+		talker := <-second
+		talker.conn.heard.Store(true)
+		_, third := enter()
+		if took := <-entered; took != 1200*time.Millisecond {
+			t.Errorf("one who talks makes room at %v", took)
+		}
+		if door.leave(talker) {
+			t.Error("who was dropped leaves as if the place were still its own")
+		}
+		last := <-third
+		last.conn.heard.Store(true)
+		_, fourth := enter()
+		time.Sleep(100 * time.Millisecond)
+		if !door.leave(last) {
+			t.Error("who is in the door cannot leave")
+		}
+		if took := <-entered; took != 1300*time.Millisecond || <-fourth == nil {
+			t.Errorf("the place of one who left is taken at %v", took)
+		}
+		// One holds the only place of the address; its waiting places fill up.
+		for range waitersPerPlace * door.limit / 2 {
+			enter()
+		}
+		if v, in := enter(); <-in != nil || !v.closed {
+			t.Error("there is no end of those who wait")
+		}
+		for range waitersPerPlace*door.limit/2 + 1 {
+			<-entered
+		}
+	})
+}
+
 // TestSSHSilentStrangersKeepNobodyOut opens more silent connections than there
-// are places; a client comes in at once, and the places stay bounded.
+// are places; a client comes in all the same, and the places stay bounded.
 func TestSSHSilentStrangersKeepNobodyOut(t *testing.T) {
 	r := newSSH(t, Limits{HandshakeTimeout: time.Hour})
 	for range 3 * r.limits.Unauthenticated {

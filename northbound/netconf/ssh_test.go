@@ -2,16 +2,14 @@ package netconf
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -25,20 +23,9 @@ import (
 	"github.com/nemith/netconf"
 	ncssh "github.com/nemith/netconf/transport/ssh"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tandem-ne/tandem/server/access"
 )
-
-// keyring is an Authenticator with one user.
-type keyring struct {
-	hosts [][]byte
-	user  string
-	key   []byte
-}
-
-func (k *keyring) HostKeys() [][]byte { return k.hosts }
-
-func (k *keyring) AuthorizePublicKey(user string, key []byte) bool {
-	return user == k.user && bytes.Equal(key, k.key)
-}
 
 // sshRig is an element on a loopback port, and the key of its user.
 type sshRig struct {
@@ -47,15 +34,13 @@ type sshRig struct {
 	signer ssh.Signer
 	key    []byte // PEM
 	served chan error
+	access *access.Access
+	state  string // its directory
 }
 
 func newSSH(t testing.TB, limits Limits) *sshRig {
 	t.Helper()
 	_, user, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	host, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,12 +53,13 @@ func newSSH(t testing.TB, limits Limits) *sshRig {
 		t.Fatal(err)
 	}
 	r.key = pem.EncodeToMemory(block)
-	hostBlock, err := ssh.MarshalPrivateKey(host, "")
+	line := string(ssh.MarshalAuthorizedKey(r.signer.PublicKey()))
+	r.state = t.TempDir()
+	r.access, err = access.Open(access.Options{Dir: r.state, AdminKeys: []string{line}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring := &keyring{hosts: [][]byte{pem.EncodeToMemory(hostBlock)}, user: "admin", key: r.signer.PublicKey().Marshal()}
-	r.element = newElement(t, func(o *Options) { o.Access, o.Limits = ring, limits })
+	r.element = newElement(t, func(o *Options) { o.Access, o.Limits = r.access, limits })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +99,7 @@ func TestClientJuniper(t *testing.T) {
 	if err != nil || !strings.Contains(reply.Data, "<name>juniper</name>") || r.nodeName() != "juniper" {
 		t.Errorf("get-config: %+v, %v", reply, err)
 	}
-	if _, err := s.Exec(juniper.RawMethod("<commit><confirmed/></commit>")); err == nil || !strings.Contains(err.Error(), "confirmed") {
+	if _, err := s.Exec(juniper.RawMethod("<commit><nonsense/></commit>")); err == nil || !strings.Contains(err.Error(), "nonsense") {
 		t.Errorf("an rpc-error arrives as %v", err)
 	}
 }
@@ -306,9 +292,12 @@ func TestSSHLimitsChannels(t *testing.T) {
 func TestSSHLimitsSessions(t *testing.T) {
 	r := newSSH(t, Limits{Sessions: 1})
 	c := r.dial()
-	subsystem(t, c)
 	_, out := subsystem(t, c)
-	if _, err := out.ReadByte(); err != io.EOF {
+	if _, err := out.ReadByte(); err != nil { // Its hello: the session is there.
+		t.Fatal(err)
+	}
+	var refused *ssh.OpenChannelError
+	if _, err := c.NewSession(); !errors.As(err, &refused) || refused.Reason != ssh.ResourceShortage {
 		t.Errorf("a second session gets %v", err)
 	}
 }
