@@ -47,6 +47,12 @@ type Options struct {
 	// and shown, and acted upon by nobody here.
 	YANGDir string
 
+	// Startup makes <startup> a datastore: another boot of the host begins with it
+	// (RFC 6241 section 8.7). Without it running survives everything.
+	Startup bool
+	// BootID is the host's present boot; where empty, a restart is never a boot.
+	BootID string
+
 	// RecoveryUser is the user whose sessions no access control rule restricts
 	// (RFC 8341 section 2.4); none where empty.
 	RecoveryUser string
@@ -174,6 +180,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	s.Store, err = datastore.Open(datastore.Options{
 		Schema: s.Schema, Validator: validate.New(s.Schema), Dir: filepath.Join(o.StateDir, "datastore"), Log: o.Log,
 		Rewrite: hashPasswords, Authorize: s.authorize, Initial: initial,
+		Startup: o.Startup, BootID: o.BootID,
 	})
 	if err != nil {
 		return nil, err

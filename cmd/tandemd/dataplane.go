@@ -130,6 +130,7 @@ func (f *flags) open(ctx context.Context, log *slog.Logger, keys []string) (*ser
 	}
 	return server.New(ctx, server.Options{
 		StateDir: f.stateDir, AdminKeys: keys, Hosts: f.hosts, YANGDir: f.yangDir, RecoveryUser: f.recoveryUser,
+		Startup: f.startup, BootID: bootID(),
 		Driver: p.driver, DriverReason: p.reason,
 		Transport: p.transport, Clock: clock, Sections: h, Links: h,
 		OAMThread: func() { realTime(log) }, Log: log,

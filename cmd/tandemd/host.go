@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -217,4 +219,14 @@ func (m *monotonic) SleepUntil(t int64) {
 	at := unix.NsecToTimespec(t)
 	for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &at, nil) == unix.EINTR {
 	}
+}
+
+// bootID tells one boot of the host from another; it is empty where the kernel
+// does not say.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
 }

@@ -23,6 +23,7 @@ type flags struct {
 	hosts                        []string
 	yangDir                      string
 	recoveryUser                 string
+	startup                      bool
 	netconf, netconfTLS, gnmi    string
 	dataplane                    string
 	logLevel                     string
@@ -61,6 +62,7 @@ func root() *cobra.Command {
 	l.StringSliceVar(&f.hosts, "host", nil, "further DNS names or addresses for the TLS certificate")
 	l.StringVar(&f.recoveryUser, "recovery-user", "", "user whose sessions no access control rule restricts, to get back in after a mistake")
 	l.StringVar(&f.yangDir, "yang-dir", "", "directory with further YANG modules and deviations to serve")
+	l.BoolVar(&f.startup, "startup", false, "keep a startup datastore: a reboot of the host begins with it, not with running")
 	l.StringVar(&f.netconf, "netconf-listen", ":830", "address of NETCONF over SSH")
 	l.StringVar(&f.netconfTLS, "netconf-tls-listen", ":6513", "address of NETCONF over TLS")
 	l.StringVar(&f.gnmi, "gnmi-listen", ":9339", "address of gNMI over TLS")
