@@ -3,6 +3,7 @@ package configure
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -234,14 +235,9 @@ func (m *Mode) completeType(t *schema.Type) []Candidate {
 			all = append(all, Candidate{b.Name, ""})
 		}
 	case schema.Identityref:
-		seen := map[string]bool{}
-		for _, base := range t.Identities() {
-			for _, id := range base.Derived {
-				if name := id.String(); !seen[name] {
-					seen[name] = true
-					all = append(all, Candidate{name, sentence(id.Description)})
-				}
-			}
+		byName := identities(t)
+		for _, name := range slices.Sorted(maps.Keys(byName)) {
+			all = append(all, Candidate{name, sentence(byName[name].Description)})
 		}
 	case schema.Leafref:
 		target := t.Leafref().Target
@@ -297,7 +293,7 @@ func (m *Mode) values(n *tree.Node, steps []*schema.Node, yield func(schema.Valu
 // typeHint says what a value must look like.
 func typeHint(t *schema.Type) string {
 	if l := t.Leafref(); l != nil {
-		return "the " + l.Target.Name + " of a " + title(l.Target.Parent)
+		return "the " + l.Target.Name + " of one " + title(l.Target.Parent)
 	}
 	var b strings.Builder
 	b.WriteString(cmp.Or(t.Name(), t.Kind().String()))
@@ -308,6 +304,8 @@ func typeHint(t *schema.Type) string {
 			names = append(names, e.Name)
 		}
 		return "one of " + strings.Join(names, ", ")
+	case schema.Identityref:
+		return "an identity derived from " + t.Identities()[0].Name
 	case schema.Union:
 		var members []string
 		for _, u := range t.Union() {

@@ -103,7 +103,13 @@ const yangAttributes = ` xmlns:yang="` + codec.NamespaceYANG + `" yang:insert="`
 // attributes returns the operation and the place of an edit as attributes.
 func attributes(e *tree.Edit) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ` xmlns:nc="%s" nc:operation="%s"`, codec.NamespaceNETCONF, e.Op)
+	op := e.Op
+	if last := e.Path[len(e.Path)-1].Node; op == tree.Replace && last.Kind == schema.Container && !last.Presence {
+		// Such a container was empty when this visit began. What others have put
+		// into it since stays.
+		op = tree.Merge
+	}
+	fmt.Fprintf(&b, ` xmlns:nc="%s" nc:operation="%s"`, codec.NamespaceNETCONF, op)
 	switch e.Insert {
 	case tree.First:
 		b.WriteString(yangAttributes + `first"`)
@@ -140,5 +146,7 @@ func anchorValue(text []byte) string {
 			declared += " " + a
 		}
 	}
-	return declared + ` yang:value="` + strings.ReplaceAll(string(text[start+1:end]), `"`, "&quot;") + `"`
+	// White space in an attribute is normalised unless it is escaped.
+	value := strings.NewReplacer(`"`, "&quot;", "\n", "&#10;", "\t", "&#9;").Replace(string(text[start+1 : end]))
+	return declared + ` yang:value="` + value + `"`
 }

@@ -72,14 +72,22 @@ func (m *Mode) Interactive(ctx context.Context, t Terminal) error {
 
 // Help returns what ? prints behind line: the ways to go on, with their help.
 func (m *Mode) Help(line string) string {
-	candidates, _ := m.Complete(line)
-	if len(candidates) == 0 {
+	candidates, word := m.Complete(line)
+	switch {
+	case len(candidates) > 0:
+	case word != "":
+		return "  nothing fits that begins with " + word + "\n"
+	default:
 		return "  <enter>\n"
 	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
 	for _, c := range candidates {
-		fmt.Fprintf(w, "  %s\t%s\n", c.Word, c.Help)
+		if c.Help == "" {
+			fmt.Fprintf(w, "  %s\n", c.Word)
+		} else {
+			fmt.Fprintf(w, "  %s\t%s\n", c.Word, c.Help)
+		}
 	}
 	if err := w.Flush(); err != nil {
 		return err.Error()

@@ -84,13 +84,57 @@ func keyNames(list *schema.Node) string {
 	return strings.Join(names, " ")
 }
 
-// value reads the value of a leaf or one of a leaf-list.
+// value reads the value of a leaf or one of a leaf-list. An identity needs no
+// module where only one has its name.
 func (m *Mode) value(n *schema.Node, word string) (schema.Value, error) {
+	if id := identities(n.Type)[word]; id != nil {
+		word = id.String()
+	}
 	v, err := n.Type.Parse(word, m.schema.NameResolver(n.Module))
 	if err != nil {
 		return v, fmt.Errorf("%s: %w; %s", n.Name, err, typeHint(n.Type))
 	}
 	return v, nil
+}
+
+// identities returns the identities that an identityref takes, by the shortest
+// name that means one only; nil for other types.
+func identities(t *schema.Type) map[string]*schema.Identity {
+	if l := t.Leafref(); l != nil {
+		t = l.Target.Type
+	}
+	if t.Kind() != schema.Identityref {
+		return nil
+	}
+	byName := map[string]*schema.Identity{}
+	for i, base := range t.Identities() {
+		for _, id := range base.Derived {
+			if i > 0 && !allDerived(id, t.Identities()) {
+				continue
+			}
+			switch other := byName[id.Name]; {
+			case other != nil && other != id:
+				byName[other.String()], byName[id.String()] = other, id
+			default:
+				byName[id.Name] = id
+			}
+		}
+	}
+	for name, id := range byName {
+		if byName[id.String()] != nil && name == id.Name {
+			delete(byName, name)
+		}
+	}
+	return byName
+}
+
+func allDerived(id *schema.Identity, bases []*schema.Identity) bool {
+	for _, base := range bases {
+		if !id.DerivedFrom(base) {
+			return false
+		}
+	}
+	return true
 }
 
 // edits reads the words of set: containers, entries, leafs with their values;

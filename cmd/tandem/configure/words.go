@@ -102,22 +102,22 @@ func pipes(tokens []string) ([]string, filters, error) {
 		rest := tokens[i+1:]
 		tokens = tokens[:i]
 		for len(rest) > 0 {
+			if rest[0] != "display" && rest[0] != "match" {
+				return nil, f, fmt.Errorf("| %s: display or match", strings.TrimPrefix(rest[0], "\x00"))
+			}
 			if len(rest) < 2 || rest[1] == pipe {
 				return nil, f, fmt.Errorf("| %s needs a word behind it", rest[0])
 			}
-			var err error
-			switch rest[0] {
-			case "display":
+			if rest[0] == "display" {
 				f.display = rest[1]
 				if f.display != "xml" && f.display != "json" && f.display != "set" {
 					return nil, f, fmt.Errorf("| display %s: set, xml or json", f.display)
 				}
-			case "match":
+			} else {
+				var err error
 				if f.match, err = regexp.Compile(rest[1]); err != nil {
 					return nil, f, fmt.Errorf("| match: %w", err)
 				}
-			default:
-				return nil, f, fmt.Errorf("| %s: display or match", rest[0])
 			}
 			rest = rest[2:]
 			if len(rest) > 0 {
@@ -169,6 +169,9 @@ func known(n *schema.Node, config bool) string {
 	}
 	if len(names) == 0 {
 		return "nothing can be"
+	}
+	if len(names) == 1 {
+		return "there is " + names[0]
 	}
 	if len(names) > 12 {
 		names = append(names[:12], "…")

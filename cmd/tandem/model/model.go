@@ -215,11 +215,15 @@ func appendModule(all []module, m libraryModule, implemented bool) []module {
 // schemas of RFC 6022 that are not among them: imported modules and submodules.
 func hello(ctx context.Context, s Session) ([]module, string, error) {
 	var all []module
+	deviations := map[string]bool{} // modules that the hello names only as such
 	for _, c := range s.Capabilities() {
 		_, query, _ := strings.Cut(c, "?")
 		q, err := url.ParseQuery(query)
 		if err != nil || q.Get("module") == "" {
 			continue
+		}
+		for _, d := range strings.FieldsFunc(q.Get("deviations"), func(r rune) bool { return r == ',' }) {
+			deviations[d] = true
 		}
 		m := module{name: q.Get("module"), revision: q.Get("revision"), implemented: true}
 		if f := q.Get("features"); f != "" {
@@ -243,7 +247,7 @@ func hello(ctx context.Context, s Session) ([]module, string, error) {
 	}
 	for _, m := range data.Schemas {
 		if m.Format == "yang" || strings.HasSuffix(m.Format, ":yang") {
-			all = append(all, module{name: m.Identifier, revision: m.Version})
+			all = append(all, module{name: m.Identifier, revision: m.Version, implemented: deviations[m.Identifier]})
 		}
 	}
 	if len(all) == 0 {
