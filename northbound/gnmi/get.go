@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
@@ -43,6 +44,15 @@ func (s *Server) Get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 			return nil, err
 		}
 	}
+	checker := s.checker(ctx)
+	operation := "get"
+	if req.GetType() == gpb.GetRequest_CONFIG {
+		operation = "get-config"
+	}
+	if err := checker.ExecName(netconf, operation); err != nil {
+		return nil, statusOf(err)
+	}
+	view := checker.View()
 	snap := oper.Snapshot{Running: s.store.Running().Root, State: s.hub.State()}
 	now := time.Now().UnixNano()
 	resp := &gpb.GetResponse{}
@@ -53,7 +63,7 @@ func (s *Server) Get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 		}
 		n := &gpb.Notification{Timestamp: now, Prefix: responsePrefix(req.GetPrefix(), o)}
 		for _, pattern := range sel.patterns {
-			if err := s.get(ctx, snap, pattern, req, n); err != nil {
+			if err := s.get(ctx, snap, view, pattern, req, n); err != nil {
 				return nil, err
 			}
 		}
@@ -72,8 +82,8 @@ func checkType(t gpb.GetRequest_DataType) error {
 	return nil
 }
 
-// get adds the instances of pattern to n.
-func (s *Server) get(ctx context.Context, snap oper.Snapshot, pattern tree.Path, req *gpb.GetRequest, n *gpb.Notification) error {
+// get adds the instances of pattern that can be seen to n.
+func (s *Server) get(ctx context.Context, snap oper.Snapshot, view nacm.View, pattern tree.Path, req *gpb.GetRequest, n *gpb.Notification) error {
 	root := snap.Running
 	stateWanted := req.GetType() == gpb.GetRequest_STATE || req.GetType() == gpb.GetRequest_OPERATIONAL
 	if req.GetType() != gpb.GetRequest_CONFIG {
@@ -82,6 +92,7 @@ func (s *Server) get(ctx context.Context, snap oper.Snapshot, pattern tree.Path,
 			return statusOf(err)
 		}
 	}
+	root = view.Read(root)
 	mode := tree.ReportAll
 	if stateWanted {
 		mode = tree.Explicit

@@ -100,6 +100,10 @@ func (sub *subscription) batch(b oper.Batch, emit func(*gpb.SubscribeResponse) e
 	var updates []fresh
 	lists := map[string]bool{} // leaf-lists that were sent
 	for _, c := range b.Changes {
+		var seen bool
+		if c, seen = visible(sub.view, c); !seen {
+			continue
+		}
 		if len(c.Path) == 0 {
 			updates = append(updates, fresh{nil, c.New, tree.ReportAll})
 			continue
@@ -127,7 +131,7 @@ func (sub *subscription) batch(b oper.Batch, emit func(*gpb.SubscribeResponse) e
 			if n == nil && s.Config {
 				match(snap.Running, holder, true, func(_ tree.Path, d *tree.Node) { n = d })
 			}
-			if n == nil {
+			if n = sub.view.ReadAt(holder, n); n == nil {
 				w.remove(elemsOf(holder))
 			} else {
 				updates = append(updates, fresh{elemsOf(holder), n, mode})
@@ -146,7 +150,9 @@ func (sub *subscription) batch(b oper.Batch, emit func(*gpb.SubscribeResponse) e
 			w.remove(elemsOf(c.Path))
 			if s.Kind == schema.Container && s.HasDefaults() {
 				match(snap.Running, c.Path, true, func(_ tree.Path, d *tree.Node) {
-					updates = append(updates, fresh{elemsOf(c.Path), d, tree.ReportAll})
+					if d = sub.view.ReadAt(c.Path, d); d != nil {
+						updates = append(updates, fresh{elemsOf(c.Path), d, tree.ReportAll})
+					}
 				})
 			}
 		}

@@ -103,7 +103,7 @@ func (m *matcher) walk(n *tree.Node, p tree.Path) {
 			}
 		}
 	case schema.Container:
-		if c == nil && m.defaults && !s.Presence && s.HasDefaults() {
+		if c == nil && m.defaults && !s.Presence && s.HasDefaults() && !n.Withholds(s) {
 			c = tree.New(s)
 		}
 	}

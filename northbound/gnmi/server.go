@@ -27,6 +27,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tandem-ne/tandem/server/access"
+	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
@@ -41,7 +42,8 @@ type Options struct {
 	Store  *datastore.Store
 	Hub    *oper.Hub
 	Access *access.Access
-	Log    *slog.Logger // slog.Default() where nil
+	NACM   *nacm.Control // who may do what; nil permits everything to everybody
+	Log    *slog.Logger  // slog.Default() where nil
 
 	// MaxRequest bounds a received message in octets; 16 MiB where 0.
 	MaxRequest int

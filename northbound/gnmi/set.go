@@ -27,6 +27,9 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	if len(req.GetUnionReplace()) > 0 {
 		return nil, status.Error(codes.Unimplemented, "union_replace is not supported")
 	}
+	if err := s.checker(ctx).ExecName(netconf, "edit-config"); err != nil {
+		return nil, statusOf(err)
+	}
 	plan, err := s.plan(req)
 	if err != nil {
 		return nil, err

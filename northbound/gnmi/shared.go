@@ -4,6 +4,7 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc"
 
+	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/oper"
 )
 
@@ -12,6 +13,15 @@ import (
 type sharedKey struct {
 	encoding       gpb.Encoding
 	target, origin string
+	view           nacm.View // the zero View of all who may read everything
+}
+
+// look makes view what the subscriber sees of the events that follow.
+func (sub *subscription) look(view nacm.View) {
+	if sub.key == nil || view != sub.view {
+		sub.view = view
+		sub.key = sharedKey{sub.encoding, sub.prefix.GetTarget(), sub.prefix.GetOrigin(), view}
+	}
 }
 
 // encoded are the messages of one event, kept in the event's Memo. If the

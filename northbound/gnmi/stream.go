@@ -32,6 +32,8 @@ func (sub *subscription) stream(requests <-chan error) error {
 		}
 	}
 	hub := sub.srv.hub
+	changed := sub.nacm.Changed()
+	sub.look(sub.nacm.View())
 	snap := oper.Snapshot{Running: sub.srv.store.Running().Root, State: hub.State()}
 	var feed *oper.Sub
 	if len(events) > 0 {
@@ -62,7 +64,7 @@ func (sub *subscription) stream(requests <-chan error) error {
 		stopped := make(chan struct{})
 		go func() {
 			defer close(stopped)
-			failed <- sub.follow(ctx, feed)
+			failed <- sub.follow(ctx, feed, reduce(events))
 		}()
 		defer func() {
 			cancel()
@@ -83,6 +85,11 @@ func (sub *subscription) stream(requests <-chan error) error {
 			if err := sub.run(next, now); err != nil {
 				return err
 			}
+		case <-changed:
+			changed = sub.nacm.Changed()
+			if wake := sub.wake.Load(); wake != nil {
+				(*wake)()
+			}
 		case err := <-failed:
 			return err
 		case err := <-requests:
@@ -98,14 +105,24 @@ func (sub *subscription) stream(requests <-chan error) error {
 // eventsAtOnce is how many events are taken from the backlog at a time.
 const eventsAtOnce = 32
 
-// follow sends the batches of feed as they come, until it fails.
-func (sub *subscription) follow(ctx context.Context, feed *oper.Sub) error {
+// follow sends the batches of feed, which is about patterns, as they come, until
+// it fails. It looks for other access rules before it sends, and whenever wake
+// makes it give up waiting.
+func (sub *subscription) follow(ctx context.Context, feed *oper.Sub, patterns []tree.Path) error {
 	batches := make([]oper.Batch, eventsAtOnce)
+	var wait context.Context
+	renew := func() {
+		next, cancel := context.WithCancel(ctx)
+		wait = next
+		sub.wake.Store(&cancel)
+	}
+	renew()
+	defer func() { (*sub.wake.Load())() }()
+	n, err := 0, error(nil)
 	for {
-		n, err := feed.Read(ctx, batches)
-		if errors.Is(err, oper.ErrOverflow) {
-			return status.Error(codes.ResourceExhausted,
-				"the client reads more slowly than data changes and its backlog was dropped; subscribe again")
+		if sub.nacm.View() != sub.view {
+			// What was read is sent again with the rest.
+			n, err = 0, sub.reread(feed, patterns)
 		}
 		if err == nil {
 			err = sub.sendBatches(batches[:n])
@@ -114,6 +131,17 @@ func (sub *subscription) follow(ctx context.Context, feed *oper.Sub) error {
 			return statusOf(err)
 		}
 		clear(batches[:n])
+		n, err = feed.Read(wait, batches)
+		switch {
+		case errors.Is(err, oper.ErrOverflow):
+			return status.Error(codes.ResourceExhausted,
+				"the client reads more slowly than data changes and its backlog was dropped; subscribe again")
+		case wait.Err() != nil && ctx.Err() == nil:
+			renew()
+			if errors.Is(err, context.Canceled) {
+				err = nil
+			}
+		}
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/tree"
 )
@@ -31,6 +33,10 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	if list == nil {
 		return status.Error(codes.InvalidArgument, "the first message must be a SubscriptionList")
 	}
+	checker := s.checker(stream.Context())
+	if err := checker.ExecName(netconf, "get"); err != nil {
+		return statusOf(err)
+	}
 	sub, err := s.subscription(list)
 	if err != nil {
 		return err
@@ -38,7 +44,7 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	// Everything below ends with the RPC, whichever side ends it.
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
-	sub.ctx, sub.out = ctx, stream
+	sub.ctx, sub.out, sub.nacm = ctx, stream, checker
 	requests := make(chan error)
 	go receive(ctx, stream, list.GetMode(), requests)
 	switch list.GetMode() {
@@ -89,9 +95,12 @@ type subscription struct {
 	ctx         context.Context
 	mu          sync.Mutex // events and samples are sent by two goroutines
 	out         gpb.GNMI_SubscribeServer
+	nacm        *nacm.Checker
 	prefix      *gpb.Path
 	encoding    gpb.Encoding
-	key         any // a sharedKey
+	key         any // a sharedKey, for the view below
+	view        nacm.View
+	wake        atomic.Pointer[context.CancelFunc] // makes follow give up waiting
 	updatesOnly bool
 	items       []*item
 	patterns    []tree.Path // of all items, none of which takes in another
@@ -131,7 +140,7 @@ func (s *Server) subscription(list *gpb.SubscriptionList) (*subscription, error)
 		srv: s, encoding: list.GetEncoding(), updatesOnly: list.GetUpdatesOnly(),
 		prefix: responsePrefix(list.GetPrefix(), origin),
 	}
-	out.key = sharedKey{out.encoding, out.prefix.GetTarget(), out.prefix.GetOrigin()}
+	out.look(nacm.View{})
 	for i, sub := range list.GetSubscription() {
 		sel, err := s.resolve(list.GetPrefix(), paths[i], codes.Unimplemented)
 		if err != nil {
@@ -247,13 +256,14 @@ func (sub *subscription) send(m *gpb.SubscribeResponse) error {
 // sendSnapshot sends all leafs of patterns as of snap. keep, if not nil, is
 // asked for each and may leave it out.
 func (sub *subscription) sendSnapshot(snap oper.Snapshot, patterns []tree.Path, keep func([]*gpb.PathElem, *tree.Node) bool) error {
+	view := sub.nacm.View()
 	w := sub.writer(time.Now(), sub.send)
 	for _, pattern := range patterns {
 		root, err := sub.srv.hub.ViewAt(sub.ctx, snap, filterOf(sub.srv.schema.Root(), pattern))
 		if err != nil {
 			return statusOf(err)
 		}
-		match(root, pattern, true, func(p tree.Path, n *tree.Node) {
+		match(view.Read(root), pattern, true, func(p tree.Path, n *tree.Node) {
 			leafs(elemsOf(p), n, tree.ReportAll, func(elems []*gpb.PathElem, leaf *tree.Node) {
 				if keep == nil || keep(elems, leaf) {
 					w.update(elems, leaf)

@@ -395,8 +395,8 @@ func TestEqualSubscriptionsShare(t *testing.T) {
 			t.Fatal(err)
 		}
 		for key, used := range map[sharedKey]bool{
-			{gpb.Encoding_PROTO, "a", ""}: true, {gpb.Encoding_PROTO, "b", ""}: true, {gpb.Encoding_JSON_IETF, "a", ""}: true,
-			{gpb.Encoding_JSON, "", ""}: true, {gpb.Encoding_PROTO, "", ""}: false,
+			{encoding: gpb.Encoding_PROTO, target: "a"}: true, {encoding: gpb.Encoding_PROTO, target: "b"}: true,
+			{encoding: gpb.Encoding_JSON_IETF, target: "a"}: true, {encoding: gpb.Encoding_JSON}: true, {encoding: gpb.Encoding_PROTO}: false,
 		} {
 			got := batches[0].Memo.Get(key, func() any { return &encoded{} }).(*encoded)
 			if got.ready != used || used && len(got.messages) != 1 {

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/tandem-ne/tandem/server/schema"
 )
@@ -115,7 +116,7 @@ func withDefaults(n *Node, yield func(View) bool) bool {
 			kids = kids[1:]
 			continue
 		}
-		if !c.HasDefaults() || !inUse(n, c) {
+		if !c.HasDefaults() || !inUse(n, c) || n.Withholds(c) {
 			continue
 		}
 		if !yield(View{Node: implied(c), IsDefault: true}) {
@@ -139,6 +140,12 @@ func implied(c *schema.Node) *Node {
 		return h
 	}
 	return New(c)
+}
+
+// Withholds reports whether Sift left out s, a child of n that has defaults, so
+// that they must not be shown in its place.
+func (n *Node) Withholds(s *schema.Node) bool {
+	return n.in.withheld != nil && slices.Contains(*n.in.withheld, s)
 }
 
 // inUse reports whether the defaults of s, which has no instance below n, are in
@@ -169,7 +176,7 @@ func Effective(n *Node, s *schema.Node) (v schema.Value, isDefault bool) {
 	if k := n.Child(s); k != nil {
 		return k.value, false
 	}
-	if len(s.Defaults) == 1 && s.Kind == schema.Leaf && n != nil && n.in != nil && inUse(n, s) {
+	if len(s.Defaults) == 1 && s.Kind == schema.Leaf && n != nil && n.in != nil && inUse(n, s) && !n.Withholds(s) {
 		return s.Defaults[0], true
 	}
 	return schema.Value{}, false

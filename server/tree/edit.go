@@ -112,7 +112,7 @@ func (e *editor) own(n *Node) *Node {
 		return n
 	}
 	c := e.fresh(n.schema)
-	c.in.any = n.in.any
+	c.in.any, c.in.withheld = n.in.any, n.in.withheld
 	if n.in.list != nil {
 		l := *n.in.list
 		c.in.list = &l

@@ -59,6 +59,7 @@ func (e *editor) pick(n *Node, f *Filter) *Node {
 		}
 		if out == nil {
 			out = e.fresh(n.schema)
+			out.in.withheld = n.in.withheld
 			if n.schema.Kind == schema.List {
 				k := len(n.schema.Keys)
 				out.in.kids = append(out.in.kids, n.in.kids[:k]...)

@@ -23,6 +23,9 @@ type inner struct {
 	kids  []*Node // of a container or entry: keys first, then by schema index
 	list  *list   // of a holder
 	any   *Any    // of an anydata or anyxml
+	// withheld are children that Sift left out, or would have, and that have
+	// defaults: those are not to be shown in their place. Nil for none.
+	withheld *[]*schema.Node
 }
 
 // token is the ownership of one batch of edits over the nodes it made. Sealing

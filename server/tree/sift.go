@@ -22,17 +22,22 @@ const (
 // children of what it enters: leafs, containers, anydata and holders, and for
 // the entries of holders. It gets the state that it returned for the node above.
 // The keys of an entry stay with it, unasked. The cost follows what is entered.
-func Sift[S any](root *Node, state S, ask func(state S, n *Node) (Verdict, S)) *Node {
+//
+// The result does not show the default of what was dropped, whatever the mode
+// (WithDefaults), nor one of a child that is not there and that implied, which
+// may be nil, refuses below a node of the given state.
+func Sift[S any](root *Node, state S, ask func(state S, n *Node) (Verdict, S), implied func(state S, c *schema.Node) bool) *Node {
 	if root == nil {
 		return nil
 	}
-	s := sifter[S]{editor{t: new(token)}, ask}
+	s := sifter[S]{editor{t: new(token)}, ask, implied}
 	return s.node(root, state)
 }
 
 type sifter[S any] struct {
-	e   editor
-	ask func(S, *Node) (Verdict, S)
+	e       editor
+	ask     func(S, *Node) (Verdict, S)
+	implied func(S, *schema.Node) bool
 }
 
 // node returns what is left of n, nil for nothing.
@@ -55,6 +60,7 @@ func (s *sifter[S]) node(n *Node, above S) *Node {
 	}
 	out := n
 	kept := 0
+	var withheld []*schema.Node
 	for i := keys; i < len(n.in.kids); i++ {
 		kid := n.in.kids[i]
 		got := s.node(kid, state)
@@ -67,12 +73,26 @@ func (s *sifter[S]) node(n *Node, above S) *Node {
 		out = s.e.own(out)
 		if got == nil {
 			s.e.dropKid(out, kid.schema)
+			if kid.schema.HasDefaults() {
+				withheld = append(withheld, kid.schema)
+			}
 		} else {
 			s.e.setKid(out, got)
 		}
 	}
-	if kept == 0 && (v == Lead || isNP(n.schema) && n.schema.Parent != nil) {
+	if kept == 0 && (v == Lead || isNP(n.schema) && len(n.in.kids) > 0) {
 		return nil
+	}
+	if s.implied != nil {
+		for _, c := range n.schema.Children() {
+			if !c.IsKey() && c.HasDefaults() && n.Child(c) == nil && (v == Lead || !s.implied(state, c)) {
+				withheld = append(withheld, c)
+			}
+		}
+	}
+	if withheld != nil {
+		out = s.e.own(out)
+		out.in.withheld = &withheld
 	}
 	return out
 }

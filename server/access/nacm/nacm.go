@@ -52,6 +52,7 @@ type Control struct {
 	mu    sync.Mutex // of Update
 	seen  *tree.Node // the container of the rules in force
 	rules atomic.Pointer[ruleset]
+	next  atomic.Pointer[chan struct{}] // closed by the next change of them
 
 	operations, writes, notifications atomic.Uint32
 }
@@ -68,7 +69,18 @@ func New(o Options) *Control {
 	}
 	c.deny = defaultDenials(o.Schema)
 	c.rules.Store(c.parse(nil))
+	next := make(chan struct{})
+	c.next.Store(&next)
 	return c
+}
+
+// Changed returns a channel that is closed when other rules come into force than
+// those at the time of the call.
+func (k *Checker) Changed() <-chan struct{} {
+	if k == nil {
+		return nil
+	}
+	return *k.control.next.Load()
 }
 
 // Update puts the rules of the configuration running into force. It costs
@@ -87,6 +99,8 @@ func (c *Control) Update(running *tree.Node) {
 	c.seen = n
 	rs := c.parse(n)
 	c.rules.Store(rs)
+	next := make(chan struct{})
+	close(*c.next.Swap(&next))
 	if !rs.writable() {
 		c.log.Warn("no rule of /ietf-netconf-acm:nacm lets anybody change the configuration; a session of --recovery-user can",
 			"recovery-user", c.recovery)
@@ -134,15 +148,21 @@ func (k *Checker) rights() *rights {
 	return r
 }
 
-// View identifies what the user may read now: checkers with equal Views see the
-// same of every tree, and it is nil for who may read everything.
-func (k *Checker) View() any {
+// View is what a user may read at one time. Users with equal Views see the same
+// of every tree; the zero View is that of who may read everything.
+type View struct{ r *rights }
+
+// View returns what the user may read now.
+func (k *Checker) View() View {
 	r := k.rights()
 	if r == nil || r.decisions(opRead).all() {
-		return nil
+		return View{}
 	}
-	return r
+	return View{r}
 }
+
+// IsAll reports whether everything may be read.
+func (v View) IsAll() bool { return v.r == nil }
 
 // rightsOf returns the rights of a user. Users in the same groups share them,
 // unless a rule speaks of $USER.

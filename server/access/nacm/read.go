@@ -5,22 +5,27 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
+// Read is View.Read under the rules of this moment.
+func (k *Checker) Read(root *tree.Node) *tree.Node { return k.View().Read(root) }
+
+// ReadAt is View.ReadAt under the rules of this moment.
+func (k *Checker) ReadAt(p tree.Path, n *tree.Node) *tree.Node { return k.View().ReadAt(p, n) }
+
+// CanRead is View.CanRead under the rules of this moment.
+func (k *Checker) CanRead(p tree.Path) bool { return k.View().CanRead(p) }
+
 // Read returns what the user may read of root, the root of a datastore or of the
 // operational state, or a part of it that was selected: what is not readable is
 // silently left out with everything below it (RFC 8341 section 3.2.4). Where
 // a rule's path permits a node below one that is not, the way to it stays: empty
 // containers and the keys of entries. Read returns root itself if all of it is
 // readable; an empty tree if nothing is.
-func (k *Checker) Read(root *tree.Node) *tree.Node {
-	r := k.rights()
-	if r == nil || root == nil {
+func (v View) Read(root *tree.Node) *tree.Node {
+	if v.r == nil || root == nil {
 		return root
 	}
-	d := r.decisions(opRead)
-	if d.all() {
-		return root
-	}
-	if out := tree.Sift(root, d.start(), d.sift); out != nil {
+	d := v.r.decisions(opRead)
+	if out := tree.Sift(root, d.start(), d.sift, d.implied); out != nil {
 		return out
 	}
 	return tree.New(root.Schema())
@@ -62,21 +67,27 @@ func (d *decisions) verdict(at place, s *schema.Node) tree.Verdict {
 	return tree.Drop
 }
 
+// implied reports whether the defaults of c, a child without instance of what
+// is at a place, may be shown.
+func (d *decisions) implied(at place, c *schema.Node) bool {
+	next := d.look(at, c, &instance{})
+	if next.hidden || c.Kind != schema.Container {
+		return !next.hidden
+	}
+	return len(next.fitting) == 0 && d.plain[c.ID]&permitsAll != 0
+}
+
 // ReadAt is Read for the instance n at path p: nil if nothing of it is readable.
-func (k *Checker) ReadAt(p tree.Path, n *tree.Node) *tree.Node {
-	r := k.rights()
-	if r == nil || n == nil {
+func (v View) ReadAt(p tree.Path, n *tree.Node) *tree.Node {
+	if v.r == nil || n == nil {
 		return n
 	}
-	d := r.decisions(opRead)
-	if d.all() {
-		return n
-	}
+	d := v.r.decisions(opRead)
 	if len(p) == 0 {
-		return k.Read(n)
+		return v.Read(n)
 	}
 	at := d.lookTo(p[:len(p)-1])
-	return tree.Sift(n, at, d.sift)
+	return tree.Sift(n, at, d.sift, d.implied)
 }
 
 // lookTo goes down a path from the root.
@@ -90,15 +101,11 @@ func (d *decisions) lookTo(p tree.Path) place {
 
 // CanRead reports whether the user may read the instance at p. A node that is
 // only on the way to a readable one is none, but the keys of its entry are.
-func (k *Checker) CanRead(p tree.Path) bool {
-	r := k.rights()
-	if r == nil {
+func (v View) CanRead(p tree.Path) bool {
+	if v.r == nil {
 		return true
 	}
-	d := r.decisions(opRead)
-	if d.all() {
-		return true
-	}
+	d := v.r.decisions(opRead)
 	if n := len(p) - 1; n > 0 && p[n].Node.IsKey() {
 		at := d.lookTo(p[:n])
 		return !at.hidden || d.leads(at, p[n-1].Node)
