@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +15,8 @@ import (
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/datastore"
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
 )
 
 const casesDir = "../../testdata/netconf"
@@ -34,7 +37,7 @@ func TestCases(t *testing.T) {
 }
 
 func runCase(t *testing.T, dir string) {
-	e := newElement(t, nil)
+	e := caseElement(t, dir)
 	e.commitFile(filepath.Join(dir, "config.xml"))
 	sessions := map[string]*client{}
 	session := func(name string) *client {
@@ -80,6 +83,31 @@ func runCase(t *testing.T, dir string) {
 			t.Fatalf("%s is neither send nor expect", file)
 		}
 	}
+}
+
+// caseElement starts the server of a case: its directory may have modules (*.yang),
+// a directory files, which file URLs lead to a copy of, and a file startup, for an
+// element with a startup datastore.
+func caseElement(t *testing.T, dir string) *element {
+	t.Helper()
+	var more []schema.Source
+	modules, err := filepath.Glob(filepath.Join(dir, "*.yang"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range modules {
+		text, err := os.ReadFile(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		more = append(more, schema.Source{Name: filepath.Base(m), Text: text})
+	}
+	urls := t.TempDir()
+	if err := os.CopyFS(urls, os.DirFS(filepath.Join(dir, "files"))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	_, err = os.Stat(filepath.Join(dir, "startup"))
+	return newElementWith(t, served.Choices{Startup: err == nil}, func(o *Options) { o.URLs.Dir = urls }, more...)
 }
 
 // compareSteps orders by number; what is sent comes before what is expected.

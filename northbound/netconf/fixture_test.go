@@ -21,9 +21,9 @@ import (
 )
 
 // compileServed compiles the modules that the element serves, and more.
-func compileServed(t testing.TB, more ...schema.Source) *schema.Schema {
+func compileServed(t testing.TB, c served.Choices, more ...schema.Source) *schema.Schema {
 	t.Helper()
-	s, err := served.Schema(more...)
+	s, err := served.SchemaWith(c, more...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,10 +40,16 @@ type element struct {
 // behind, when the test ends.
 func newElement(t testing.TB, change func(*Options), more ...schema.Source) *element {
 	t.Helper()
+	return newElementWith(t, served.Choices{}, change, more...)
+}
+
+// newElementWith is newElement with an operator's choices.
+func newElementWith(t testing.TB, c served.Choices, change func(*Options), more ...schema.Source) *element {
+	t.Helper()
 	leaks := goleak.IgnoreCurrent()
-	s := compileServed(t, more...)
+	s := compileServed(t, c, more...)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	store, err := datastore.Open(datastore.Options{Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: log})
+	store, err := datastore.Open(datastore.Options{Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: log, Startup: c.Startup})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func parseRollback(q *request) (func() error, error) {
 		}
 		at, err := q.commitAt("commit-id", id)
 		if err == nil {
-			err = q.ds.Replace(q.ctx, at.Root)
+			err = q.replace(at.Root)
 		}
 		if err != nil {
 			return err

@@ -196,6 +196,11 @@ func (q *request) params(known map[string]func() error) error {
 				WithType(yangerr.Protocol).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: local})
 		}
 		seen[id] = true
+		for _, a := range q.r.Attrs() {
+			if a.Space == nsBase && local != "filter" || a.Space == yangerr.NamespaceYANG {
+				return unknownAttribute(a, local, "it belongs on the data of an edit")
+			}
+		}
 		return read()
 	})
 }

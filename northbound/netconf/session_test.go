@@ -15,6 +15,8 @@ import (
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/tree"
+
+	"github.com/tandem-ne/tandem/server/served"
 )
 
 func TestHello(t *testing.T) {
@@ -382,7 +384,7 @@ func TestManySessions(t *testing.T) {
 }
 
 func TestNewRefusesUnknownActions(t *testing.T) {
-	s := compileServed(t)
+	s := compileServed(t, served.Choices{})
 	for _, path := range []string{"/nix:rpc", "/mtp-node:mpls-tp"} {
 		_, err := New(Options{Schema: s, Actions: map[string]ActionFunc{path: nil}})
 		if err == nil || !strings.Contains(err.Error(), path) && !strings.Contains(err.Error(), "nix") {
