@@ -14,6 +14,7 @@ type check struct {
 	*plan
 	old, root *tree.Node
 	index     index
+	prior     index // that of old
 	changes   []tree.Change
 	errs      yangerr.List
 
@@ -26,6 +27,8 @@ type check struct {
 	recheck []pathPair          // clusters to verify: path, and where it is in root
 	done    map[due]bool        // conditions that were evaluated below a path
 	joins   map[dueFor]bool     // conditions that were evaluated for a value
+	asked   valueOf             // what referred was asked last, and its answer
+	answer  bool
 	// act is called for each context of a condition that was scheduled.
 	act   func(*condition, tree.Path, []*tree.Node)
 	nodes []*tree.Node // on the path of the node whose conditions are evaluated
@@ -57,9 +60,10 @@ func newCheck(p *plan, prev *State, root *tree.Node) *check {
 		demands: map[string]bool{}, done: map[due]bool{}, joins: map[dueFor]bool{}}
 	c.act = c.evaluate
 	if prev != nil {
-		c.old, c.index = prev.root, prev.index.copy()
+		c.old, c.prior, c.index = prev.root, prev.index, prev.index.copy()
 	} else {
 		c.old, c.index = tree.Empty(p.schema), newIndex()
+		c.prior = c.index
 	}
 	return c
 }
@@ -191,15 +195,32 @@ func (c *check) fail(e *yangerr.Error) { c.errs = append(c.errs, e) }
 func (c *check) verify(all bool) yangerr.List {
 	if all {
 		c.recheck = append(c.recheck, pathPair{tree.Path{}, c.root})
+		c.impliedBelow(tree.Path{}, c.root)
 	}
-	for _, r := range c.recheck {
-		c.structure(r.path, r.node)
+	rest := func() {
+		for _, r := range c.recheck {
+			c.structure(r.path, r.node)
+		}
+		c.verifyRefs()
+		c.verifyUnique()
+		if all {
+			return
+		}
+		for i := range c.changes {
+			c.readersOf(&c.changes[i])
+		}
+		for _, r := range c.late {
+			c.structure(r.path, r.node)
+		}
 	}
-	c.verifyRefs()
-	c.verifyUnique()
-	c.verifyConditions(all)
-	for _, r := range c.late {
-		c.structure(r.path, r.node)
+	if c.isSmall() {
+		c.evaluateNew()
+		rest()
+	} else if created, entries := c.pieces(); entries < fewEntries {
+		c.evaluatePieces(created)
+		rest()
+	} else {
+		c.verifyTogether(created, rest)
 	}
 	return c.errs
 }

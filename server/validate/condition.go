@@ -133,27 +133,6 @@ type dueFor struct {
 	value  schema.Value
 }
 
-// conditions evaluates what the changes can have made false: the conditions of all
-// that is new, and those elsewhere that read what is new, gone or different.
-func (c *check) verifyConditions(all bool) {
-	if all {
-		c.impliedBelow(tree.Path{}, c.root)
-	}
-	for i := range c.changes {
-		ch := &c.changes[i]
-		if ch.Op == tree.Created {
-			c.nodes = c.nodes[:0]
-			for k := range ch.Path[:len(ch.Path)-1] {
-				c.nodes = append(c.nodes, c.root.Get(ch.Path[:k+1]))
-			}
-			tree.Scan(ch.New, ch.Path, c.evaluateAt)
-		}
-		if !all {
-			c.readersOf(ch)
-		}
-	}
-}
-
 // evaluateAt evaluates the conditions of n, which is new at p, and of what it implies.
 func (c *check) evaluateAt(p tree.Path, n *tree.Node) bool {
 	if len(p) == 0 {
@@ -238,13 +217,18 @@ func (c *check) affected(r *reader, p tree.Path) {
 		c.demand(r, r.dep.Scope(p))
 		return
 	}
+	// A context that refers to v only now is new, or its leaf has another value:
+	// it is evaluated for that reason. So the index of the old tree tells all.
+	j := r.dep.Join
+	if !c.referred(j.Key.ID, v) {
+		return
+	}
 	key := dueFor{r, v}
 	if c.joins[key] {
 		return
 	}
 	c.joins[key] = true
-	j := r.dep.Join
-	c.index.refs.Ascend(refItem{target: j.Key.ID, value: v}, func(it refItem) bool {
+	c.prior.refs.Ascend(refItem{target: j.Key.ID, value: v}, func(it refItem) bool {
 		if it.target != j.Key.ID || it.value.String() != v.String() {
 			return false
 		}
@@ -255,6 +239,19 @@ func (c *check) affected(r *reader, p tree.Path) {
 		}
 		return true
 	})
+}
+
+// referred reports whether something in the old tree refers to value v of the
+// target. The nodes of an entry come one after the other and ask the same.
+func (c *check) referred(target int, v schema.Value) bool {
+	if key := (valueOf{target, v}); c.asked != key {
+		c.asked, c.answer = key, false
+		c.prior.refs.Ascend(refItem{target: target, value: v}, func(it refItem) bool {
+			c.answer = it.target == target && it.value.String() == v.String()
+			return false
+		})
+	}
+	return c.answer
 }
 
 // demand notes the clusters at or below p that demand what r is about: its when
