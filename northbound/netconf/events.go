@@ -62,6 +62,9 @@ func (s *Server) notifySessionEnd(sess *session, reason string) {
 // commit, whatever protocol it came by.
 func (s *Server) watchCommits() {
 	s.watchConfirms()
+	if list, err := s.schema.Find("/ietf-subscribed-notifications:subscriptions/subscription"); err == nil {
+		s.store.Register(configuredSubscriptions{list})
+	}
 	n := s.event("netconf-config-change")
 	if n == nil {
 		return

@@ -23,6 +23,8 @@ type event struct {
 	// own says that it is about the client's subscription itself: no access rule
 	// keeps it away (RFC 8341 section 3.4.6).
 	own bool
+	// count, where not nil, counts it when it is about to be sent.
+	count *atomic.Uint64
 }
 
 // emit sends a notification to the client; every one leaves here. sent is false
@@ -30,6 +32,9 @@ type event struct {
 func (sess *session) emit(e event) (sent bool, err error) {
 	if !e.own && !sess.nacm.Notify(e.Node, e.Path) {
 		return false, nil
+	}
+	if e.count != nil {
+		e.count.Add(1)
 	}
 	sess.outMu.Lock()
 	w := &sess.out
@@ -107,6 +112,11 @@ func (r *streamReader) run() (stopped bool) {
 			return false
 		case <-r.quit:
 			return false
+		case <-r.renewed:
+			if r.renew() != nil {
+				return false
+			}
+			continue
 		default:
 		}
 		n, ok, err := r.sub.Poll()
@@ -166,10 +176,8 @@ func (r *streamReader) send(n oper.Notification) error {
 		r.excluded.Add(1)
 		return nil
 	}
-	sent, err := r.sess.emit(event{Notification: n})
-	if sent {
-		r.sent.Add(1)
-	} else {
+	sent, err := r.sess.emit(event{Notification: n, count: &r.sent})
+	if !sent {
 		r.excluded.Add(1)
 	}
 	return err

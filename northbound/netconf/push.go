@@ -459,17 +459,14 @@ func (p *push) overflow() error {
 func (p *push) send(name string, body func(io.Writer)) error {
 	s := p.srv().schema
 	n := tree.New(s.Notification(s.Module("ietf-yang-push"), name))
-	sent, err := p.d.sess.emit(event{
-		Notification: oper.Notification{Time: p.d.now(), Node: n}, own: true,
+	_, err := p.d.sess.emit(event{
+		Notification: oper.Notification{Time: p.d.now(), Node: n}, own: true, count: &p.sent,
 		body: func(w io.Writer) {
 			fmt.Fprintf(w, `<%s xmlns="%s"><id>%s</id>`, name, nsPush, strconv.FormatUint(uint64(p.d.id), 10))
 			body(w)
 			fmt.Fprintf(w, "</%s>", name)
 		},
 	})
-	if sent {
-		p.sent.Add(1)
-	}
 	return err
 }
 

@@ -63,7 +63,11 @@ func hintInfo(establish, datastore bool, name, value string) yangerr.Info {
 
 // filterError is a filter that cannot be used, with the reason as a hint.
 func filterError(establish, datastore bool, why error) error {
-	text := cause(why)
+	text := why.Error()
+	var e *yangerr.Error
+	if errors.As(why, &e) {
+		text = e.Message
+	}
 	return subscriptionError(appFilterUnsupported, "%s", text).WithInfo(hintInfo(establish, datastore, "filter-failure-hint", text))
 }
 

@@ -2,12 +2,16 @@ package netconf
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/oper"
+	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/yangerr"
 )
 
 // The namespaces of RFC 8639 and RFC 8641.
@@ -220,4 +224,22 @@ func (d *subscription) suspendedAndResumed() error {
 		return err
 	}
 	return d.sendState("subscription-resumed", nil)
+}
+
+// configuredSubscriptions refuses subscriptions in the configuration: the feature
+// "configured" is off, but the list of RFC 8639 is there for the state of others.
+type configuredSubscriptions struct{ list *schema.Node }
+
+// Prepare implements datastore.Participant.
+func (r configuredSubscriptions) Prepare(_ context.Context, c *datastore.Change) (func(), error) {
+	holder := c.New.Child(r.list.Parent).Child(r.list)
+	if holder == nil {
+		return nil, nil
+	}
+	var errs yangerr.List
+	for e := range holder.Children() {
+		path := tree.Path{}.Child(r.list.Parent).Child(r.list, e.Keys()...)
+		errs = append(errs, yangerr.New(yangerr.OperationNotSupported, path, "subscriptions are established by RPC, not configured"))
+	}
+	return nil, errs.Err()
 }
