@@ -14,12 +14,19 @@ func (s *Session) Candidate() *tree.Node {
 	return st.candidateRoot(s)
 }
 
-// candidateRoot returns the candidate's tree; the caller holds mu.
-func (s *Store) candidateRoot(*Session) *tree.Node {
+// candidateRoot returns the tree of the session's candidate; the caller holds mu.
+func (s *Store) candidateRoot(session *Session) *tree.Node {
+	running := s.Running().Root
+	if p := session.private; p != nil {
+		if p.branch(running); p.root != nil {
+			return p.root
+		}
+		return p.base
+	}
 	if s.candidate.root != nil {
 		return s.candidate.root
 	}
-	return s.Running().Root
+	return running
 }
 
 // Edit applies edits to the candidate: all of them, or none if one fails. The
@@ -36,7 +43,8 @@ func (s *Session) Replace(ctx context.Context, root *tree.Node) error {
 	return s.Update(ctx, func(*tree.Node) (*tree.Node, error) { return root, nil })
 }
 
-// Discard makes the candidate equal to running (RFC 6241 section 8.3.4.2).
+// Discard makes the candidate equal to running (RFC 6241 section 8.3.4.2), a
+// private one to where it branched off.
 func (s *Session) Discard(ctx context.Context) error {
 	return s.Update(ctx, func(*tree.Node) (*tree.Node, error) { return nil, nil })
 }
@@ -45,12 +53,16 @@ func (s *Session) Discard(ctx context.Context) error {
 // can change it; nil stands for running. If f fails the candidate stays.
 func (s *Session) Update(ctx context.Context, f func(candidate *tree.Node) (*tree.Node, error)) error {
 	st := s.store
-	if err := st.editor.lock(ctx); err != nil {
+	editor := s.editing()
+	if err := editor.lock(ctx); err != nil {
 		return err
 	}
-	defer st.editor.unlock()
+	defer editor.unlock()
 	st.mu.Lock()
-	err := st.free(s, Candidate)
+	err := st.alive(s)
+	if s.private == nil && err == nil {
+		err = st.free(s, Candidate)
+	}
 	old := st.candidateRoot(s)
 	st.mu.Unlock()
 	if err != nil {
@@ -65,6 +77,12 @@ func (s *Session) Update(ctx context.Context, f func(candidate *tree.Node) (*tre
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if p := s.private; p != nil {
+		if p.root = root; root == p.base {
+			p.root = nil
+		}
+		return nil
+	}
 	// A commit straight to running may have moved it meanwhile. It waits for
 	// editor before it carries its change over to the candidate, so a candidate
 	// that is still to be changed counts from the old running.

@@ -21,7 +21,11 @@ func (s *Session) Commit(ctx context.Context, o CommitOptions) (Commit, error) {
 	if err := st.writer.lock(ctx); err != nil {
 		return Commit{}, err
 	}
-	c, err := s.commitCandidate(ctx, o)
+	commit := s.commitCandidate
+	if s.Private() {
+		commit = s.commitPrivate
+	}
+	c, err := commit(ctx, o)
 	st.writer.unlock()
 	st.notify.drain()
 	return c, err
@@ -160,6 +164,9 @@ func (s *Session) write(ctx context.Context, o CommitOptions, confirm confirmRec
 	if err != nil {
 		return Commit{}, err
 	}
+	if err := st.untouched(s.id, cur.Root, root); err != nil {
+		return Commit{}, err
+	}
 	return st.install(ctx, cur, root, checked, info, st.authorize)
 }
 
@@ -197,7 +204,7 @@ func (s *Store) install(ctx context.Context, cur *current, root *tree.Node, chec
 		return Commit{}, yangerr.New(yangerr.OperationFailed, nil,
 			"the change could not be written to stable storage and was not made: %v", err)
 	}
-	next := &current{Snapshot{root, info.ID, info.Time}, checked}
+	next := &current{Snapshot{root, info.ID, info.Time, cur.versions.after(cur.Root, root, info.ID)}, checked}
 	s.running.Store(next)
 	s.mu.Lock()
 	s.remember(info)

@@ -316,7 +316,7 @@ func (s *Store) catchUp() {
 
 // lockedByPending refuses the lock of running while another session's confirmed
 // commit is pending (RFC 6241 section 7.5). The caller holds mu.
-func (s *Store) lockedByPending(session *Session) error {
+func (s *Store) lockedByPending(session *Session) *yangerr.Error {
 	p := s.pending
 	if p == nil || p.SessionID == session.id {
 		return nil

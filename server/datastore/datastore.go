@@ -77,6 +77,8 @@ type Snapshot struct {
 	Root *tree.Node
 	ID   uint64    // of the commit that made it; 0 before the first
 	Time time.Time // of that commit
+
+	versions *versions // of running only
 }
 
 // CommitOptions are the parameters of a commit.

@@ -119,8 +119,3 @@ func notKept(id, oldest uint64) error {
 
 // Oldest returns the id of the oldest commit that At knows.
 func (s *Store) Oldest() uint64 { return s.journal.oldest() }
-
-// LastChange returns the id of the commit that last changed the node at p or
-// something below it (draft-ietf-netconf-transaction-id): exactly for the root
-// and for nodes of depth 1 and 2, and that of the nearest such node for others.
-func (s *Store) LastChange(p tree.Path) uint64 { return s.Running().ID }

@@ -10,7 +10,14 @@ import (
 // the user, or deleted subtree itself, it stays as it is. The cost follows the
 // change of running, not that of the candidate.
 func rebase(base, running, candidate *tree.Node) *tree.Node {
-	r := rebaser{base: base, running: running, candidate: candidate}
+	merged, _ := merge(base, running, candidate, false)
+	return merged
+}
+
+// merge is rebase that tells where both have changed the same. With
+// preferRunning these places get what running has.
+func merge(base, running, candidate *tree.Node, preferRunning bool) (*tree.Node, []tree.Path) {
+	r := rebaser{base: base, running: running, candidate: candidate, preferRunning: preferRunning}
 	var ordered tree.Path
 	for c := range tree.Diff(base, running) {
 		p := c.Path
@@ -20,15 +27,29 @@ func rebase(base, running, candidate *tree.Node) *tree.Node {
 			}
 			p, ordered = h, h
 		}
-		if parent := p[:len(p)-1]; candidate.Get(parent) == nil && base.Get(parent) != nil {
-			continue // deleted with all that was in it
+		if top := deletedAbove(base, candidate, p); top != nil {
+			r.conflict(top, running.Get(top))
+			continue
 		}
 		r.place(p, base.Get(p), running.Get(p), candidate.Get(p))
 	}
 	// An edit can miss its place only if the candidate has no room for it, the
 	// other case of a choice for instance; the rest is carried over all the same.
 	merged, _ := tree.ApplyEach(candidate, r.edits)
-	return merged
+	return merged, r.conflicts
+}
+
+// deletedAbove returns the path of the ancestor of p that candidate has deleted
+// with all that was in it, or nil.
+func deletedAbove(base, candidate *tree.Node, p tree.Path) tree.Path {
+	if parent := p[:len(p)-1]; candidate.Get(parent) != nil || base.Get(parent) == nil {
+		return nil
+	}
+	n := len(p) - 1
+	for n > 1 && candidate.Get(p[:n-1]) == nil {
+		n--
+	}
+	return p[:n:n]
 }
 
 // orderedHolder returns the path of the outermost list or leaf-list ordered by
@@ -44,7 +65,20 @@ func orderedHolder(p tree.Path) tree.Path {
 
 type rebaser struct {
 	base, running, candidate *tree.Node
+	preferRunning            bool
 	edits                    []tree.Edit
+	conflicts                []tree.Path
+}
+
+// conflict notes that both have changed the node at p, which is r in running.
+func (x *rebaser) conflict(p tree.Path, r *tree.Node) {
+	if n := len(x.conflicts); n > 0 && x.conflicts[n-1].Equal(p) {
+		return
+	}
+	x.conflicts = append(x.conflicts, p)
+	if x.preferRunning {
+		x.take(p, r)
+	}
 }
 
 // place decides about the node at p, which the three trees show as b, r and c
@@ -53,8 +87,13 @@ func (x *rebaser) place(p tree.Path, b, r, c *tree.Node) {
 	switch {
 	case equalNodes(b, c):
 		x.take(p, r)
+	case equalNodes(r, c):
+		// Both have made the same of it.
 	case r == nil || c == nil || !hasParts(r):
-		// Both have changed it: the candidate's change stays.
+		if r == nil && c == nil {
+			return
+		}
+		x.conflict(p, r)
 	case r.IsHolder():
 		s := r.Schema()
 		for e := range r.Children() {

@@ -41,6 +41,7 @@ type Recovery struct {
 type loaded struct {
 	Recovery
 	root     *tree.Node
+	versions *versions // nil where no record was applied
 	segments []found
 	lost     bool // a record that is needed cannot be had
 }
@@ -241,6 +242,10 @@ func (l *loaded) record(j *journal, id uint64, raw []byte) error {
 			l.lost = true
 			return err
 		}
+		if l.versions == nil {
+			l.versions = newVersions(l.Checkpoint)
+		}
+		l.versions = l.versions.after(root, next, id)
 		l.root, l.Last, l.Time = next, id, info.Time
 		l.Replayed++
 		j.records++

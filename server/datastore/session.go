@@ -16,6 +16,8 @@ type Session struct {
 	id    uint32
 	info  SessionInfo
 	kill  func()
+
+	private *private // nil for the shared candidate; guarded by the store's mu
 }
 
 // NewSession starts a session. kill, which may be nil, is what Store.Kill calls
@@ -84,7 +86,8 @@ func (s *Session) Close() {
 	st := s.store
 	// An edit or commit of this session that is under way must not come after
 	// the release.
-	if err := st.editor.lock(context.Background()); err != nil {
+	editor := s.editing()
+	if err := editor.lock(context.Background()); err != nil {
 		return
 	}
 	st.mu.Lock()
@@ -92,7 +95,7 @@ func (s *Session) Close() {
 	delete(st.sessions, s.id)
 	bound := st.pending != nil && !st.pending.Persistent && st.pending.SessionID == s.id
 	st.mu.Unlock()
-	st.editor.unlock()
+	editor.unlock()
 	if !open {
 		return
 	}
@@ -110,6 +113,7 @@ func (s *Session) Close() {
 			st.release(name)
 		}
 	}
+	st.releasePartials(s.id)
 }
 
 // release frees a lock; the caller holds editor and mu.
@@ -120,7 +124,8 @@ func (s *Store) release(name Name) {
 	}
 }
 
-// Locks returns the locks that are held, running's first.
+// Locks returns the locks that are held, running's first and partial ones last.
+// That of a private candidate concerns nobody else and is not among them.
 func (s *Store) Locks() []Lock {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +135,7 @@ func (s *Store) Locks() []Lock {
 			list = append(list, lock)
 		}
 	}
-	return list
+	return append(list, s.partials...)
 }
 
 // Lock takes a lock (RFC 6241 section 7.5). It is refused with lock-denied, and
@@ -153,12 +158,18 @@ func (s *Session) Lock(ctx context.Context, name Name) error {
 	if err := st.alive(s); err != nil {
 		return err
 	}
+	if name == Candidate && s.private != nil {
+		return s.lockPrivate()
+	}
 	if lock, ok := st.locks[name]; ok {
 		return lockDenied(lock.SessionID, "the lock on <%s> is held by session %d", name, lock.SessionID)
 	}
 	if name == Running {
-		if err := st.lockedByPending(s); err != nil {
-			return err
+		if e := st.lockedByPending(s); e != nil {
+			return e
+		}
+		if len(st.partials) > 0 {
+			return lockDenied(st.partials[0].SessionID, "session %d has locked parts of <running>", st.partials[0].SessionID)
 		}
 	}
 	if name == Candidate && st.candidate.differs(st.Running().Root) {
@@ -187,6 +198,9 @@ func (s *Session) Unlock(ctx context.Context, name Name) error {
 	defer st.mu.Unlock()
 	if err := st.alive(s); err != nil {
 		return err
+	}
+	if name == Candidate && s.private != nil {
+		return s.unlockPrivate()
 	}
 	lock, ok := st.locks[name]
 	switch {
@@ -239,7 +253,7 @@ func (s *Store) free(session *Session, names ...Name) error {
 	return nil
 }
 
-func lockDenied(holder uint32, format string, args ...any) error {
+func lockDenied(holder uint32, format string, args ...any) *yangerr.Error {
 	return yangerr.New(yangerr.LockDenied, nil, format, args...).WithType(yangerr.Protocol).
 		WithInfo(yangerr.Info{Name: yangerr.InfoSessionID, Value: strconv.FormatUint(uint64(holder), 10)})
 }

@@ -64,6 +64,9 @@ func (s *Session) SetStartup(ctx context.Context, root *tree.Node) error {
 	case root != running.Root:
 		// To save running takes no more than the right to copy (RFC 8341 section
 		// 3.2.6), and running is valid.
+		if root, err = st.rewritten(st.Startup().Root, root); err != nil {
+			return err
+		}
 		if _, errs := st.validator.Full(root); len(errs) > 0 {
 			return errs
 		}

@@ -38,6 +38,8 @@ type Store struct {
 	sessions     map[uint32]*Session
 	lastSession  uint32
 	locks        map[Name]Lock
+	partials     []Lock
+	lastPartial  uint32
 	candidate    candidate
 	participants []Participant
 	history      []CommitInfo // the oldest first
@@ -120,7 +122,11 @@ func (s *Store) begin(o *Options, l *loaded) error {
 	}
 	checked, errs := o.Validator.Full(root)
 	s.recovery.Invalid = errs
-	s.running.Store(&current{Snapshot{root, l.Last, l.Time}, checked})
+	versions := l.versions
+	if versions == nil {
+		versions = newVersions(l.Last)
+	}
+	s.running.Store(&current{Snapshot{root, l.Last, l.Time, versions}, checked})
 	s.report()
 	rebooted, err := s.rebooted(o.BootID)
 	if err != nil {
