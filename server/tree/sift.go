@@ -85,7 +85,7 @@ func (s *sifter[S]) node(n *Node, above S) *Node {
 	}
 	if s.implied != nil {
 		for _, c := range n.schema.Children() {
-			if !c.IsKey() && c.HasDefaults() && n.Child(c) == nil && (v == Lead || !s.implied(state, c)) {
+			if !c.IsKey() && c.HasDefaults() && n.Child(c) == nil && !s.implied(state, c) {
 				withheld = append(withheld, c)
 			}
 		}
@@ -118,8 +118,11 @@ func (s *sifter[S]) holder(h *Node, state S) *Node {
 		}
 		return true
 	})
-	if len(changed) == 0 {
+	switch {
+	case len(changed) == 0:
 		return h
+	case dropped == l.len():
+		return nil
 	}
 	if dropped == 0 && l.mode == sorted {
 		out := s.e.freshHolder(h.schema)
