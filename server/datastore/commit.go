@@ -33,7 +33,9 @@ func (s *Session) Commit(ctx context.Context, o CommitOptions) (Commit, error) {
 
 func (s *Session) commitCandidate(ctx context.Context, o CommitOptions) (Commit, error) {
 	st := s.store
-	st.catchUp()
+	if err := st.catchUp(); err != nil {
+		return Commit{}, err
+	}
 	if err := st.editor.lock(ctx); err != nil {
 		return Commit{}, err
 	}
@@ -92,7 +94,9 @@ func (s *Session) transact(ctx context.Context, o CommitOptions, f func(*tree.No
 	if o.Confirm != nil || o.PersistID != "" {
 		return Commit{}, yangerr.New(yangerr.OperationNotSupported, nil, "only a candidate can be committed until it is confirmed")
 	}
-	st.catchUp()
+	if err := st.catchUp(); err != nil {
+		return Commit{}, err
+	}
 	st.mu.Lock()
 	err := st.free(s, Running, Candidate)
 	if err == nil && st.pending != nil {

@@ -120,7 +120,9 @@ func (s *Session) cancelCommit(ctx context.Context, persistID string) error {
 	if err != nil {
 		return err
 	}
-	st.catchUp()
+	if err := st.catchUp(); err != nil {
+		return err
+	}
 	if err := s.mayTouch(st.pending, persistID, "cancel-commit"); err != nil {
 		return err
 	}
@@ -307,11 +309,17 @@ func (s *Store) sessionEnded(session *Session) {
 }
 
 // catchUp rolls the pending confirmed commit back if its time is over and only
-// the timer has not come to it yet. The caller holds writer.
-func (s *Store) catchUp() {
-	if p := s.pending; p != nil && !s.clock.Now().Before(p.Deadline) {
-		s.revert(p, opTimeout, CommitInfo{Session: systemSession(), Comment: notConfirmed})
+// the timer has not come to it yet. While that is refused, so is everything
+// else. The caller holds writer.
+func (s *Store) catchUp() error {
+	p := s.pending
+	if p == nil || s.clock.Now().Before(p.Deadline) {
+		return nil
 	}
+	if s.revert(p, opTimeout, CommitInfo{Session: systemSession(), Comment: notConfirmed}); s.pending != p {
+		return nil
+	}
+	return yangerr.New(yangerr.InUse, nil, "a confirmed commit was not confirmed in time and is being rolled back").WithType(yangerr.Protocol)
 }
 
 // lockedByPending refuses the lock of running while another session's confirmed

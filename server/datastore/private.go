@@ -129,7 +129,9 @@ func (s *Session) merged(running *tree.Node, r Resolution) (*tree.Node, error) {
 // commitPrivate is commitCandidate for a session with a candidate of its own.
 func (s *Session) commitPrivate(ctx context.Context, o CommitOptions) (Commit, error) {
 	st := s.store
-	st.catchUp()
+	if err := st.catchUp(); err != nil {
+		return Commit{}, err
+	}
 	if err := s.private.editor.lock(ctx); err != nil {
 		return Commit{}, err
 	}
