@@ -46,6 +46,9 @@ func parseCompare(q *request) (func() error, error) {
 			return q.reply(func(w io.Writer) { fmt.Fprintf(w, `<no-matches xmlns="%s"/>`, nsCompare) })
 		}
 		p := patch{oldOrigin: source == operationalStore, newOrigin: target == operationalStore}
+		if filter != nil {
+			p.oldAll, p.newAll = q.whole(source), q.whole(target)
+		}
 		if origins {
 			p.intended = q.srv.store.Running().Root
 		}
@@ -75,6 +78,15 @@ func (q *request) compared(store datastore.Name, filter *selection, onlyConfig b
 		root = pruned(root, nil, func(n, _ *tree.Node) bool { return n.Schema().Config })
 	}
 	return root, err
+}
+
+// whole returns what a side of a comparison holds without a filter; of operational
+// what is configured.
+func (q *request) whole(store datastore.Name) *tree.Node {
+	if store == operationalStore || store == intendedStore {
+		store = datastore.Running
+	}
+	return q.visible(q.root(store))
 }
 
 // orEmpty returns root, or a tree without content for nil.

@@ -22,7 +22,14 @@ func (s *Server) yangLibrary(w *writer) {
 		}
 	})
 	w.in("schema", []string{moduleSet}, func() { w.leaf("module-set", moduleSet) })
-	for _, datastore := range []string{"running", "candidate", "operational"} {
+	datastores := []string{"running", "candidate", "operational"}
+	if s.startup {
+		datastores = append(datastores, "startup")
+	}
+	if m := s.schema.Module("ietf-netconf-nmda"); m != nil && m.Implemented {
+		datastores = append(datastores, "intended")
+	}
+	for _, datastore := range datastores {
 		w.in("datastore", []string{"ietf-datastores:" + datastore}, func() { w.leaf("schema", moduleSet) })
 	}
 	w.leaf("content-id", s.schema.ContentID())

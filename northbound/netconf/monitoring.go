@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
@@ -94,23 +95,7 @@ func (s *Server) netconfState(w *writer) {
 			w.leaf("capability", c)
 		}
 	})
-	w.in("datastores", nil, func() {
-		for _, name := range []string{"running", "candidate"} {
-			w.in("datastore", []string{name}, func() {
-				for _, l := range s.store.Locks() {
-					if string(l.Datastore) != name {
-						continue
-					}
-					w.in("locks", nil, func() {
-						w.in("global-lock", nil, func() {
-							w.number("locked-by-session", l.SessionID)
-							w.leaf("locked-time", timestamp(l.Since))
-						})
-					})
-				}
-			})
-		}
-	})
+	w.in("datastores", nil, func() { s.datastoreState(w) })
 	w.in("schemas", nil, func() {
 		for _, m := range s.schema.Modules() {
 			schemaEntry(w, m.Name, m.Revision, m.Namespace)
@@ -152,6 +137,48 @@ func (s *Server) netconfState(w *writer) {
 		w.number("in-bad-rpcs", bad)
 		w.number("out-rpc-errors", errs)
 		w.number("out-notifications", notifications)
+	})
+}
+
+// datastoreState writes the datastores with their locks (RFC 6022 section 2.1.2).
+func (s *Server) datastoreState(w *writer) {
+	names := []datastore.Name{datastore.Running, datastore.Candidate}
+	if s.startup {
+		names = append(names, datastore.Startup)
+	}
+	locks := s.store.Locks()
+	for _, name := range names {
+		w.in("datastore", []string{string(name)}, func() {
+			held := slices.DeleteFunc(slices.Clone(locks), func(l datastore.Lock) bool { return l.Datastore != name })
+			if len(held) == 0 {
+				return
+			}
+			w.in("locks", nil, func() {
+				for _, l := range held {
+					s.lockState(w, l)
+				}
+			})
+		})
+	}
+}
+
+func (s *Server) lockState(w *writer, l datastore.Lock) {
+	holder := func() {
+		w.number("locked-by-session", l.SessionID)
+		w.leaf("locked-time", timestamp(l.Since))
+	}
+	if l.Partial == 0 {
+		w.in("global-lock", nil, holder)
+		return
+	}
+	w.in("partial-lock", []string{strconv.FormatUint(uint64(l.Partial), 10)}, func() {
+		holder()
+		for _, text := range s.partial.of(l.Partial) {
+			w.leaf("select", text)
+		}
+		for _, p := range l.Nodes {
+			w.leaf("locked-node", p.String())
+		}
 	})
 }
 

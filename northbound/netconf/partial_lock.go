@@ -2,7 +2,9 @@ package netconf
 
 import (
 	"errors"
+	"sync"
 
+	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/xpath"
@@ -18,7 +20,8 @@ const (
 // parsePartialLock reads <partial-lock> (RFC 5717 section 2.4.1). Each <select> is
 // an XPath expression whose prefixes are those in scope on its element.
 func parsePartialLock(q *request) (func() error, error) {
-	var selects []*xpath.Expr
+	var exprs []*xpath.Expr
+	var texts []string
 	err := q.children("partial-lock", func() error {
 		if q.r.Space() != nsPartialLock || string(q.r.Local()) != "select" {
 			return unknownElement(q.r, yangerr.Protocol, "<partial-lock> has the parameter <select> only")
@@ -33,10 +36,10 @@ func parsePartialLock(q *request) (func() error, error) {
 			err = yangerr.New(yangerr.InvalidValue, nil, "the value of %q is not a node-set", text).WithType(yangerr.Protocol).
 				WithAppTag(appNotANodeSet).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: "select"})
 		}
-		selects = append(selects, x)
+		exprs, texts = append(exprs, x), append(texts, text)
 		return err
 	})
-	if err == nil && len(selects) == 0 {
+	if err == nil && len(exprs) == 0 {
 		err = missingElement("<partial-lock> needs a <%s>", "select")
 	}
 	if err != nil {
@@ -45,7 +48,7 @@ func parsePartialLock(q *request) (func() error, error) {
 	return func() error {
 		var locked []tree.Path
 		again := func(running *tree.Node) (paths []tree.Path, err error) {
-			locked, err = selected(running, selects)
+			locked, err = selected(running, exprs)
 			return locked, err
 		}
 		paths, err := again(q.srv.store.Running().Root)
@@ -56,6 +59,7 @@ func parsePartialLock(q *request) (func() error, error) {
 		if err != nil {
 			return err
 		}
+		q.srv.partial.keep(id, texts, q.srv.store.Locks())
 		rpc := q.rpcNode(nsPartialLock, "partial-lock")
 		w := &writer{b: tree.NewBuilder(tree.New(rpc.Output)), at: []*schema.Node{rpc.Output}}
 		w.number("lock-id", id)
@@ -85,11 +89,37 @@ func parsePartialUnlock(q *request) (func() error, error) {
 	}, nil
 }
 
+// selects remembers what was asked for in the partial locks that are held.
+type selects struct {
+	mu    sync.Mutex
+	texts map[uint32][]string
+}
+
+// keep remembers the expressions of a lock and forgets those of locks that are gone.
+func (s *selects) keep(id uint32, texts []string, held []datastore.Lock) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := map[uint32][]string{}
+	for _, l := range held {
+		if t := s.texts[l.Partial]; t != nil {
+			kept[l.Partial] = t
+		}
+	}
+	kept[id] = texts
+	s.texts = kept
+}
+
+func (s *selects) of(id uint32) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.texts[id]
+}
+
 // selected returns the nodes that the expressions select of running, each once.
-func selected(running *tree.Node, selects []*xpath.Expr) ([]tree.Path, error) {
+func selected(running *tree.Node, exprs []*xpath.Expr) ([]tree.Path, error) {
 	var paths []tree.Path
 	seen := map[string]bool{}
-	for _, x := range selects {
+	for _, x := range exprs {
 		nodes, err := x.Nodes(xpath.Context{Root: running})
 		if err != nil {
 			return nil, yangerr.New(yangerr.ResourceDenied, nil, "the expression cannot be evaluated: %v", err).WithType(yangerr.Protocol)

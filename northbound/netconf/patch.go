@@ -19,6 +19,9 @@ type patch struct {
 	intended *tree.Node // origins are reported against it, where not nil
 	// Which sides are operational, and have origins.
 	oldOrigin, newOrigin bool
+	// What the sides hold where a filter left out nothing; nil where the filtered
+	// trees are all there is.
+	oldAll, newAll *tree.Node
 }
 
 // differences appends the patch that leads from old to new, and reports whether
@@ -30,10 +33,47 @@ func (p *patch) differences(id, comment string, old, new *tree.Node) bool {
 	p.dst = xmltok.AppendText(p.dst, comment)
 	p.dst = append(p.dst, "</comment>"...)
 	for c := range tree.Diff(old, new) {
-		p.edit(c)
+		p.change(c)
 	}
 	p.dst = append(p.dst, "</yang-patch>"...)
 	return p.edits > 0
+}
+
+// change appends the edits for one difference. What is created or deleted only
+// because the filter shows nothing of it on the other side, where it exists, is
+// taken apart.
+func (p *patch) change(c tree.Change) {
+	other, n := p.oldAll, c.New
+	if c.Op == tree.Deleted {
+		other, n = p.newAll, c.Old
+	}
+	if s := c.Path[len(c.Path)-1].Node; other == nil || c.Op != tree.Created && c.Op != tree.Deleted ||
+		s.Kind != schema.Container && s.Kind != schema.List || len(s.Keys) == 0 && s.Kind == schema.List || other.Get(c.Path) == nil {
+		p.edit(c)
+		return
+	}
+	bare := bareOf(n)
+	if c.Op == tree.Created {
+		for d := range tree.DiffAt(c.Path, bare, n) {
+			p.change(d)
+		}
+		return
+	}
+	for d := range tree.DiffAt(c.Path, n, bare) {
+		p.change(d)
+	}
+}
+
+// bareOf returns a container, or an entry with the keys of n, without content.
+func bareOf(n *tree.Node) *tree.Node {
+	s := n.Schema()
+	if s.Kind == schema.Container {
+		return tree.New(s)
+	}
+	b := tree.NewBuilder(tree.New(s.Parent))
+	b.Enter(s, n.Keys()...)
+	b.Leave()
+	return b.Seal().Child(s).Entry(n.Keys()...)
 }
 
 func (p *patch) edit(c tree.Change) {

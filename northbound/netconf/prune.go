@@ -176,8 +176,10 @@ func cutNodes(root *tree.Node, sel *selection, depth int) *tree.Node {
 // putCut adds n with depth levels, of which n is the first.
 func putCut(b *tree.Builder, n *tree.Node, depth int) {
 	s := n.Schema()
-	switch s.Kind {
-	case schema.Container, schema.List:
+	switch {
+	case s.Kind == schema.Container && depth == 1:
+		b.Put(tree.New(s)) // shown though nothing of it is
+	case s.Kind == schema.Container, s.Kind == schema.List:
 		b.Enter(s, n.Keys()...)
 		for c := range n.Children() {
 			if depth > 1 || c.Schema().IsKey() {
@@ -185,7 +187,7 @@ func putCut(b *tree.Builder, n *tree.Node, depth int) {
 			}
 		}
 		b.Leave()
-	case schema.LeafList:
+	case s.Kind == schema.LeafList:
 		b.Leaf(s, n.Value())
 	default:
 		b.Put(n)

@@ -116,6 +116,7 @@ type Server struct {
 	operations   map[name]parser
 	startup      bool // there is a startup datastore
 	urls         *urls
+	partial      selects
 	capabilities []string
 	door         *door
 

@@ -54,8 +54,9 @@ func (o origin) find(n *tree.Node) *tree.Node {
 // and returns the place for the children of n.
 func (e *xmlEncoder) annotate(n *tree.Node, isDefault bool) origin {
 	next := origin{at: e.from.find(n), inherited: e.from.inherited}
-	if !n.Schema().Config {
-		return next
+	s := n.Schema()
+	if !s.Config || s.Kind == schema.Container && !s.Presence && next.inherited != "" {
+		return next // containers without presence have no origin of their own
 	}
 	if is := OriginOf(n, next.at, isDefault); is != next.inherited {
 		next.inherited = is
