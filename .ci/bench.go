@@ -62,6 +62,7 @@ const (
 	ceilingBench = "BenchmarkFanoutCeiling"
 	oneCommit    = "one more LSP: edit-config + commit (fsync, data plane) on "
 	atThousand   = "the same on 1,000"
+	netconfd     = "netconfd 2.13, no fsync, no SSH"
 )
 
 // suites are in the order of the table in the design.
@@ -83,6 +84,30 @@ var suites = []suite{
 	}},
 	{daemonPkg, "^BenchmarkTransaction$", "2s", []row{
 		{"durable one-leaf transactions, one after the other", "BenchmarkTransaction", "transactions/s", "", "", ">= 1500"},
+	}},
+	{daemonPkg, "^BenchmarkPeer$", "10x", []row{
+		{"edit-config of 1,000 LSPs of 16 leafs", "BenchmarkPeer/tandem-1000/load", "ms/edit", netconfd, "BenchmarkPeer/netconfd-1000/load", "<= 350"},
+		{"edit-config of 10,000 LSPs of 16 leafs", "BenchmarkPeer/tandem-10000/load", "ms/edit", "", "", "<= 350"},
+		{"commit of those (1,000)", "BenchmarkPeer/tandem-1000/load", "ms/commit", netconfd, "BenchmarkPeer/netconfd-1000/load", "<= 400"},
+		{"commit of those (10,000)", "BenchmarkPeer/tandem-10000/load", "ms/commit", "", "", "<= 400"},
+		{"one more LSP on 1,000: edit-config + commit", "BenchmarkPeer/tandem-1000/one-more", "ms", netconfd, "BenchmarkPeer/netconfd-1000/one-more", "<= 5"},
+		{"one more LSP on 10,000: edit-config + commit", "BenchmarkPeer/tandem-10000/one-more", "ms", "", "", "<= 5"},
+		{"get-config of 1,000 LSPs", "BenchmarkPeer/tandem-1000/get-config", "ms", netconfd, "BenchmarkPeer/netconfd-1000/get-config", "<= 60"},
+		{"get-config of 10,000 LSPs", "BenchmarkPeer/tandem-10000/get-config", "ms", "", "", "<= 60"},
+		{"get-config of one of 1,000 by subtree key", "BenchmarkPeer/tandem-1000/get-one-subtree", "ms", netconfd, "BenchmarkPeer/netconfd-1000/get-one-subtree", "<= 0.5"},
+		{"get-config of one of 10,000 by subtree key", "BenchmarkPeer/tandem-10000/get-one-subtree", "ms", "", "", "<= 0.5"},
+		{"get-config of one of 1,000 by XPath key", "BenchmarkPeer/tandem-1000/get-one-xpath", "ms", netconfd, "BenchmarkPeer/netconfd-1000/get-one-xpath", "<= 0.5"},
+		{"get-config of one of 10,000 by XPath key", "BenchmarkPeer/tandem-10000/get-one-xpath", "ms", "", "", "<= 0.5"},
+		{"validate of a candidate with 1,000 LSPs", "BenchmarkPeer/tandem-1000/validate", "ms", netconfd, "BenchmarkPeer/netconfd-1000/validate", "<= 20"},
+		{"validate of a candidate with 10,000 LSPs", "BenchmarkPeer/tandem-10000/validate", "ms", "", "", "<= 20"},
+		{"one-leaf edit-config + commit beside 1,000 LSPs", "BenchmarkPeer/tandem-1000/one-leaf", "ms", netconfd, "BenchmarkPeer/netconfd-1000/one-leaf", "<= 5"},
+		{"one-leaf edit-config + commit beside 10,000 LSPs", "BenchmarkPeer/tandem-10000/one-leaf", "ms", "", "", "<= 5"},
+		{"worst read while another session commits 1,000 LSPs", "BenchmarkPeer/tandem-1000/read-delay", "ms-worst", netconfd, "BenchmarkPeer/netconfd-1000/read-delay", "<= 20"},
+		{"worst read while another session commits 10,000 LSPs", "BenchmarkPeer/tandem-10000/read-delay", "ms-worst", "", "", "<= 20"},
+		{"connect and hello beside 1,000 LSPs", "BenchmarkPeer/tandem-1000/connect", "ms", netconfd, "BenchmarkPeer/netconfd-1000/connect", "<= 20"},
+		{"connect and hello beside 10,000 LSPs", "BenchmarkPeer/tandem-10000/connect", "ms", "", "", "<= 20"},
+		{"resident memory with 1,000 LSPs", "BenchmarkPeer/tandem-1000/resident", "MiB-resident", netconfd, "BenchmarkPeer/netconfd-1000/resident", "<= 120"},
+		{"resident memory with 10,000 LSPs", "BenchmarkPeer/tandem-10000/resident", "MiB-resident", "", "", "<= 120"},
 	}},
 	{"./northbound/gnmi", "^(BenchmarkSetOneLeaf|BenchmarkFanout|BenchmarkFanoutCeiling)$", "1s", []row{
 		{"gNMI Set of one leaf on 10,000 leafs, durable", "BenchmarkSetOneLeaf", "ns/op", "", "", "<= 5e6"},

@@ -152,7 +152,12 @@ func BenchmarkCommit(b *testing.B) {
 
 func residentKiB(b *testing.B, l *lab.Lab, node string) int {
 	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", l.Processes[node].PID))
+	return residentOf(b, l.Processes[node].PID)
+}
+
+func residentOf(b *testing.B, pid int) int {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		b.Fatal(err)
 	}

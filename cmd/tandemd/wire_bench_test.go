@@ -51,12 +51,21 @@ func openWire(b *testing.B, l *lab.Lab, node string) *wire {
 	out, err := session.StdoutPipe()
 	must(err)
 	must(session.RequestSubsystem("netconf"))
+	return greet(b, in, out)
+}
+
+// greet exchanges hellos with a server on a stream.
+func greet(b *testing.B, in io.Writer, out io.Reader) *wire {
+	b.Helper()
 	w := &wire{in, bufio.NewReaderSize(out, 1<<16)}
-	_, err = w.message()
-	must(err)
-	_, err = io.WriteString(in, `<hello xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"><capabilities>`+
-		`<capability>urn:ietf:params:netconf:base:1.0</capability></capabilities></hello>`+endOfMessage)
-	must(err)
+	_, err := w.message()
+	if err == nil {
+		_, err = io.WriteString(in, `<hello xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"><capabilities>`+
+			`<capability>urn:ietf:params:netconf:base:1.0</capability></capabilities></hello>`+endOfMessage)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
 	return w
 }
 
@@ -64,9 +73,13 @@ func openWire(b *testing.B, l *lab.Lab, node string) *wire {
 // an rpc-error is an error.
 func (w *wire) message() (int, error) {
 	n, failed := 0, false
+	var why []byte
 	for {
 		piece, err := w.out.ReadSlice('>')
 		n += len(piece)
+		if failed {
+			why = append(why, piece...)
+		}
 		if err != nil && err != bufio.ErrBufferFull {
 			return n, err
 		}
@@ -76,7 +89,7 @@ func (w *wire) message() (int, error) {
 			if err == nil && string(rest) == "]]>" {
 				_, err = w.out.Discard(3)
 				if failed {
-					err = fmt.Errorf("the element answered rpc-error")
+					err = fmt.Errorf("the server answered rpc-error: %s", why)
 				}
 				return n, err
 			}
