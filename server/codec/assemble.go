@@ -7,7 +7,7 @@ import (
 )
 
 // maxErrors ends the decoding of a message that is wrong throughout.
-const maxErrors = 32
+const maxErrors = 100
 
 // instruction is what one element asks for: its effective operation and, in
 // user-ordered lists, its place.
