@@ -96,7 +96,7 @@ func (s *Store) writeStartup(snap Snapshot) error {
 // beginStartup reads <startup> and, in another boot, makes it running; initial,
 // which may be nil, stands in for a deleted one. The first time, <startup>
 // becomes what running is: nothing that is in force is lost by the switch.
-func (s *Store) beginStartup(initial *tree.Node, fresh bool) error {
+func (s *Store) beginStartup(initial *tree.Node, first, rebooted bool) error {
 	name := filepath.Join(s.journal.dir, startupName)
 	c, err := readCheckpoint(s.schema, name)
 	switch {
@@ -112,7 +112,7 @@ func (s *Store) beginStartup(initial *tree.Node, fresh bool) error {
 				return err
 			}
 		}
-		if initial != nil {
+		if first {
 			if err := s.commitInitial(initial); err != nil {
 				return err
 			}
@@ -126,7 +126,7 @@ func (s *Store) beginStartup(initial *tree.Node, fresh bool) error {
 		root = initial
 	}
 	cur := s.running.Load()
-	if !fresh || same(cur.Root, root) {
+	if !first && !rebooted || same(cur.Root, root) {
 		return nil
 	}
 	checked, errs := s.validator.Change(cur.checked, root)

@@ -137,16 +137,13 @@ func (s *Store) begin(o *Options, l *loaded) error {
 			return err
 		}
 	}
-	initial := o.Initial
-	if l.root != nil {
-		initial = nil
-	}
+	first := l.root == nil
 	if o.Startup {
-		if err := s.beginStartup(initial, rebooted || l.root == nil); err != nil {
+		if err := s.beginStartup(o.Initial, first, rebooted); err != nil {
 			return err
 		}
-	} else if initial != nil {
-		if err := s.commitInitial(initial); err != nil {
+	} else if first {
+		if err := s.commitInitial(o.Initial); err != nil {
 			return err
 		}
 	}
@@ -169,7 +166,11 @@ func (s *Store) report() {
 	}
 }
 
+// commitInitial makes root, if there is one, the first commit.
 func (s *Store) commitInitial(root *tree.Node) error {
+	if root == nil {
+		return nil
+	}
 	session := s.NewSession(systemSession(), nil)
 	defer session.Close()
 	_, err := session.commit(context.Background(), CommitOptions{Comment: "initial configuration"},

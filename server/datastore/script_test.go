@@ -79,15 +79,16 @@ func (c *fakeClock) moveTo(at time.Time) {
 	}
 }
 
-// TestConfirmedCommit plays the scripts of testdata/confirm. A line is
+// TestScripts plays the scripts of testdata/scripts. A line is
 //
 //	[at TIME] SESSION VERB ARGUMENTS [-> ERROR]     or     [at TIME] expect WHAT
 //
 // The leaf that is edited is the description of one LSP. The verbs and what can
-// be expected are those of play and expect below.
-func TestConfirmedCommit(t *testing.T) {
-	files, err := filepath.Glob("testdata/confirm/*.script")
-	if err != nil || len(files) < 10 {
+// be expected are those of play and expect below. "initial VALUE" in the first
+// line is Options.Initial, "startup" there Options.Startup.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/scripts/*.script")
+	if err != nil || len(files) < 30 {
 		t.Fatalf("%d scripts: %v", len(files), err)
 	}
 	for _, file := range files {
@@ -97,14 +98,20 @@ func TestConfirmedCommit(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := &player{t: t, schema: box(t), clock: &fakeClock{now: epoch}, dir: t.TempDir(), boot: "one"}
-			p.open()
 			for n, line := range strings.Split(string(text), "\n") {
 				line, _, _ = strings.Cut(line, "#")
 				if line = strings.TrimSpace(line); line == "" {
 					continue
 				}
 				p.line = fmt.Sprintf("%s:%d: %s", filepath.Base(file), n+1, line)
-				p.step(strings.Fields(line))
+				words := strings.Fields(line)
+				if p.store == nil {
+					if p.setUp(words) {
+						continue
+					}
+					p.open()
+				}
+				p.step(words)
 			}
 			if err := p.store.Close(); err != nil {
 				t.Error(err)
@@ -122,6 +129,7 @@ type player struct {
 	dir      string
 	boot     string
 	startup  bool
+	initial  *tree.Node
 	refuse   bool // the engine refuses everything
 	store    *Store
 	sessions map[string]*Session
@@ -133,10 +141,24 @@ func (p *player) failf(format string, args ...any) {
 	p.t.Errorf("%s: %s", p.line, fmt.Sprintf(format, args...))
 }
 
+// setUp reads what comes before the first step.
+func (p *player) setUp(words []string) bool {
+	switch words[0] {
+	case "initial":
+		p.initial = apply(p.t, tree.Empty(p.schema), set(p.schema, "/lsp[name='x']/description", words[1]))
+	case "startup":
+		p.startup = true
+	default:
+		return false
+	}
+	return true
+}
+
 func (p *player) open() {
 	p.t.Helper()
 	st, err := Open(Options{
 		Schema: p.schema, Validator: validate.New(p.schema), Dir: p.dir, Log: quiet(), Clock: p.clock, BootID: p.boot, Startup: p.startup,
+		Initial: p.initial,
 	})
 	if err != nil {
 		p.t.Fatalf("%s: %v", p.line, err)
@@ -217,8 +239,11 @@ func (p *player) play(who, verb string, args []string) error {
 		values[k] = v
 	}
 	switch who + " " + verb {
-	case "server crash", "server stop": // [boot=ID] [down=TIME]
+	case "server crash", "server stop": // [boot=ID] [down=TIME] [startup=on|off]
 		p.restart(verb == "crash", values)
+		return nil
+	case "disk spoil": // a file is overwritten, to be found at the next start
+		edit(p.t, filepath.Join(p.dir, args[0]), func(b []byte) []byte { return []byte(strings.Repeat("x", len(b))) })
 		return nil
 	case "engine refuse":
 		p.refuse = true
@@ -228,16 +253,16 @@ func (p *player) play(who, verb string, args []string) error {
 		return nil
 	}
 	s := p.session(who)
-	edit := func() []tree.Edit { return []tree.Edit{set(p.schema, "/lsp[name='x']/description", args[0])} }
+	change := func() []tree.Edit { return []tree.Edit{set(p.schema, "/lsp[name='x']/description", args[0])} }
 	switch verb {
 	case "edit":
-		return s.Edit(bg, edit())
+		return s.Edit(bg, change())
 	case "break": // an edit that no commit accepts
 		return s.Edit(bg, []tree.Edit{set(p.schema, "/lsp[name='x']/section", "nowhere")})
 	case "discard":
 		return s.Discard(bg)
 	case "transact":
-		_, err := s.Transact(bg, func(*tree.Node) ([]tree.Edit, error) { return edit(), nil }, CommitOptions{})
+		_, err := s.Transact(bg, func(*tree.Node) ([]tree.Edit, error) { return change(), nil }, CommitOptions{})
 		return err
 	case "commit": // [confirmed] [timeout=TIME] [persist=TOKEN] [id=TOKEN]
 		o := CommitOptions{PersistID: values["id"]}
@@ -252,6 +277,12 @@ func (p *player) play(who, verb string, args []string) error {
 		}
 		_, err := s.Commit(bg, o)
 		return err
+	case "save":
+		return s.SetStartup(bg, p.store.Running().Root)
+	case "save-candidate":
+		return s.SetStartup(bg, s.Candidate())
+	case "delete-startup":
+		return s.SetStartup(bg, nil)
 	case "cancel":
 		return s.CancelCommit(bg, values["id"])
 	case "lock":
@@ -371,6 +402,16 @@ func (p *player) expect(what, want string) {
 			states = append(states, state)
 		}
 		got = strings.Join(states, " ")
+	case "startup":
+		got = "none"
+		if p.store.HasStartup() {
+			got = description(p.schema, p.store.Startup().Root)
+		}
+	case "recovery": // clean, or damaged
+		got = "clean"
+		if len(p.store.Recovery().Damage) > 0 {
+			got = "damaged"
+		}
 	case "id":
 		got = fmt.Sprint(p.store.Running().ID)
 	default:
