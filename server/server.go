@@ -154,7 +154,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 			err = errors.Join(err, opened.close())
 		}
 	}()
-	var choices served.Choices
+	choices := served.Choices{Startup: o.Startup}
 	var stored []string
 	if o.YANGDir != "" {
 		if choices.Modules, err = served.ReadDir(o.YANGDir); err != nil {

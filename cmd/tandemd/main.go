@@ -3,12 +3,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -22,6 +24,7 @@ type flags struct {
 	stateDir, instance, adminKey string
 	hosts                        []string
 	yangDir                      string
+	configDir                    string
 	recoveryUser                 string
 	startup                      bool
 	netconf, netconfTLS, gnmi    string
@@ -62,6 +65,7 @@ func root() *cobra.Command {
 	l.StringSliceVar(&f.hosts, "host", nil, "further DNS names or addresses for the TLS certificate")
 	l.StringVar(&f.recoveryUser, "recovery-user", "", "user whose sessions no access control rule restricts, to get back in after a mistake")
 	l.StringVar(&f.yangDir, "yang-dir", "", "directory with further YANG modules and deviations to serve")
+	l.StringVar(&f.configDir, "config-dir", "", "directory that NETCONF's file URLs lead to and cannot leave; default: configs in --state-dir")
 	l.BoolVar(&f.startup, "startup", false, "keep a startup datastore: a reboot of the host begins with it, not with running")
 	l.StringVar(&f.netconf, "netconf-listen", ":830", "address of NETCONF over SSH")
 	l.StringVar(&f.netconfTLS, "netconf-tls-listen", ":6513", "address of NETCONF over TLS")
@@ -76,6 +80,9 @@ func root() *cobra.Command {
 	})
 	return cmd
 }
+
+// urlDir is the directory of file URLs.
+func (f *flags) urlDir() string { return cmp.Or(f.configDir, filepath.Join(f.stateDir, "configs")) }
 
 func (f *flags) logger() (*slog.Logger, error) {
 	var level slog.Level
@@ -133,7 +140,7 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, element.Close()) }()
-	north, err := startNorthbound(element, listeners, log)
+	north, err := startNorthbound(element, listeners, f.urlDir(), log)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/tandem-ne/tandem/northbound/gnmi"
@@ -59,11 +60,18 @@ func (l listeners) close() {
 const services = 4
 
 // startNorthbound serves the protocols on their listeners, which it takes over,
-// and calls the management systems that are configured.
-func startNorthbound(s *server.Server, l listeners, log *slog.Logger) (*northbound, error) {
+// and calls the management systems that are configured. urlDir is the directory of
+// file URLs; it is made if it is not there.
+func startNorthbound(s *server.Server, l listeners, urlDir string, log *slog.Logger) (*northbound, error) {
 	n := &northbound{failed: make(chan error, services), ended: make(chan struct{}, services)}
+	if err := os.MkdirAll(urlDir, 0o700); err != nil {
+		return nil, fmt.Errorf("directory of file URLs: %w", err)
+	}
 	var err error
-	n.netconf, err = netconf.New(netconf.Options{Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, NACM: s.NACM, Log: log})
+	n.netconf, err = netconf.New(netconf.Options{
+		Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, NACM: s.NACM,
+		URLs: netconf.URLs{Dir: urlDir}, Log: log,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("netconf: %w", err)
 	}
