@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tandem-ne/tandem/server/access"
 )
 
 // errKey refuses a public key; the client may try its next one.
@@ -97,14 +100,22 @@ func (s *Server) handshakeSSH(conn net.Conn, peer string) (*sshPeer, error) {
 	conn.SetDeadline(time.Now().Add(s.limits.HandshakeTimeout))
 	sc, channels, requests, err := ssh.NewServerConn(conn, config)
 	if err != nil {
-		var refused *ssh.ServerAuthError
-		if errors.As(err, &refused) && len(refused.Errors) > 0 {
-			s.access.Failed("", peer, "ssh")
+		if keysRefused(err) {
+			s.access.Failed("", peer, "publickey")
 		}
 		return nil, err
 	}
 	conn.SetDeadline(time.Time{})
 	return &sshPeer{sc, channels, requests, peer}, nil
+}
+
+// keysRefused reports whether a client failed with keys or certificates. Its
+// passwords are counted one by one; asking for the methods is no failure.
+func keysRefused(err error) bool {
+	var all *ssh.ServerAuthError
+	return errors.As(err, &all) && slices.ContainsFunc(all.Errors, func(err error) bool {
+		return !errors.Is(err, ssh.ErrNoAuth) && !errors.Is(err, access.ErrRefused)
+	})
 }
 
 // serveSSH does the handshake of a stranger, who leaves the door when that is
