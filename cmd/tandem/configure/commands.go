@@ -213,9 +213,9 @@ func (m *Mode) show(_ context.Context, tokens []string, f filters) error {
 		return err
 	}
 	if len(p.path) == 0 {
-		return m.print(m.work, roots(m.work), true, f)
+		return m.print(m.work, roots(m.work), true, "set ", f)
 	}
-	return m.print(m.work, m.instances(p), false, f)
+	return m.print(m.work, m.instances(p), false, "set ", f)
 }
 
 // roots are the paths of everything at the top.
@@ -238,9 +238,9 @@ func (m *Mode) getState(ctx context.Context, tokens []string, f filters) error {
 		return err
 	}
 	if len(p.path) == 0 {
-		return m.print(root, roots(root), true, f)
+		return m.print(root, roots(root), true, "", f)
 	}
-	return m.print(root, []tree.Path{p.path}, false, f)
+	return m.print(root, []tree.Path{p.path}, false, "", f)
 }
 
 // subtree returns a filter for what is at a path.

@@ -55,10 +55,16 @@ func setLines(n *tree.Node, path tree.Path, line func(text string)) {
 	}
 }
 
-// print writes what is at the paths of a tree, one after the other.
-func (m *Mode) print(root *tree.Node, paths []tree.Path, whole bool, f filters) error {
+// print writes what is at the paths of a tree, one after the other; lines begin
+// with prefix.
+func (m *Mode) print(root *tree.Node, paths []tree.Path, whole bool, prefix string, f filters) error {
 	var out bytes.Buffer
-	line := func(text string) { fmt.Fprintln(&out, text) }
+	line := func(text string) {
+		if rest, ok := strings.CutPrefix(text, "set "); ok {
+			text = prefix + rest
+		}
+		fmt.Fprintln(&out, text)
+	}
 	switch f.display {
 	case "", "set":
 		for _, p := range paths {

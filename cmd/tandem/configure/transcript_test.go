@@ -73,8 +73,9 @@ func transcript(t *testing.T, b *bed, text string) string {
 	if err := m.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	return anytime.ReplaceAllString(got.String(), "TIME")
+	return anytime.ReplaceAllString(got.String(), "TIME ")
 }
 
-// anytime are the times of commits.
-var anytime = regexp.MustCompile(`20\d\d-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)`)
+// anytime are the times of commits and the header above them, whose width
+// follows the digits of the times.
+var anytime = regexp.MustCompile(`(TIME|20\d\d-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)) *`)
