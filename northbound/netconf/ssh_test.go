@@ -35,7 +35,7 @@ type sshRig struct {
 	key    []byte // PEM
 	served chan error
 	access *access.Access
-	state  string // its directory
+	dir    string // its directory
 }
 
 func newSSH(t testing.TB, limits Limits) *sshRig {
@@ -54,8 +54,8 @@ func newSSH(t testing.TB, limits Limits) *sshRig {
 	}
 	r.key = pem.EncodeToMemory(block)
 	line := string(ssh.MarshalAuthorizedKey(r.signer.PublicKey()))
-	r.state = t.TempDir()
-	r.access, err = access.Open(access.Options{Dir: r.state, AdminKeys: []string{line}, Log: slog.New(slog.DiscardHandler)})
+	r.dir = t.TempDir()
+	r.access, err = access.Open(access.Options{Dir: r.dir, AdminKeys: []string{line}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

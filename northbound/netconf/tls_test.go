@@ -87,15 +87,15 @@ type tlsRig struct {
 	addr     string
 	access   *access.Access
 	operator *authority
-	state    string
+	dir      string
 	served   chan error
 }
 
 func newTLS(t testing.TB, limits Limits) *tlsRig {
 	t.Helper()
-	r := &tlsRig{operator: newAuthority(t), state: t.TempDir(), served: make(chan error, 1)}
+	r := &tlsRig{operator: newAuthority(t), dir: t.TempDir(), served: make(chan error, 1)}
 	var err error
-	if r.access, err = access.Open(access.Options{Dir: r.state, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	if r.access, err = access.Open(access.Options{Dir: r.dir, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	r.trust(access.Settings{})
@@ -118,7 +118,7 @@ func (r *tlsRig) trust(s access.Settings) {
 // config is that of a client with a certificate; none where it is nil.
 func (r *tlsRig) config(cert *tls.Certificate) *tls.Config {
 	r.t.Helper()
-	pem, err := os.ReadFile(filepath.Join(r.state, "tls", "ca.crt"))
+	pem, err := os.ReadFile(filepath.Join(r.dir, "tls", "ca.crt"))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -371,8 +371,11 @@ func TestClientNcclientTLS(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, python(t), "-c", ncclientTLSScript, "127.0.0.1", port,
-		filepath.Join(dir, "key"), filepath.Join(dir, "crt"), filepath.Join(r.state, "tls", "ca.crt")).CombinedOutput()
+		filepath.Join(dir, "key"), filepath.Join(dir, "crt"), filepath.Join(r.dir, "tls", "ca.crt")).CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != "fine" {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }
+
+// tlsClient is the client's side of TLS on a connection that is there.
+func tlsClient(conn net.Conn, c *tls.Config) *tls.Conn { return tls.Client(conn, c) }
