@@ -123,6 +123,9 @@ func (q *request) edit(e *editConfig) error {
 		if err := q.mayWrite(candidate, root); err != nil {
 			return nil, err
 		}
+		if err := q.ds.Forbidden(root, e.edits); err != nil {
+			return nil, slices.Concat(partial, yangerr.From(err))
+		}
 		if e.testOption == "test-then-set" || e.testOption == "test-only" {
 			if err := q.ds.Validate(q.ctx, root); err != nil {
 				return nil, slices.Concat(partial, yangerr.From(err))

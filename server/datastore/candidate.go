@@ -34,7 +34,10 @@ func (s *Store) candidateRoot(session *Session) *tree.Node {
 func (s *Session) Edit(ctx context.Context, edits []tree.Edit) error {
 	return s.Update(ctx, func(root *tree.Node) (*tree.Node, error) {
 		next, errs := tree.Apply(root, edits)
-		return next, errs.Err()
+		if len(errs) > 0 {
+			return nil, errs
+		}
+		return next, s.Forbidden(next, edits)
 	})
 }
 

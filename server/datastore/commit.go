@@ -74,7 +74,10 @@ func (s *Session) Transact(ctx context.Context, f func(running *tree.Node) ([]tr
 			return nil, err
 		}
 		root, errs := tree.Apply(running, edits)
-		return root, errs.Err()
+		if len(errs) > 0 {
+			return nil, errs
+		}
+		return root, s.Forbidden(root, edits)
 	})
 }
 
