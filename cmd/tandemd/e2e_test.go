@@ -27,6 +27,7 @@ func TestDiamond(t *testing.T) {
 		{"nemith netconf", testNemith},
 		{"gnmi_cli", testGNMICLI},
 		{"NETCONF and gNMI see each other", testBothProtocols},
+		{"users do what they may", testAccess},
 		{"messages that are none", testBadMessages},
 		{"configurations that are wrong", testBadConfigurations},
 		{"gNMI that is none", testBadGNMI},
