@@ -95,6 +95,9 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// earlierJournal is what versions before the segments wrote.
+const earlierJournal = "journal.db"
+
 func (l *loaded) load(j *journal) error {
 	if err := removeUnfinished(j.dir); err != nil {
 		return fmt.Errorf("datastore: %w", err)
@@ -106,6 +109,9 @@ func (l *loaded) load(j *journal) error {
 	ids, err := segmentIDs(j.dir)
 	if err != nil {
 		return fmt.Errorf("datastore: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(j.dir, earlierJournal)); err == nil && len(ids) == 0 {
+		return fmt.Errorf("datastore: %s in %s was written by an earlier version, which this one cannot read", earlierJournal, j.dir)
 	}
 	if len(ids) == 0 && found {
 		l.damaged("the journal is missing beside its checkpoint")
