@@ -120,4 +120,8 @@ func TestPruneAtCommit(t *testing.T) {
 	if got := r.value(t, transit+"/acme-ticket:urgent"); got != "" {
 		t.Errorf("urgent is %q although there is no ticket", got)
 	}
+	err = r.commit(t, transit+"/acme-ticket:urgent = true")
+	if list := yangerr.From(err); len(list) != 1 || list[0].Tag != yangerr.UnknownElement || list[0].Path.String() != transit+"/acme-ticket:urgent" {
+		t.Errorf("a request for urgent without a ticket: %v", err)
+	}
 }
