@@ -22,6 +22,13 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
+		if kill := os.Getenv(killEnv); kill != "" {
+			if err := crashChild(dir, kill); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
+		}
 		child(dir)
 		return
 	}
