@@ -23,7 +23,11 @@ func (r *Reply) Failed() bool {
 }
 
 func (r *Reply) failf(format string, args ...any) {
-	r.c.Fatalf("%s\nis answered\n%s\n"+format, append([]any{r.Sent, r.Text}, args...)...)
+	text := r.Text
+	if len(text) > 2000 {
+		text = text[:2000] + "…"
+	}
+	r.c.Fatalf("%s\nis answered\n%s\n"+format, append([]any{r.Sent, text}, args...)...)
 }
 
 // OK fails the case unless the reply is <ok/>.

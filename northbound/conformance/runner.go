@@ -104,7 +104,11 @@ func (r *runner) run(c Case) Result {
 		res.Status, res.Reason = NotApplicable, need
 		return res
 	}
-	ctx := &Context{target: r.target, has: r.has}
+	target := *r.target
+	if _, known := target.Known[c.Name]; known {
+		target.Patience = min(target.patience(), 700*time.Millisecond) // It is going to fail.
+	}
+	ctx := &Context{target: &target, has: r.has}
 	err := r.clear()
 	if err != nil {
 		err = fmt.Errorf("clearing up before the case: %w", err)

@@ -144,7 +144,7 @@ func (r Results) WriteText(w io.Writer) error {
 func Cases() []Case {
 	return slices.Concat(
 		helloCases(), framingCases(), rpcCases(), filterCases(), editCases(), insertCases(),
-		sessionCases(), candidateCases(),
+		sessionCases(), candidateCases(), constraintCases(), typeCases(),
 	)
 }
 
