@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"github.com/tandem-ne/tandem/cmd/tandem/client"
 	"github.com/tandem-ne/tandem/cmd/tandem/configure"
@@ -96,8 +96,7 @@ func isTerminal(r io.Reader) bool {
 	if !ok {
 		return false
 	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	return term.IsTerminal(int(f.Fd()))
 }
 
 // cacheDir is a directory of the user's that may be deleted at any time; empty

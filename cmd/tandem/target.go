@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 
 	"github.com/tandem-ne/tandem/cmd/tandem/client"
 )
@@ -44,9 +46,25 @@ func (t *target) with(ctx context.Context, f func(*client.Session) error) error 
 	s, err := client.Dial(ctx, client.Target{
 		Address: t.address, User: t.user, KeyFile: t.key,
 		HostKeyFile: t.hostKeys, KnownHosts: t.knownHosts, Timeout: t.timeout,
+		AgentSocket: os.Getenv("SSH_AUTH_SOCK"), Ask: asker(),
 	})
 	if err != nil {
 		return err
 	}
 	return errors.Join(f(s), s.Close())
+}
+
+// asker returns what asks the user for a secret; nil where nobody sits at a
+// terminal.
+func asker() func(prompt string) (string, error) {
+	in := int(os.Stdin.Fd())
+	if !term.IsTerminal(in) {
+		return nil
+	}
+	return func(prompt string) (string, error) {
+		fmt.Fprint(os.Stderr, prompt)
+		secret, err := term.ReadPassword(in)
+		fmt.Fprintln(os.Stderr)
+		return string(secret), err
+	}
 }

@@ -22,7 +22,12 @@ import (
 type Target struct {
 	Address string // host:port; 830 is the port of RFC 6242.
 	User    string
-	KeyFile string // Private key of User, in OpenSSH format, without passphrase.
+	KeyFile string // Private key of User, in OpenSSH format.
+	// AgentSocket is that of an ssh-agent, whose keys are tried besides; empty for none.
+	AgentSocket string
+	// Ask, if not nil, is asked for the passphrase of KeyFile and for User's
+	// password, where nothing else lets the user in.
+	Ask func(prompt string) (string, error)
 	// HostKeyFile holds the element's public host keys, one per line; empty:
 	// KnownHosts is asked.
 	HostKeyFile string
@@ -92,13 +97,9 @@ func Dial(ctx context.Context, t Target) (*Session, error) {
 }
 
 func sshConfig(t Target) (*ssh.ClientConfig, error) {
-	pem, err := os.ReadFile(t.KeyFile)
+	methods, err := authMethods(t)
 	if err != nil {
-		return nil, fmt.Errorf("private key: %w", err)
-	}
-	signer, err := ssh.ParsePrivateKey(pem)
-	if err != nil {
-		return nil, fmt.Errorf("private key %s: %w", t.KeyFile, err)
+		return nil, err
 	}
 	check, algorithms, err := hostKeyCheck(t)
 	if err != nil {
@@ -106,7 +107,7 @@ func sshConfig(t Target) (*ssh.ClientConfig, error) {
 	}
 	return &ssh.ClientConfig{
 		User:            t.User,
-		Auth:            []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		Auth:            methods,
 		HostKeyCallback: check,
 		// Asking for what is known: the element offers keys of two kinds, and
 		// a file may hold one of them.

@@ -27,6 +27,9 @@ import (
 	"github.com/tandem-ne/tandem/server/validate"
 )
 
+// Password is the administrator's.
+const Password = "correct horse"
+
 // Element is an element that ends with the test.
 type Element struct {
 	Store  *datastore.Store
@@ -47,6 +50,11 @@ func New(t testing.TB, more ...schema.Source) *Element {
 	if err != nil {
 		t.Fatal(err)
 	}
+	hash, err := access.HashPassword("$0$" + Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Configure(access.Settings{PasswordLogin: true, Users: []access.User{{Name: access.DefaultUser, Password: hash}}})
 	store, err := datastore.Open(datastore.Options{Schema: s, Validator: validate.New(s), Dir: filepath.Join(dir, "datastore"), Log: log})
 	if err != nil {
 		t.Fatal(err)
