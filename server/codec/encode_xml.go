@@ -214,6 +214,10 @@ func (e *xmlEncoder) value(s *schema.Node, v schema.Value) {
 				e.instance(s, text)
 				return
 			}
+			if t.IsXPath() {
+				e.xpath(s, text)
+				return
+			}
 		}
 	}
 	if text == "" {
@@ -253,6 +257,24 @@ func (e *xmlEncoder) instance(s *schema.Node, text string) {
 	})
 	e.dst = append(e.dst, '>')
 	e.dst = xmltok.AppendText(e.dst, converted)
+	e.close(s)
+}
+
+// xpath appends an XPath expression, whose prefixes are names of modules: they
+// are declared as they are, so that no two modules have the same.
+func (e *xmlEncoder) xpath(s *schema.Node, text string) {
+	declared := map[string]bool{}
+	schema.MapPrefixes(text, func(prefix string) string {
+		if m := moduleOf(s, prefix); m != nil && !declared[prefix] {
+			declared[prefix] = true
+			e.dst = append(e.dst, " xmlns:"+prefix+`="`...)
+			e.dst = xmltok.AppendAttr(e.dst, m.Namespace)
+			e.dst = append(e.dst, '"')
+		}
+		return prefix
+	})
+	e.dst = append(e.dst, '>')
+	e.dst = xmltok.AppendText(e.dst, text)
 	e.close(s)
 }
 

@@ -54,6 +54,9 @@ func (t *Type) parse(lexical string, r Resolver, inModule bool) (Value, *ValueEr
 		if t.IsNodeInstance() {
 			return t.parseNodeInstance(lexical, r)
 		}
+		if t.IsXPath() {
+			return t.parseXPath(lexical, r)
+		}
 		return t.parseString(lexical)
 	case Boolean:
 		switch lexical {
