@@ -156,22 +156,25 @@ func (sel *selection) view() (f *tree.Filter, nothing bool) {
 	case sel.expr == nil:
 		return nil, true
 	}
-	f = &tree.Filter{Node: sel.schema.Root()}
-	for _, d := range sel.expr.Deps() {
-		widen(f, d.Node)
+	top := &tree.Filter{Node: sel.schema.Root()}
+	for _, n := range sel.expr.Targets() {
+		if n == top.Node {
+			return nil, false
+		}
+		widen(top, n).All = true
 	}
-	return f, len(f.Children) == 0
+	for _, d := range sel.expr.Deps() {
+		widen(top, d.Node)
+	}
+	return top, len(top.Children) == 0
 }
 
-// widen adds all instances of n to f.
+// widen adds all instances of n to f and returns the filter for n.
 func widen(f *tree.Filter, n *schema.Node) *tree.Filter {
 	if n.Parent == nil {
 		return f
 	}
 	up := widen(f, n.Parent)
-	if up == nil || up.All {
-		return nil
-	}
 	for _, c := range up.Children {
 		if c.Node == n {
 			return c

@@ -76,7 +76,7 @@ func compileParsed(text string, top *expr, ctx *schema.Node, o Options) (*Expr, 
 	} else {
 		x.scope.schema = &schema.Schema{}
 	}
-	c.resolve(top, c.start())
+	x.targets = c.resolve(top, c.start()).nodes
 	c.finish()
 	return x, c.err
 }

@@ -30,6 +30,7 @@ type Expr struct {
 	scope      scope
 	configOnly bool
 	deps       []Dep
+	targets    []*schema.Node
 	unmatched  []string
 	machines   sync.Pool
 }
@@ -61,6 +62,10 @@ func (x *Expr) String() string { return x.top.String() }
 
 // ContextNode returns the schema node that x was compiled for.
 func (x *Expr) ContextNode() *schema.Node { return x.context }
+
+// Targets returns the schema nodes whose instances the node-set that is the value
+// of x may hold; nil if the value is no node-set or is always empty.
+func (x *Expr) Targets() []*schema.Node { return x.targets }
 
 // Unmatched returns the names in x that no node or identity of the schema can
 // match, so that what they stand in is always empty or false.
