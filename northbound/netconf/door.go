@@ -15,7 +15,7 @@ const (
 	dropInterval = 10 * time.Second
 	// doorGrace is how long a stranger has at least for its handshake when
 	// others wait for its place; one who says nothing has a fifth of it.
-	doorGrace = time.Second
+	doorGrace = 2 * time.Second
 	// waitersPerPlace bounds those who wait; one address may be half of them.
 	waitersPerPlace = 16
 )
@@ -117,11 +117,7 @@ func (d *door) admit(st *stranger) (wait time.Duration, ok bool) {
 	now := d.now()
 	if i := d.victim(st.host); i >= 0 {
 		v := d.strangers[i]
-		grace := d.grace
-		if !v.conn.heard.Load() {
-			grace /= 5
-		}
-		if wait := grace - now.Sub(v.since); wait > 0 {
+		if wait := d.graceOf(v, st.host) - now.Sub(v.since); wait > 0 {
 			return wait, false
 		}
 		d.strangers = slices.Delete(d.strangers, i, i+1)
@@ -130,6 +126,28 @@ func (d *door) admit(st *stranger) (wait time.Duration, ok bool) {
 	st.since = now
 	d.strangers = append(d.strangers, st)
 	return 0, true
+}
+
+// graceOf returns how long v may stand in the door when somebody from host wants
+// its place. An address with nobody in the door does not wait for one that has
+// several, so that a flood delays its own kind only.
+func (d *door) graceOf(v *stranger, host string) time.Duration {
+	mine, theirs := 0, 0
+	for _, st := range d.strangers {
+		switch st.host {
+		case host:
+			mine++
+		case v.host:
+			theirs++
+		}
+	}
+	switch {
+	case mine == 0 && theirs > 1:
+		return 0
+	case !v.conn.heard.Load():
+		return d.grace / 5
+	}
+	return d.grace
 }
 
 // drop closes a connection that has no place.

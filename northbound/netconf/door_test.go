@@ -155,6 +155,27 @@ func TestDoorGrace(t *testing.T) {
 	})
 }
 
+// TestDoorFlood: who comes from another address than a flood does not wait.
+func TestDoorFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		door := &door{limit: 4, grace: time.Hour, now: time.Now, log: slog.New(slog.DiscardHandler)}
+		for _, host := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.2"} {
+			door.enter(&visitor{host: host}, host).conn.heard.Store(true)
+		}
+		began := time.Now()
+		for _, host := range []string{"192.0.2.3", "192.0.2.4"} {
+			if v := (&visitor{host: host}); door.enter(v, host) == nil || v.closed || time.Since(began) != 0 {
+				t.Errorf("%s waits for %v", host, time.Since(began))
+			}
+		}
+		// Now each has one place; the next one waits for the oldest.
+		door.enter(&visitor{host: "192.0.2.5"}, "192.0.2.5")
+		if took := time.Since(began); took != time.Hour {
+			t.Errorf("among equals the wait is %v", took)
+		}
+	})
+}
+
 // TestSSHSilentStrangersKeepNobodyOut opens more silent connections than there
 // are places; a client comes in all the same, and the places stay bounded.
 func TestSSHSilentStrangersKeepNobodyOut(t *testing.T) {

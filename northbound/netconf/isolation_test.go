@@ -1,0 +1,147 @@
+package netconf
+
+import (
+	"crypto/tls"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// heap returns the octets in use after a collection.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}
+
+// TestStuckReaders: clients that ask for everything and read nothing cost a
+// bounded memory each, far less than their reply has, and neither commits nor
+// the reads of others wait for them.
+func TestStuckReaders(t *testing.T) {
+	const stuck, perSession, limit = 20, 512 << 10, 2 * time.Second
+	r := newTLS(t, Limits{})
+	r.commit(lsps(10000))
+	cert := r.operator.client("alice", nil)
+	reader := r.open(base11)
+	size := len(reader.rpc(`<get-config><source><running/></source></get-config>`))
+	if size < 4<<20 {
+		t.Fatalf("the reply has %d octets only", size)
+	}
+	before := heap()
+	for range stuck {
+		conn, err := tls.Dial("tcp", r.addr, r.config(&cert))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(time.Minute))
+		w := frameWriter{w: conn}
+		fmt.Fprintf(&w, clientHello, base11)
+		if err := w.end(); err != nil {
+			t.Fatal(err)
+		}
+		in := newFrameReader(conn, 1<<20)
+		if _, err := in.next(); err != nil {
+			t.Fatal(err)
+		}
+		w.chunked = true
+		fmt.Fprintf(&w, `<rpc xmlns="%s" message-id="1"><get-config><source><running/></source></get-config></rpc>`, nsBase)
+		if err := w.end(); err != nil {
+			t.Fatal(err)
+		}
+		// The reply has begun; nobody reads the rest.
+		if _, err := in.r.ReadByte(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := int64(heap()) - int64(before); grown > stuck*perSession {
+		t.Errorf("%d stuck readers of %d octets each cost %d octets", stuck, size, grown)
+	}
+	writer := r.open(base11)
+	for i := range 20 {
+		began := time.Now()
+		writer.want(`<edit-config><target><candidate/></target><config><mpls-tp xmlns="urn:tandem:yang:mtp-node"><lsps xmlns="urn:tandem:yang:mtp-lsp">`+
+			lsp(10000+i)+`</lsps></mpls-tp></config></edit-config>`, "<ok/>")
+		writer.want("<commit/>", "<ok/>")
+		reader.want(`<get-config><source><running/></source><filter><mpls-tp xmlns="urn:tandem:yang:mtp-node"><node/></mpls-tp></filter></get-config>`, "<data")
+		if took := time.Since(began); took > limit {
+			t.Errorf("a commit and a read beside stuck readers take %v", took)
+		}
+	}
+}
+
+// TestThousandSessions holds 1,000 sessions of one management system, which opens
+// more at a time than the door has places, refuses the next one and serves all
+// the others.
+func TestThousandSessions(t *testing.T) {
+	const sessions, perSession = 1000, 256 << 10
+	r := newTLS(t, Limits{Sessions: sessions})
+	cert := r.operator.client("alice", nil)
+	config := r.config(&cert)
+	before := heap()
+	all := make([]*client, sessions)
+	var dialing sync.WaitGroup
+	tickets := make(chan struct{}, r.limits.Unauthenticated)
+	for i := range all {
+		dialing.Go(func() {
+			tickets <- struct{}{}
+			defer func() { <-tickets }()
+			c, err := r.dial(config)
+			if err != nil {
+				t.Errorf("session %d: %v", i, err)
+				return
+			}
+			all[i] = c
+		})
+	}
+	dialing.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	// Client and server are in one process: this is the price of both.
+	grown := int64(heap()) - int64(before)
+	t.Logf("%d KiB for both ends of a session", grown/sessions>>10)
+	if grown > sessions*perSession {
+		t.Errorf("%d sessions, with their clients, cost %d octets", sessions, grown)
+	}
+	if c, err := r.dial(config); err == nil {
+		c.conn.Close()
+		t.Error("there is a session beyond the limit")
+	}
+	for i, c := range all {
+		c.conn.SetDeadline(time.Now().Add(20 * time.Second))
+		if i%10 == 0 {
+			c.want("<get-config><source><running/></source><filter/></get-config>", "<data")
+		}
+	}
+	all[0].want("<close-session/>", "<ok/>")
+	if _, err := all[0].in.next(); err == nil {
+		t.Error("the session goes on after close-session")
+	}
+	eventually(t, "a place for a new session", func() bool {
+		c, err := r.dial(config)
+		if err == nil {
+			c.conn.Close()
+		}
+		return err == nil
+	})
+}
+
+// eventually waits until f is true.
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !f() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within 20 s: %s", what)
+		}
+	}
+}
