@@ -16,9 +16,19 @@ func parseCreateSubscription(q *request) (func() error, error) {
 	stream := oper.NETCONF
 	var filter *selection
 	startText, stopText := "", ""
+	readFilter := func() (err error) {
+		if filter != nil {
+			return badParameter("filter", "<create-subscription> has the parameter <filter> twice")
+		}
+		filter, err = q.readFilter()
+		return err
+	}
 	err := q.params(map[string]func() error{
-		"stream":    func() (err error) { stream, err = q.text(); return err },
-		"filter":    func() (err error) { filter, err = q.readFilter(); return err },
+		"stream": func() (err error) { stream, err = q.text(); return err },
+		"filter": readFilter,
+		// ncclient sends the filter as it does in <get>.
+		foreign(nsBase, "filter"): readFilter,
+
 		"startTime": func() (err error) { startText, err = q.text(); return err },
 		"stopTime":  func() (err error) { stopText, err = q.text(); return err },
 	})
@@ -43,7 +53,7 @@ func replayTimes(startText, stopText string, now time.Time) (start, stop time.Ti
 			return start, stop, err
 		}
 		if start.After(now) {
-			return start, stop, badTime("startTime", "the startTime %s is in the future", startText)
+			return start, stop, badParameter("startTime", "the startTime %s is in the future", startText)
 		}
 	}
 	if stopText != "" {
@@ -54,7 +64,7 @@ func replayTimes(startText, stopText string, now time.Time) (start, stop time.Ti
 			return start, stop, err
 		}
 		if !stop.After(start) {
-			return start, stop, badTime("stopTime", "the stopTime %s is not later than the startTime", stopText)
+			return start, stop, badParameter("stopTime", "the stopTime %s is not later than the startTime", stopText)
 		}
 	}
 	return start, stop, nil
@@ -63,12 +73,13 @@ func replayTimes(startText, stopText string, now time.Time) (start, stop time.Ti
 func parseTime(element, text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return t, badTime(element, "%q is not a time (RFC 3339)", text)
+		return t, badParameter(element, "%q is not a time (RFC 3339)", text)
 	}
 	return t, nil
 }
 
-func badTime(element, format string, args ...any) error {
+// badParameter is the error of RFC 5277 section 2.1.1 for a parameter.
+func badParameter(element, format string, args ...any) error {
 	return yangerr.New(yangerr.BadElement, nil, format, args...).WithType(yangerr.Protocol).
 		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
 }

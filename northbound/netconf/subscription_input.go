@@ -1,11 +1,11 @@
 package netconf
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
-	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/xpath"
@@ -17,7 +17,6 @@ type subscriptionInput struct {
 	*request
 	rpc       *schema.Node
 	in        *tree.Node
-	bindings  map[string]string // in scope at an XPath filter
 	establish bool
 	datastore bool // a datastore is the target, not a stream
 }
@@ -26,33 +25,12 @@ type subscriptionInput struct {
 func (q *request) readSubscription(module, name string) (*subscriptionInput, error) {
 	s := q.srv.schema
 	in := &subscriptionInput{request: q, rpc: s.RPC(s.Module(module), name), establish: name == "establish-subscription"}
-	start, data := q.r.Offset(), q.r.Data()
 	var err error
 	if in.in, err = q.input(in.rpc); err != nil {
 		return nil, withIdentities(err)
 	}
 	in.datastore = in.text("datastore") != ""
-	if in.has("stream-xpath-filter") || in.has("datastore-xpath-filter") {
-		in.bindings = xpathBindings(data, start)
-	}
 	return in, nil
-}
-
-// xpathBindings returns the namespace declarations in scope at the XPath filter
-// of the operation that starts at the given offset of a message: a decoded leaf
-// has lost them.
-func xpathBindings(data []byte, start int) map[string]string {
-	r := xmltok.NewReader(data, xmltok.Limits{Bytes: len(data)})
-	for {
-		kind, err := r.Next()
-		if err != nil || kind == xmltok.EOF {
-			return nil
-		}
-		if kind == xmltok.Start && r.Offset() >= start &&
-			(r.Is(nsSubscribed, "stream-xpath-filter") || r.Is(nsPush, "datastore-xpath-filter")) {
-			return (&request{r: r}).bindings()
-		}
-	}
 }
 
 func (in *subscriptionInput) has(name string) bool { return in.in.ChildNamed(name) != nil }
@@ -106,7 +84,7 @@ func (in *subscriptionInput) filter(t *terms) error {
 	if t.filterName != "" {
 		t.sel, err = in.srv.namedFilter(in.srv.store.Running().Root, t.filterName, in.datastore)
 	} else {
-		t.sel, err = in.srv.compileFilter(t.subtree, t.xpath, in.bindings, in.datastore)
+		t.sel, err = in.srv.compileFilter(t.subtree, t.xpath, in.datastore)
 	}
 	if err != nil {
 		return filterError(in.establish, in.datastore, err)
@@ -133,16 +111,16 @@ func (s *Server) namedFilter(running *tree.Node, name string, datastore bool) (*
 	if n := entry.ChildNamed(kind + "-subtree-filter"); n != nil {
 		subtree = n.Anydata()
 	}
-	return s.compileFilter(subtree, textOf(entry, kind+"-xpath-filter"), nil, datastore)
+	return s.compileFilter(subtree, textOf(entry, kind+"-xpath-filter"), datastore)
 }
 
-// compileFilter compiles a filter; nil where there is none. XPath filters know
-// the modules by their names and by the prefixes of bindings (RFC 8639 section
-// 2.2).
-func (s *Server) compileFilter(subtree *tree.Any, text string, bindings map[string]string, datastore bool) (*selection, error) {
+// compileFilter compiles a filter; nil where there is none. The prefixes of an
+// XPath filter are the names of modules: those that a client declared have
+// become names already (RFC 8639 section 2.2).
+func (s *Server) compileFilter(subtree *tree.Any, text string, datastore bool) (*selection, error) {
 	switch {
 	case subtree != nil && subtree.XML == nil:
-		return nil, fmt.Errorf("a subtree filter must be XML")
+		return nil, errors.New("a subtree filter must be XML")
 	case subtree != nil:
 		f, err := readAnySubtree(subtree)
 		if err != nil {
@@ -152,29 +130,24 @@ func (s *Server) compileFilter(subtree *tree.Any, text string, bindings map[stri
 	case text == "":
 		return nil, nil
 	}
-	all := map[string]string{}
+	modules := map[string]string{}
 	for _, m := range s.schema.Modules() {
 		if m.Implemented {
-			all[m.Name] = m.Namespace
+			modules[m.Name] = m.Namespace
 		}
 	}
-	for prefix, space := range bindings {
-		all[prefix] = space
-	}
 	if datastore {
-		return newXPath(s.schema, text, all)
+		return newXPath(s.schema, text, modules)
 	}
-	return newEventXPath(s.schema, text, all)
+	return newEventXPath(s.schema, text, modules)
 }
 
 // newEventXPath compiles an XPath filter for notifications, whose value is taken
 // as a boolean.
-func newEventXPath(s *schema.Schema, text string, bindings map[string]string) (*selection, error) {
+func newEventXPath(s *schema.Schema, text string, modules map[string]string) (*selection, error) {
 	sel := &selection{schema: s, text: text, prefix: map[string]*schema.Module{}}
-	for p, space := range bindings {
-		if m := s.ModuleByNamespace(space); m != nil && p != "" {
-			sel.prefix[p] = m
-		}
+	for p, space := range modules {
+		sel.prefix[p] = s.ModuleByNamespace(space)
 	}
 	x, err := xpath.Compile(text, s.Root(), xpath.Options{Prefixes: sel.prefix})
 	if err != nil {
