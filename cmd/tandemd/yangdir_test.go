@@ -20,13 +20,13 @@ import (
 // operatorYANG are the modules of an operator that package server is tested with.
 const operatorYANG = "../../server/testdata/yang"
 
-// bringOne starts one element with the modules in dir.
-func bringOne(t *testing.T, dir string) *rig {
+// bringOne starts one element with further flags.
+func bringOne(t *testing.T, flags string) *rig {
 	t.Helper()
 	scratch := t.TempDir()
-	// The lab starts a daemon by its name and knows nothing of --yang-dir.
+	// The lab starts a daemon by its name and knows nothing of flags.
 	wrapper := filepath.Join(scratch, "tandemd")
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = flush ] && exec %s \"$@\"\nexec %s --yang-dir %s \"$@\"\n", tandemd, tandemd, dir)
+	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = flush ] && exec %s \"$@\"\nexec %s %s \"$@\"\n", tandemd, tandemd, flags)
 	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestYANGDir(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(operatorYANG)); err != nil {
 		t.Fatal(err)
 	}
-	r := bringOne(t, dir)
+	r := bringOne(t, "--yang-dir "+dir)
 	const site = `<site xmlns="urn:acme:site"><name>north</name><feeds>2</feeds><rack><id>7</id><units>42</units></rack></site>`
 
 	t.Run("is told", func(t *testing.T) {
