@@ -167,6 +167,7 @@ func (s *Session) write(ctx context.Context, o CommitOptions, confirm confirmRec
 		}
 		return st.install(ctx, cur, cur.Root, cur.checked, info, nil)
 	}
+	asked := root
 	root, checked, err := st.valid(cur, root)
 	if err != nil {
 		return Commit{}, err
@@ -174,7 +175,21 @@ func (s *Session) write(ctx context.Context, o CommitOptions, confirm confirmRec
 	if err := st.untouched(s.id, cur.Root, root); err != nil {
 		return Commit{}, err
 	}
-	return st.install(ctx, cur, root, checked, info, st.authorize)
+	return st.install(ctx, cur, root, checked, info, st.authorizing(asked))
+}
+
+// authorizing asks for permission to make asked, which is what the session wants:
+// nobody needs the right to delete what a when deletes then (RFC 8341 section
+// 3.2.5).
+func (s *Store) authorizing(asked *tree.Node) func(SessionInfo, *Change) yangerr.List {
+	if s.authorize == nil {
+		return nil
+	}
+	return func(i SessionInfo, c *Change) yangerr.List {
+		wanted := *c
+		wanted.New = asked
+		return s.authorize(i, &wanted)
+	}
 }
 
 // valid deletes from root what a when forbids (RFC 7950 section 8.2) and checks
