@@ -133,7 +133,13 @@ func (m *machine) walk(p *path, i, end int, at int32, yield func(int32) bool) bo
 
 // step shows the nodes that one step selects from at.
 func (m *machine) step(s *step, at int32, yield func(int32) bool) bool {
-	if s.keys != nil {
+	switch {
+	case s.keys == nil:
+	case s.axis == axisDescendant:
+		if m.op < 0 {
+			return m.lookupBelow(s, at, yield)
+		}
+	default:
 		if done, ok := m.lookup(s, at, yield); done {
 			return ok
 		}

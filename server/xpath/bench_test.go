@@ -3,6 +3,7 @@ package xpath_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/tandem-ne/tandem/server/schema"
@@ -101,5 +102,32 @@ func BenchmarkScan(b *testing.B) {
 		if got, err := x.Number(xpath.Context{Root: root, Path: p}); got != 10000 || err != nil {
 			b.Fatal(got, err)
 		}
+	}
+}
+
+// BenchmarkFilter finds one entry of 10,000 as a NETCONF filter does: from the
+// root, by its key, with prefixes of the client's.
+func BenchmarkFilter(b *testing.B) {
+	s := served(b)
+	root := lsps(b, s, 10000)
+	o := xpath.Options{Prefixes: map[string]*schema.Module{"m": s.Module("mtp-node"), "l": s.Module("mtp-lsp")}}
+	for _, text := range []string{
+		"/m:mpls-tp/l:lsps/l:static-lsp[l:name='lsp-005000']",
+		"/mpls-tp/lsps/static-lsp[name='lsp-005000']/in-segment",
+		"//l:static-lsp[l:name='lsp-005000']",
+		"/m:mpls-tp/l:lsps/*[l:name='lsp-005000']",
+	} {
+		x, err := xpath.Compile(text, s.Root(), o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(strings.ReplaceAll(text, "/", "|"), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if got, err := x.Nodes(xpath.Context{Root: root}); len(got) != 1 || err != nil {
+					b.Fatal(got, err)
+				}
+			}
+		})
 	}
 }

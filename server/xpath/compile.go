@@ -397,12 +397,14 @@ func (c *compiler) step(s *step, at static) static {
 			one = one && (k.kind != kindNodes || k.order() == single)
 		}
 		switch {
-		case one && at.order == single:
+		case one && at.order == single && s.axis == axisChild:
 			out.order = single
 		case !one:
 			out.order = unordered
 		}
-		c.joinOn(s, pending)
+		if pending != nil {
+			c.joinOn(s, pending)
+		}
 	}
 	return out
 }

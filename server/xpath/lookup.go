@@ -7,15 +7,26 @@ import (
 	"github.com/tandem-ne/tandem/server/schema"
 )
 
-// findKeys looks among the predicates of a child step to one list or leaf-list
-// for the values of all keys. The values must not depend on the entry, so that
+// findKeys looks among the predicates of a child step to one list or leaf-list,
+// or of a descendant step to one list, for the values of all keys. The values must not depend on the entry, so that
 // the entry can be looked up by them.
 func (s *step) findKeys() {
-	if s.axis != axisChild || s.test != testName || len(s.targets) != 1 {
+	if s.test != testName || len(s.targets) != 1 {
 		return
 	}
 	list := s.targets[0]
 	keys := list.Keys
+	switch s.axis {
+	case axisChild:
+	case axisDescendant:
+		// Its positions count over all parents together.
+		asks := func(p *expr) bool { return p.position || p.kind == kindNumber }
+		if list.Kind != schema.List || slices.ContainsFunc(s.preds, asks) {
+			return
+		}
+	default:
+		return
+	}
 	switch {
 	case list.Kind == schema.LeafList:
 		keys = []*schema.Node{list}
@@ -101,6 +112,36 @@ func allStrings(t *schema.Type) bool {
 		}
 	}
 	return true
+}
+
+// lookupBelow is lookup at every parent of the list at or below at.
+func (m *machine) lookupBelow(s *step, at int32, yield func(int32) bool) bool {
+	e := &m.elements[at]
+	if e.text {
+		return true
+	}
+	var room [8]*schema.Node
+	way := room[:0]
+	for n := parentOf(s.targets[0]); n != e.schema; n = parentOf(n) {
+		if n == nil {
+			return true // The list is elsewhere.
+		}
+		way = append(way, n)
+	}
+	slices.Reverse(way)
+	return m.along(at, way, func(id int32) bool {
+		_, ok := m.lookup(s, id, yield)
+		return ok
+	})
+}
+
+// along shows the instances of the last node of way, each of which is a child of
+// the one before, below at.
+func (m *machine) along(at int32, way []*schema.Node, yield func(int32) bool) bool {
+	if len(way) == 0 {
+		return yield(at)
+	}
+	return m.childOf(at, way[0], func(id int32) bool { return m.along(id, way[1:], yield) })
 }
 
 // lookup shows the entries whose keys have the values that the predicates give,

@@ -174,6 +174,12 @@ func TestEvaluate(t *testing.T) {
 		{"/", "/yard/month[. = '7']", "/month[.='7']"}, {"/", "/yard/month[. = 8]", ""}, {"/", "/yard/day[. = 5]", "/day[.='5']*"}, {"/", "/yard/track/tag[. = 'wet']", "/track[name='a']/tag[.='wet']"},
 		{"/", "/yard/track[name = true()]/name", "/track[name='a']/name /track[name='b']/name /track[name='c']/name"}, {trackBNode, "../track[name = current()/name]/length", "/track[name='b']/length*"},
 		{trackBNode, "../track[name = ../main]/name", "/track[name='b']/name"},
+		{"/", "//track[name = 'c']/length", "/track[name='c']/length"}, {"/", "//wagon[owner = 'x'][number = 1]/load", "/track[name='a']/wagon[owner='x'][number='1']/load /track[name='b']/wagon[owner='x'][number='1']/load"},
+		{"/", "//wagon[owner = 'x' and number = 1][load > 5]/number", ""}, {"/", "/descendant::wagon[owner = 'x'][number = 1][2]/load", "/track[name='b']/wagon[owner='x'][number='1']/load"}, {"/", "//track[name = 'zz']", ""},
+		{"/", "count(//wagon[number = '3' and owner = 'x'][load])", "1"}, {trackBNode, ".//wagon[owner = 'x'][number = 1]/load", "/track[name='b']/wagon[owner='x'][number='1']/load"}, {trackBNode, ".//track[name = 'a']", ""},
+		{trackBNode, "name//wagon[owner = 'x'][number = 1]", ""}, {trackBNode, "//track[name = current()/name]/length", "/track[name='b']/length*"}, {"/", "//track[name = /yard/main]/name", "/track[name='b']/name"},
+		{"/", "//track[name = (/yard/main | /yard/c:worker/c:track)]/name", "/track[name='a']/name /track[name='b']/name /track[name='c']/name"},
+		{"/", "//track[name = 'a' or name = 'b'][name = 'b']/name", "/track[name='b']/name"},
 		// Document order, unions, ordered-by user.
 		{"/", "/yard/track[name='c'] | /yard/name | /yard/track[name='a']", "/name /track[name='a'] /track[name='c']"}, {"/", "/yard/month", "/month[.='12'] /month[.='2'] /month[.='7']"},
 		{"/", "/yard/month[2]", "/month[.='2']"}, {"/", "count(/yard/track | /yard/track[1])", "3"}, {"/", "string(/yard/track[3]/name | /yard/track[2]/name)", "b"}, {"/", "//load/../..", "/track[name='a'] /track[name='b']"},
