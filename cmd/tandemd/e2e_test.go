@@ -25,6 +25,7 @@ func TestDiamond(t *testing.T) {
 		{"ncclient", testNcclient},
 		{"Juniper go-netconf", testJuniper},
 		{"nemith netconf", testNemith},
+		{"TLS and call home", testTransports},
 		{"gnmi_cli", testGNMICLI},
 		{"NETCONF and gNMI see each other", testBothProtocols},
 		{"users do what they may", testAccess},
