@@ -34,39 +34,47 @@ func newCursor(root *bnode) *cursor {
 	return c
 }
 
-func (c *cursor) head() head {
+// head sets h to what is next.
+func (c *cursor) head(h *head) {
 	for len(c.stack) > 0 {
 		f := &c.stack[len(c.stack)-1]
 		switch {
 		case f.n.kids == nil && f.i < len(f.n.items):
-			return head{item: f.n.items[f.i]}
+			h.sub, h.item = nil, f.n.items[f.i]
+			return
 		case f.n.kids != nil && f.i <= 2*len(f.n.items):
 			if f.i%2 == 0 {
-				return head{sub: f.n.kids[f.i/2], height: f.height - 1}
+				h.sub, h.height = f.n.kids[f.i/2], f.height-1
+				return
 			}
-			return head{item: f.n.items[f.i/2]}
+			h.sub, h.item = nil, f.n.items[f.i/2]
+			return
 		}
 		c.stack = c.stack[:len(c.stack)-1]
 	}
-	return head{end: true}
+	*h = head{end: true}
 }
 
-// skip steps over the head.
-func (c *cursor) skip() { c.stack[len(c.stack)-1].i++ }
+// skip steps over the head h and sets it to what comes behind.
+func (c *cursor) skip(h *head) {
+	c.stack[len(c.stack)-1].i++
+	c.head(h)
+}
 
-// enter steps into the head, a subtree.
-func (c *cursor) enter(h head) {
-	c.skip()
+// enter steps into the head h, a subtree, and sets it to the first of it.
+func (c *cursor) enter(h *head) {
+	c.stack[len(c.stack)-1].i++
 	c.entered++
 	c.stack = append(c.stack, frame{n: h.sub, height: h.height})
+	c.head(h)
 }
 
 // least returns the first item of what is next.
-func (h head) least() item {
+func (h *head) least() *Node {
 	if h.sub != nil {
-		return h.sub.first()
+		return h.sub.first().node
 	}
-	return h.item
+	return h.item.node
 }
 
 // diffItems calls fn for every item that is only in a (b is zero), only in b
@@ -80,62 +88,75 @@ func diffItems(a, b *bnode, fn func(a, b item) bool) bool {
 }
 
 func diffCursors(ca, cb *cursor, fn func(a, b item) bool) bool {
+	var ha, hb head
+	ca.head(&ha)
+	cb.head(&hb)
+	// left and right step over what is only in a, or only in b.
+	left := func() bool {
+		if ha.sub != nil {
+			ca.enter(&ha)
+			return true
+		}
+		it := ha.item
+		ca.skip(&ha)
+		return fn(it, item{})
+	}
+	right := func() bool {
+		if hb.sub != nil {
+			cb.enter(&hb)
+			return true
+		}
+		it := hb.item
+		cb.skip(&hb)
+		return fn(item{}, it)
+	}
 	for {
-		ha, hb := ca.head(), cb.head()
 		switch {
 		case ha.end && hb.end:
 			return true
 		case ha.end:
-			if hb.sub != nil {
-				cb.enter(hb)
-			} else if cb.skip(); !fn(item{}, hb.item) {
+			if !right() {
 				return false
 			}
 			continue
 		case hb.end:
-			if ha.sub != nil {
-				ca.enter(ha)
-			} else if ca.skip(); !fn(ha.item, item{}) {
+			if !left() {
 				return false
 			}
 			continue
 		case ha.sub != nil && ha.sub == hb.sub:
-			ca.skip()
-			cb.skip()
+			ca.skip(&ha)
+			cb.skip(&hb)
 			continue
 		}
-		la, lb := ha.least(), hb.least()
 		order := 0
-		if la.node != lb.node {
-			order = compareEntries(la.node, lb.node)
+		if la, lb := ha.least(), hb.least(); la != lb {
+			order = compareEntries(la, lb)
 		}
 		switch {
 		// Only the side that is behind advances, and where both begin with the
 		// same key the taller subtree opens first: so a shared subtree is at the
 		// head of both cursors at the same time, wherever it hangs.
 		case order < 0:
-			if ha.sub != nil {
-				ca.enter(ha)
-			} else if ca.skip(); !fn(ha.item, item{}) {
+			if !left() {
 				return false
 			}
 		case order > 0:
-			if hb.sub != nil {
-				cb.enter(hb)
-			} else if cb.skip(); !fn(item{}, hb.item) {
+			if !right() {
 				return false
 			}
 		case ha.sub != nil && (hb.sub == nil || ha.height > hb.height):
-			ca.enter(ha)
+			ca.enter(&ha)
 		case hb.sub != nil && (ha.sub == nil || hb.height > ha.height):
-			cb.enter(hb)
+			cb.enter(&hb)
 		case ha.sub != nil:
-			ca.enter(ha)
-			cb.enter(hb)
+			ca.enter(&ha)
+			cb.enter(&hb)
 		default:
-			ca.skip()
-			cb.skip()
-			if ha.item != hb.item && !fn(ha.item, hb.item) {
+			a, b := ha.item, hb.item
+			ca.skip(&ha)
+			cb.skip(&hb)
+			if a != b && !fn(a, b) {
 				return false
 			}
 		}
