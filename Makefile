@@ -58,6 +58,10 @@ demo: ## The main job: a four-node MPLS-TP network from NETCONF to packets (KEEP
 bench: standard ## Print the table of figures; appends JSON lines to BENCH_OUT
 	@BENCH_OUT=$(BENCH_OUT) .ci/bench
 
+.PHONY: interop
+interop: build ## OpenDaylight mounts an element, Ansible configures one (Java 25, Maven, downloads)
+	@.ci/interop
+
 .PHONY: fuzz
 fuzz: standard ## Fuzz every target for FUZZTIME each (default 10s)
 	@FUZZTIME=$(FUZZTIME) .ci/fuzz
