@@ -23,14 +23,19 @@ const (
 // the entries of holders. It gets the state that it returned for the node above.
 // The keys of an entry stay with it, unasked. The cost follows what is entered.
 //
+// few, which may be nil, is asked about a holder that is entered: if ok, only
+// the entries it names, each once, are entered, and rest, Keep or Drop, holds for all
+// others. The cost then follows those.
+//
 // The result does not show the default of what was dropped, whatever the mode
 // (WithDefaults), nor one of a child that is not there and that implied, which
 // may be nil, refuses below a node of the given state.
-func Sift[S any](root *Node, state S, ask func(state S, n *Node) (Verdict, S), implied func(state S, c *schema.Node) bool) *Node {
+func Sift[S any](root *Node, state S, ask func(state S, n *Node) (Verdict, S), implied func(state S, c *schema.Node) bool,
+	few func(state S, holder *Node) (rest Verdict, entries []*Node, ok bool)) *Node {
 	if root == nil {
 		return nil
 	}
-	s := sifter[S]{editor{t: new(token)}, ask, implied}
+	s := sifter[S]{editor{t: new(token)}, ask, implied, few}
 	return s.node(root, state)
 }
 
@@ -38,6 +43,7 @@ type sifter[S any] struct {
 	e       editor
 	ask     func(S, *Node) (Verdict, S)
 	implied func(S, *schema.Node) bool
+	few     func(S, *Node) (Verdict, []*Node, bool)
 }
 
 // node returns what is left of n, nil for nothing.
@@ -105,6 +111,11 @@ func (s *sifter[S]) holder(h *Node, state S) *Node {
 		got *Node
 	}
 	l := h.in.list
+	if s.few != nil {
+		if rest, entries, ok := s.few(state, h); ok {
+			return s.among(h, state, rest, entries)
+		}
+	}
 	var changed []change
 	same, dropped := 0, 0
 	l.each(func(it item) bool {
@@ -166,6 +177,33 @@ func (s *sifter[S]) holder(h *Node, state S) *Node {
 		out.in.list.store(s.e.t, got, got.Keys(), it.label)
 		return true
 	})
+	return out
+}
+
+// among returns what is left of a holder of which only some entries are entered.
+func (s *sifter[S]) among(h *Node, state S, rest Verdict, entries []*Node) *Node {
+	out := h
+	if rest == Drop {
+		out = s.e.freshHolder(h.schema)
+	}
+	for _, e := range entries {
+		got := s.node(e, state)
+		it, _ := h.in.list.find(h.schema, e.Keys())
+		switch {
+		case rest == Drop && got == nil, rest == Keep && got == e:
+		case rest == Drop:
+			out.in.list.replace(s.e.t, it, got)
+		case got == nil:
+			out = s.e.own(out)
+			out.in.list.drop(s.e.t, it)
+		default:
+			out = s.e.own(out)
+			out.in.list.replace(s.e.t, it, got)
+		}
+	}
+	if out.in.list.len() == 0 {
+		return nil
+	}
 	return out
 }
 

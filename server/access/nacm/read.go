@@ -1,6 +1,8 @@
 package nacm
 
 import (
+	"slices"
+
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 )
@@ -25,7 +27,7 @@ func (v View) Read(root *tree.Node) *tree.Node {
 		return root
 	}
 	d := v.r.decisions(opRead)
-	if out := tree.Sift(root, d.start(), d.sift, d.implied); out != nil {
+	if out := tree.Sift(root, d.start(), d.sift, d.implied, d.few); out != nil {
 		return out
 	}
 	return tree.New(root.Schema())
@@ -53,6 +55,59 @@ func (d *decisions) sift(at place, n *tree.Node) (tree.Verdict, place) {
 	}
 	next := d.look(at, s, &instance{node: n})
 	return d.verdict(next, s), next
+}
+
+// few finds the entries of a holder that rules name by all their keys, where the
+// others are kept or dropped whole.
+func (d *decisions) few(at place, h *tree.Node) (rest tree.Verdict, entries []*tree.Node, ok bool) {
+	s := h.Schema()
+	next := place{depth: at.depth + 1}
+	next.hidden = !d.permits(next, s) || at.hidden && !d.opens(next, s)
+	if rest = d.verdict(next, s); rest != tree.Keep && rest != tree.Drop {
+		return rest, nil, false
+	}
+	for _, r := range at.fitting {
+		if at.depth >= len(r.path) {
+			return rest, nil, false // fits every entry
+		}
+		st := &r.path[at.depth]
+		if st.node != s {
+			continue
+		}
+		keys, complete := st.keys()
+		if !complete {
+			return rest, nil, false
+		}
+		if e := h.Entry(keys...); e != nil && !slices.Contains(entries, e) {
+			entries = append(entries, e)
+		}
+	}
+	return rest, entries, true
+}
+
+// keys returns the key values that the predicates of a step give, if they give
+// all of them.
+func (st *pathStep) keys() (keys []schema.Value, complete bool) {
+	types := []*schema.Type{st.node.Type}
+	if st.node.Kind == schema.List {
+		types = types[:0]
+		for _, k := range st.node.Keys {
+			types = append(types, k.Type)
+		}
+	}
+	if len(types) == 0 || len(st.preds) != len(types) {
+		return nil, false
+	}
+	keys = make([]schema.Value, len(types))
+	for i := range st.preds {
+		p := &st.preds[i]
+		v, err := types[p.key].Parse(p.text, st.node.Module.Schema().NameResolver(st.node.Module))
+		if err != nil || v.String() != p.text {
+			return nil, false
+		}
+		keys[p.key] = v
+	}
+	return keys, !slices.ContainsFunc(keys, schema.Value.IsZero)
 }
 
 func (d *decisions) verdict(at place, s *schema.Node) tree.Verdict {
@@ -87,7 +142,7 @@ func (v View) ReadAt(p tree.Path, n *tree.Node) *tree.Node {
 		return v.Read(n)
 	}
 	at := d.lookTo(p[:len(p)-1])
-	return tree.Sift(n, at, d.sift, d.implied)
+	return tree.Sift(n, at, d.sift, d.implied, d.few)
 }
 
 // lookTo goes down a path from the root.
