@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -81,20 +82,28 @@ func appTag(t string) want { return child("error-app-tag", t) }
 func message(t string) want { return child("error-message", t) }
 
 // path wants an error-path, written with the prefixes of the cases. Paths are
-// compared by namespace (RFC 6241 section 4.3: an XPath expression whose
-// prefixes are those in scope at <error-path>).
+// compared by namespace: an error-path is an XPath expression whose prefixes are
+// those in scope at the element (RFC 6241 section 4.3). That section lets a path
+// start at the datastore, as its examples do, or at the request.
 func path(p string) want {
 	return func(e *Element) string {
 		at := e.Get("nc:error-path")
 		if at == nil {
 			return "there is no error-path; " + p + " is expected"
 		}
-		if expand(at.Value(), at.resolve) != expand(p, namespace) {
+		got := expand(at.Value(), at.resolve)
+		if inRequest := requestPath.FindString(got); inRequest != "" {
+			got = got[len(inRequest):]
+		}
+		if got != expand(p, namespace) {
 			return "error-path is " + quote(at.Value()) + ", not " + quote(p)
 		}
 		return ""
 	}
 }
+
+// requestPath is the part of an expanded path from the request to its configuration.
+var requestPath = regexp.MustCompile(`^/\{` + regexp.QuoteMeta(nsBase) + `\}rpc/\{[^}]*\}[a-z-]+(/\{[^}]*\}source)?/\{[^}]*\}config`)
 
 // info wants an element of error-info, of the base namespace.
 func info(local, value string) want {

@@ -48,6 +48,9 @@ func (r *runner) learn(uri string) {
 				key, list, _ := strings.Cut(p, "=")
 				for one := range strings.SplitSeq(list, ",") {
 					r.has[":"+name+"?"+key+"="+one] = true
+					if name == "with-defaults" { // basic-mode and also-supported
+						r.has[":with-defaults?mode="+one] = true
+					}
 				}
 			}
 			return

@@ -145,6 +145,8 @@ func Cases() []Case {
 	return slices.Concat(
 		helloCases(), framingCases(), rpcCases(), filterCases(), editCases(), insertCases(),
 		sessionCases(), candidateCases(), constraintCases(), typeCases(),
+		defaultsCases(), monitoringCases(), eventCases(), operationCases(),
+		partialLockCases(),
 	)
 }
 
