@@ -159,12 +159,13 @@ func (d *door) drop(conn net.Conn) {
 	})
 }
 
-// refuse tells the log of a stranger who turned out to be no user.
+// refuse tells the log of a stranger who turned out to be no user, or of a user
+// for whom there is no session.
 func (d *door) refuse(peer string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refused.tell(d.now(), func(count int) {
-		d.log.Info("NETCONF connections without a user", "count", count, "last-peer", peer, "last-reason", err)
+		d.log.Info("NETCONF connections refused", "count", count, "last-peer", peer, "last-reason", err)
 	})
 }
 

@@ -1,12 +1,17 @@
 package netconf
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tandem-ne/tandem/server/datastore"
 )
 
 // heap returns the octets in use after a collection.
@@ -129,6 +134,52 @@ func TestThousandSessions(t *testing.T) {
 		}
 		return err == nil
 	})
+}
+
+// slowEngine takes its time to prepare a commit.
+type slowEngine struct{ begun, release chan struct{} }
+
+// Prepare implements datastore.Participant.
+func (s slowEngine) Prepare(context.Context, *datastore.Change) (func(), error) {
+	close(s.begun)
+	<-s.release
+	return nil, nil
+}
+
+// TestShutdownFinishesCommits: a commit under way is finished and answered before
+// the session ends; sessions without a request end at once.
+func TestShutdownFinishesCommits(t *testing.T) {
+	e := newElement(t, nil)
+	idle := e.open(base11)
+	c := e.open(base11)
+	c.want(strings.Replace(setName, "NAME", "late", 1), "<ok/>")
+	engine := slowEngine{make(chan struct{}), make(chan struct{})}
+	e.store.Register(engine)
+	c.send(`<rpc xmlns="` + nsBase + `" message-id="1"><commit/></rpc>`)
+	<-engine.begun
+	down := make(chan error, 1)
+	go func() { down <- e.Shutdown(context.Background()) }()
+	if _, err := idle.in.next(); err != io.EOF {
+		t.Errorf("an idle client sees %v", err)
+	}
+	select {
+	case err := <-down:
+		t.Fatalf("Shutdown returned %v amid a commit", err)
+	default:
+	}
+	close(engine.release)
+	if reply := c.next(); !strings.Contains(reply, "<ok/>") {
+		t.Errorf("the commit is answered with %s", reply)
+	}
+	if _, err := c.in.next(); err != io.EOF {
+		t.Errorf("after the reply the client sees %v", err)
+	}
+	if err := <-down; err != nil {
+		t.Error(err)
+	}
+	if name := e.store.Running().Root.ChildNamed("mpls-tp").ChildNamed("node").ChildNamed("name"); name.Value().String() != "late" {
+		t.Error("the commit is lost")
+	}
 }
 
 // eventually waits until f is true.

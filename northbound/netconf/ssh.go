@@ -153,7 +153,7 @@ func (s *Server) serveChannels(p *sshPeer) {
 			if !ok {
 				return
 			}
-			ch, reqs := s.acceptChannel(nc, running)
+			ch, reqs := s.acceptChannel(nc, running, p.peer)
 			if ch == nil {
 				continue
 			}
@@ -175,13 +175,14 @@ func (s *Server) serveChannels(p *sshPeer) {
 
 // acceptChannel accepts a channel, which then has a place in running, or tells
 // the client why not.
-func (s *Server) acceptChannel(nc ssh.NewChannel, running chan struct{}) (ssh.Channel, <-chan *ssh.Request) {
+func (s *Server) acceptChannel(nc ssh.NewChannel, running chan struct{}, peer string) (ssh.Channel, <-chan *ssh.Request) {
 	if nc.ChannelType() != "session" {
 		nc.Reject(ssh.UnknownChannelType, "only sessions")
 		return nil, nil
 	}
 	if s.full() {
 		s.stats.dropped.Add(1)
+		s.door.refuse(peer, errFull)
 		nc.Reject(ssh.ResourceShortage, "there are as many NETCONF sessions as are allowed")
 		return nil, nil
 	}

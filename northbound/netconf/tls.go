@@ -50,7 +50,10 @@ func (s *Server) handshakeTLS(conn net.Conn, peer string) (*tls.Conn, string, er
 // sessionTLS runs the one session of a TLS connection.
 func (s *Server) sessionTLS(conn *tls.Conn, user, peer string) {
 	err := s.runSession(&tlsConn{conn}, user, "netconf-tls", peer)
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, errFull):
+		s.door.refuse(peer, err)
+	case err != nil && !errors.Is(err, io.EOF):
 		s.log.Info("NETCONF session ended", "user", user, "peer", peer, "reason", err)
 	}
 }
