@@ -146,6 +146,73 @@ type rule func(*validate.Context) yangerr.List
 
 func (f rule) Check(c *validate.Context) yangerr.List { return f(c) }
 
+// TestDurableBeforeItIsSeen: nobody sees a commit that a crash could still undo.
+func TestDurableBeforeItIsSeen(t *testing.T) {
+	s := box(t)
+	var st *Store
+	var steps []string
+	lim := defaultLimits()
+	lim.step = func(point string) {
+		if st != nil {
+			steps = append(steps, fmt.Sprintf("%s %d", point, st.Running().ID))
+		}
+	}
+	opened, err := open(Options{Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: quiet()}, lim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st = opened
+	st.Register(prepare(func(*Change) (func(), error) {
+		return func() { steps = append(steps, fmt.Sprintf("apply %d", st.Running().ID)) }, nil
+	}))
+	transact(t, st.session(), set(s, "/lsp[name='x']/label", "100"))
+	want := []string{"append 0", "append written 0", "append durable 0", "apply 1"}
+	if !slices.Equal(steps, want) {
+		t.Errorf("steps %q, want %q", steps, want)
+	}
+	if err := st.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWhenDeletes: data under a when that a commit makes false is deleted (RFC
+// 7950 section 8.2), and the candidate is running afterwards.
+func TestWhenDeletes(t *testing.T) {
+	s := box(t, "leaf tc { type uint8; }", `leaf tc { when "../operation = 'swap'"; type uint8; }`)
+	st := openStore(t, s, t.TempDir())
+	a := st.session()
+	x := "/lsp[name='x']"
+	transact(t, a, set(s, x+"/operation", "swap"), set(s, x+"/tc", "3"))
+	if err := a.Edit(bg, []tree.Edit{set(s, x+"/operation", "pop")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Validate(bg, nil); err != nil {
+		t.Error(err)
+	}
+	c, err := a.Commit(bg, CommitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if leaf(s, c.New, x+"/tc") != "-" || leaf(s, c.New, x+"/operation") != "pop" || a.Candidate() != c.New {
+		t.Errorf("tc is %s, operation %s", leaf(s, c.New, x+"/tc"), leaf(s, c.New, x+"/operation"))
+	}
+	// The same in one transaction; the record has the deletion too.
+	transact(t, a, set(s, x+"/operation", "swap"), set(s, x+"/tc", "4"))
+	c = transact(t, a, set(s, x+"/operation", "push"))
+	if leaf(s, c.New, x+"/tc") != "-" {
+		t.Error("a transaction left what its when forbids")
+	}
+	before, err := st.At(c.ID - 1)
+	if err != nil || leaf(s, before.Root, x+"/tc") != "4" {
+		t.Errorf("before it tc was %s, %v", leaf(s, before.Root, x+"/tc"), err)
+	}
+	// New data where a when is false is the client's mistake.
+	_, err = a.Transact(bg, func(*tree.Node) ([]tree.Edit, error) { return []tree.Edit{set(s, x+"/tc", "5")}, nil }, CommitOptions{})
+	if err == nil {
+		t.Error("data whose when is false was committed")
+	}
+}
+
 func TestRefusedCommitChangesNothing(t *testing.T) {
 	s := box(t)
 	refuse := ""
@@ -452,94 +519,5 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	if last != st.Running().ID || len(st.Sessions()) != 0 || len(st.Locks()) != 0 {
 		t.Errorf("last %d of %d, %d sessions, %d locks", last, st.Running().ID, len(st.Sessions()), len(st.Locks()))
-	}
-}
-
-func benchStore(b *testing.B, n int) (*Store, *Session) {
-	s := box(b)
-	st, err := Open(Options{
-		Schema: s, Validator: validate.New(s), Dir: b.TempDir(), Log: quiet(),
-		Initial: lsps(s, tree.Empty(s), 0, n),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	return st, st.session()
-}
-
-func benchTransact(b *testing.B, session *Session, edit func(i int) tree.Edit) {
-	b.ReportAllocs()
-	worst := time.Duration(0)
-	i := 0
-	for b.Loop() {
-		ed := edit(i)
-		i++
-		start := time.Now()
-		_, err := session.Transact(bg, func(*tree.Node) ([]tree.Edit, error) { return []tree.Edit{ed}, nil }, CommitOptions{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		worst = max(worst, time.Since(start))
-	}
-	b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
-}
-
-// BenchmarkCommitOneLSP adds one LSP to many, durably.
-func BenchmarkCommitOneLSP(b *testing.B) {
-	for _, n := range []int{10_000, 100_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			st, session := benchStore(b, n)
-			benchTransact(b, session, func(i int) tree.Edit { return lspEdit(st.schema, n+i) })
-		})
-	}
-}
-
-// BenchmarkCommitOneLeaf changes one leaf of one LSP of 10,000, durably.
-func BenchmarkCommitOneLeaf(b *testing.B) {
-	st, session := benchStore(b, 10_000)
-	benchTransact(b, session, func(i int) tree.Edit {
-		return set(st.schema, "/lsp[name='"+lspName(i%10_000)+"']/description", fmt.Sprint("d", i))
-	})
-}
-
-// BenchmarkLoad commits 10,000 LSPs at once.
-func BenchmarkLoad(b *testing.B) {
-	s := box(b)
-	for b.Loop() {
-		st, err := Open(Options{Schema: s, Validator: validate.New(s), Dir: b.TempDir(), Log: quiet()})
-		if err != nil {
-			b.Fatal(err)
-		}
-		session := st.session()
-		if err := session.Replace(bg, lsps(s, st.Running().Root, 0, 10_000)); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := session.Commit(bg, CommitOptions{}); err != nil {
-			b.Fatal(err)
-		}
-		if err := st.Close(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkOpen starts from a stored configuration of 10,000 LSPs.
-func BenchmarkOpen(b *testing.B) {
-	s := box(b)
-	dir := b.TempDir()
-	o := Options{Schema: s, Validator: validate.New(s), Dir: dir, Log: quiet(), Initial: lsps(s, tree.Empty(s), 0, 10_000)}
-	for b.Loop() {
-		st, err := Open(o)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := st.Close(); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
