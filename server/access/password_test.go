@@ -199,3 +199,26 @@ func TestOffendersAreBounded(t *testing.T) {
 		t.Error("the latest one is forgotten")
 	}
 }
+
+// FuzzParseHash: what parses is a hash that the element can make itself, from a
+// salt that is a part of it, at a bounded cost.
+func FuzzParseHash(f *testing.F) {
+	for _, seed := range []string{md5Hash, sha256Hash, sha512Hash, sha256Rounds, sha512Short, "$0$x", "$6$rounds=1$$", "$$$$", "$1$rounds=5$x$y"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := parseHash(text)
+		if err != nil {
+			return
+		}
+		if h.text != text || !strings.HasPrefix(text, h.salt+"$") {
+			t.Fatalf("%q has the salt %q", text, h.salt)
+		}
+		if strings.Contains(text, "rounds=") {
+			return // Right, but slow.
+		}
+		if again, err := HashPassword(text); again != text || err != nil {
+			t.Errorf("%q is stored as %q, %v", text, again, err)
+		}
+	})
+}
