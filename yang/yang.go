@@ -93,6 +93,7 @@ func Implemented() []Module {
 		{Name: "ietf-netconf-nmda", Features: []string{"origin", "with-defaults"}},
 		{Name: "ietf-netconf-notifications"},
 		{Name: "ietf-netconf-partial-lock"},
+		{Name: "ietf-netconf-private-candidate", Features: []string{"private-candidate"}},
 		{Name: "ietf-netconf-with-defaults"},
 		{Name: "ietf-nmda-compare"},
 		{Name: "ietf-origin"},

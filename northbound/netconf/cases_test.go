@@ -46,7 +46,11 @@ func runCase(t *testing.T, dir string) {
 			if name == "old" {
 				base = base10
 			}
-			sessions[name] = e.open(base)
+			var more []string
+			if strings.HasPrefix(name, "private") {
+				more = append(more, privateCandidate)
+			}
+			sessions[name] = e.open(base, more...)
 		}
 		return sessions[name]
 	}

@@ -44,6 +44,7 @@ func parseCommit(q *request) (func() error, error) {
 		o.Confirm = &confirm
 	}
 	return func() error {
+		q.rememberCreation()
 		if _, err := q.ds.Commit(q.ctx, o); err != nil {
 			return err
 		}

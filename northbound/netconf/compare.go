@@ -30,10 +30,17 @@ func parseCompare(q *request) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
+	point := input.ChildNamed("reference-point")
+	if point != nil && !q.ds.Private() {
+		return nil, wrongValue("reference-point", "this session has no private candidate")
+	}
 	all, origins := input.ChildNamed("all") != nil, input.ChildNamed("report-origin") != nil
 	return func() error {
 		// State is left out where only one side can have it.
 		onlyConfig := !all && (source == operationalStore) != (target == operationalStore)
+		if (source == datastore.Candidate) != (target == datastore.Candidate) && point != nil {
+			return q.comparePrivate(source, target, filter, point.Value().String())
+		}
 		old, err := q.compared(source, filter, onlyConfig)
 		if err != nil {
 			return err

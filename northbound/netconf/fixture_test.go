@@ -101,12 +101,12 @@ func (e *element) connect() *client {
 	return c
 }
 
-// open opens a session that speaks base.
-func (e *element) open(base string) *client {
+// open opens a session that speaks base and has more capabilities.
+func (e *element) open(base string, more ...string) *client {
 	e.t.Helper()
 	c := e.connect()
 	c.hello = c.next()
-	c.send(fmt.Sprintf(clientHello, base))
+	c.send(fmt.Sprintf(clientHello, strings.Join(append([]string{base}, more...), "</capability><capability>")))
 	c.in.chunked, c.out.chunked = base == base11, base == base11
 	return c
 }

@@ -21,6 +21,16 @@ const (
 	base11 = "urn:ietf:params:netconf:base:1.1"
 )
 
+// privateCandidate is the capability of a client that wants a candidate of its own
+// (draft-ietf-netconf-privcand section 4.5).
+const privateCandidate = "urn:ietf:params:netconf:capability:private-candidate:1.0"
+
+// greeting is what a client's hello says.
+type greeting struct {
+	v11     bool // it speaks base:1.1
+	private bool // it wants a private candidate
+}
+
 // capabilities lists what the server's hello announces: the protocol's own
 // capabilities and one URI for each module, as servers of YANG 1.0 modules do
 // (RFC 6020 section 5.6.4), because there are clients that look nowhere else.
@@ -44,6 +54,9 @@ func capabilities(s *schema.Schema, schemes string) []string {
 	list = append(list, capability+"notification:1.0", capability+"interleave:1.0")
 	if m := s.Module("ietf-netconf-partial-lock"); m != nil && m.Implemented {
 		list = append(list, capability+"partial-lock:1.0")
+	}
+	if m := s.Module("ietf-netconf-private-candidate"); m != nil && m.Implemented {
+		list = append(list, privateCandidate+"?supported-resolution-modes=revert-on-conflict,prefer-candidate,prefer-running")
 	}
 	if s.Module("ietf-netconf-with-defaults") != nil {
 		list = append(list, capability+"with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim")
@@ -92,14 +105,14 @@ func appendHello(dst []byte, capabilities []string, id uint32) []byte {
 	return append(dst, "</session-id></hello>"...)
 }
 
-// parseHello reads a client's hello and reports whether it speaks base:1.1.
-func parseHello(msg []byte) (v11 bool, err error) {
+// parseHello reads a client's hello and returns what it says.
+func parseHello(msg []byte) (hello greeting, err error) {
 	r := xmltok.NewReader(msg, xmltok.Limits{Depth: 16, Bytes: 1 << 20})
 	if _, err := r.Next(); err != nil {
-		return false, err
+		return hello, err
 	}
 	if !r.Is(nsBase, "hello") {
-		return false, fmt.Errorf("the first message is <%s>, not <hello>", r.Local())
+		return hello, fmt.Errorf("the first message is <%s>, not <hello>", r.Local())
 	}
 	var list []string
 	found := false
@@ -107,29 +120,31 @@ func parseHello(msg []byte) (v11 bool, err error) {
 		kind, err := r.Next()
 		switch {
 		case err != nil:
-			return false, err
+			return hello, err
 		case kind == xmltok.EOF:
+			hello.v11 = slices.Contains(list, base11)
+			hello.private = slices.ContainsFunc(list, func(c string) bool {
+				return c == privateCandidate || strings.HasPrefix(c, privateCandidate+"?")
+			})
 			switch {
 			case !found:
-				return false, errors.New("hello has no capabilities")
-			case slices.Contains(list, base11):
-				return true, nil
-			case slices.Contains(list, base10):
-				return false, nil
+				return hello, errors.New("hello has no capabilities")
+			case hello.v11 || slices.Contains(list, base10):
+				return hello, nil
 			}
-			return false, errors.New("hello offers neither base:1.0 nor base:1.1")
+			return hello, errors.New("hello offers neither base:1.0 nor base:1.1")
 		case kind == xmltok.Start && r.Is(nsBase, "session-id"):
-			return false, errors.New("a client's hello must not have a session-id")
+			return hello, errors.New("a client's hello must not have a session-id")
 		case kind == xmltok.Start && r.Is(nsBase, "capabilities"):
 			if found {
-				return false, errors.New("hello has capabilities twice")
+				return hello, errors.New("hello has capabilities twice")
 			}
 			found = true
 			if list, err = readCapabilities(r); err != nil {
-				return false, err
+				return hello, err
 			}
 		case kind == xmltok.Start:
-			return false, fmt.Errorf("hello has the unknown element <%s>", r.Local())
+			return hello, fmt.Errorf("hello has the unknown element <%s>", r.Local())
 		}
 	}
 }

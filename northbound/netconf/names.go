@@ -9,6 +9,7 @@ const (
 	nsOrigin      = "urn:ietf:params:xml:ns:yang:ietf-origin"
 	nsPartialLock = "urn:ietf:params:xml:ns:netconf:partial-lock:1.0"
 	nsCompare     = "urn:ietf:params:xml:ns:yang:ietf-nmda-compare"
+	nsPrivate     = "urn:ietf:params:xml:ns:yang:ietf-netconf-private-candidate"
 	nsCommits     = "urn:tandem:yang:mtp-commits"
 )
 
@@ -21,6 +22,7 @@ func moduleOperations(s *schema.Schema) map[name]parser {
 		{nsPartialLock, "partial-lock"}:   parsePartialLock,
 		{nsPartialLock, "partial-unlock"}: parsePartialUnlock,
 		{nsCompare, "compare"}:            parseCompare,
+		{nsPrivate, "update"}:             parseUpdate,
 		{nsCommits, "rollback"}:           parseRollback,
 		{nsCommits, "compare-commits"}:    parseCompareCommits,
 		{nsCommits, "get-commit"}:         parseGetCommit,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/datastore"
+	"github.com/tandem-ne/tandem/server/tree"
 )
 
 // session is one NETCONF session. Its goroutine reads a message, carries it out
@@ -28,6 +29,7 @@ type session struct {
 	peer      string
 	login     time.Time
 	v11       bool
+	created   *tree.Node // what the private candidate was made from; nil until that changes
 	limits    *Limits
 
 	ctx    context.Context
@@ -186,11 +188,14 @@ func (sess *session) exchangeHello(frames *frameReader) error {
 	if err := <-sent; err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
-	v11, err := parseHello(trimStart(msg))
+	hello, err := parseHello(trimStart(msg))
 	if err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
-	sess.v11, frames.chunked, sess.out.chunked = v11, v11, v11
+	sess.v11, frames.chunked, sess.out.chunked = hello.v11, hello.v11, hello.v11
+	if hello.private {
+		sess.ds.SetPrivate()
+	}
 	return nil
 }
 

@@ -50,7 +50,8 @@ func TestHello(t *testing.T) {
 		"nothing but a prolog": {"<?xml version='1.0'?>", false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v11, err := parseHello([]byte(tc.msg))
+			hello, err := parseHello([]byte(tc.msg))
+			v11 := hello.v11
 			ok := err == nil && tc.v11 || err == nil && (name == "base:1.0")
 			if ok != (tc.v11 || name == "base:1.0") || v11 != tc.v11 || err != nil && !strings.Contains(err.Error(), tc.err) {
 				t.Errorf("parseHello: %t, %v", v11, err)
