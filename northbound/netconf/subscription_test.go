@@ -6,6 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tandem-ne/tandem/server/access/nacm"
+	"github.com/tandem-ne/tandem/server/datastore"
 )
 
 // TestStopTime: a subscription of RFC 5277 ends at its stopTime with
@@ -63,3 +66,54 @@ func TestLargeCommits(t *testing.T) {
 		t.Errorf("a large commit is reported with %d edits: %.500s", n, msg)
 	}
 }
+
+// TestConfirmTimeoutEvent: nobody's session is named when the time is over (RFC
+// 6470 section 2.2).
+func TestConfirmTimeoutEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newElement(t, nil)
+		c, b := e.open(base11).forever(), e.open(base11).forever()
+		c.want(`<create-subscription xmlns="`+nsNotification+`"><filter><netconf-confirmed-commit xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-notifications"/></filter></create-subscription>`, "<ok/>")
+		start := time.Now()
+		b.want(`<edit-config><target><candidate/></target><config>`+nodeName("short")+`</config></edit-config>`, "<ok/>")
+		b.want(`<commit><confirmed/><confirm-timeout>90</confirm-timeout></commit>`, "<ok/>")
+		c.at(start)
+		msg, at := c.at(start)
+		if at != 90*time.Second || !strings.Contains(msg, "<confirm-event>timeout</confirm-event>") || strings.Contains(msg, "<username>") {
+			t.Errorf("after %v: %s", at, msg)
+		}
+	})
+}
+
+// TestAccessOfSubscribers: notifications, updates and changes hold what the user
+// may read and nothing else, and kill-subscription is for those it is permitted.
+func TestAccessOfSubscribers(t *testing.T) {
+	var control *nacm.Control
+	e := newElement(t, func(o *Options) {
+		control = nacm.New(nacm.Options{Schema: o.Schema, Log: o.Log})
+		o.NACM = control
+		o.Store.OnCommit(func(c datastore.Commit) { control.Update(c.New) })
+	})
+	rules := `<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm" xmlns:m="urn:tandem:yang:mtp-node"><groups><group><name>g</name><user-name>tester</user-name></group></groups><rule-list><name>l</name><group>*</group>` +
+		`<rule><name>blocks</name><path>/m:mpls-tp/m:mpls-label-blocks</path><access-operations>read</access-operations><action>deny</action></rule>` +
+		`<rule><name>events</name><module-name>ietf-netconf-notifications</module-name><notification-name>netconf-config-change</notification-name>` +
+		`<access-operations>read</access-operations><action>deny</action></rule></rule-list></nacm>`
+	e.commit(rules + blocks(1))
+	c := e.open(base11)
+	c.want(`<establish-subscription xmlns="`+nsSubscribed+`"><stream>NETCONF</stream></establish-subscription>`, "<id ")
+	c.want(pushTo("running", nodeFilter+"<on-change/>"), "<id ")
+	if msg := c.next(); !strings.Contains(msg, "<push-update") || strings.Contains(msg, "label-block") {
+		t.Errorf("the synchronization is %s", msg)
+	}
+	e.commit(rules + strings.Replace(blocks(2), "<mpls-label-blocks>", "<node><name>seen</name></node><mpls-label-blocks>", 1))
+	if msg := c.next(); !strings.Contains(msg, ">seen<") || strings.Contains(msg, "label-block") {
+		t.Errorf("the change is %s", msg)
+	}
+	c.want(`<kill-subscription xmlns="`+nsSubscribed+`"><id>1</id></kill-subscription>`, "access-denied")
+	if reply := c.rpc(`<get><filter><subscriptions xmlns="` + nsSubscribed + `"/></filter></get>`); !strings.Contains(reply, "<sent-event-records>0<") {
+		t.Errorf("netconf-config-change was sent: %s", reply)
+	}
+}
+
+// nodeFilter selects all of the node's configuration.
+const nodeFilter = `<datastore-subtree-filter><mpls-tp xmlns="urn:tandem:yang:mtp-node"/></datastore-subtree-filter>`
