@@ -152,7 +152,18 @@ func (d *subscription) renew() error {
 		d.end(reasonFilterUnavailable)
 		return nil
 	}
-	return d.sendState("subscription-modified", func(w *writer) { d.describe(w) })
+	if err := d.sendState("subscription-modified", func(w *writer) { d.describe(w) }); err != nil {
+		return err
+	}
+	return d.follow()
+}
+
+// follow sends the selection after another filter was applied.
+func (d *subscription) follow() error {
+	if d.push == nil || !d.push.canSync() {
+		return nil
+	}
+	return d.push.resync()
 }
 
 // apply makes t the terms in force; the subscription's goroutine calls it.

@@ -2,7 +2,8 @@ package netconf
 
 // parseModifySubscription reads <modify-subscription> (RFC 8639 section 2.4.3,
 // RFC 8641 section 4.4.2). What is not given as a filter or stop-time is taken
-// away; triggers that are not given stay.
+// away; triggers that are not given stay. Where another selection is followed
+// from now on, and the client wanted synchronization, it gets all of it.
 func parseModifySubscription(q *request) (func() error, error) {
 	in, err := q.readSubscription("ietf-subscribed-notifications", "modify-subscription")
 	if err != nil {
@@ -33,8 +34,12 @@ func (in *subscriptionInput) modifySubscription() error {
 		}
 	}
 	ran := d.call(func() {
-		if err = d.apply(t); err == nil {
-			err = in.ok()
+		other := !d.current().sameFilter(t)
+		if err = d.apply(t); err != nil {
+			return
+		}
+		if err = in.ok(); err == nil && other {
+			err = d.follow()
 		}
 	})
 	if !ran {

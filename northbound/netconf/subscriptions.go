@@ -1,6 +1,7 @@
 package netconf
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -134,6 +135,18 @@ type terms struct {
 	sel        *selection
 	stop       time.Time // zero for none
 	trigger    trigger
+}
+
+// sameFilter reports whether two terms have the same filter.
+func (t terms) sameFilter(u terms) bool {
+	var a, b []byte
+	if t.subtree != nil {
+		a = t.subtree.XML
+	}
+	if u.subtree != nil {
+		b = u.subtree.XML
+	}
+	return t.filterName == u.filterName && t.xpath == u.xpath && bytes.Equal(a, b)
 }
 
 // trigger says when a datastore subscription sends (RFC 8641 section 4.4).
