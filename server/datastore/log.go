@@ -15,8 +15,9 @@ import (
 )
 
 // The journal is a row of segments, files of frames. A segment begins with 64
-// octets: magic, id of the first commit that it can hold, CRC-32C. Each frame begins at a multiple of 8 with 24 octets: mark, length, id, CRC-32C over
-// these, and zero; the record of the commit follows. A frame without a record
+// octets: magic, id of the first commit that it can hold, zeros, CRC-32C. Each
+// frame begins at a multiple of 8 with 24 octets: mark, length, id, zeros,
+// CRC-32C over these; the record of the commit follows. A frame without a record
 // says that the process stopped in order. What is not yet written is zero: the
 // octets are there before they are needed, so that a commit is one write and one
 // flush of data that moves no end of file.
@@ -50,7 +51,7 @@ func frame(id uint64, record []byte) []byte {
 	binary.LittleEndian.PutUint32(b, frameMark)
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(record)))
 	binary.LittleEndian.PutUint64(b[8:], id)
-	binary.LittleEndian.PutUint32(b[16:], crc32.Checksum(b[:16], castagnoli()))
+	binary.LittleEndian.PutUint32(b[frameHead-4:], crc32.Checksum(b[:frameHead-4], castagnoli()))
 	copy(b[frameHead:], record)
 	return b
 }
@@ -61,7 +62,7 @@ func frameAt(data []byte, off int64) (id uint64, length int64, ok bool) {
 		return 0, 0, false
 	}
 	h := data[off : off+frameHead]
-	if binary.LittleEndian.Uint32(h) != frameMark || binary.LittleEndian.Uint32(h[16:]) != crc32.Checksum(h[:16], castagnoli()) {
+	if binary.LittleEndian.Uint32(h) != frameMark || binary.LittleEndian.Uint32(h[frameHead-4:]) != crc32.Checksum(h[:frameHead-4], castagnoli()) {
 		return 0, 0, false
 	}
 	return binary.LittleEndian.Uint64(h[8:]), int64(binary.LittleEndian.Uint32(h[4:])), true
@@ -91,7 +92,7 @@ func startSegment(dir string, lim limits, id uint64, fill func(*appender) error,
 	head := make([]byte, segmentHead)
 	copy(head, segmentMagic)
 	binary.LittleEndian.PutUint64(head[8:], id)
-	binary.LittleEndian.PutUint32(head[16:], crc32.Checksum(head[:16], castagnoli()))
+	binary.LittleEndian.PutUint32(head[segmentHead-4:], crc32.Checksum(head[:segmentHead-4], castagnoli()))
 	if err = a.write(head); err == nil && fill != nil {
 		err = fill(a)
 	}
@@ -220,17 +221,22 @@ type span struct {
 	from, to int64
 }
 
-// readSegment finds the frames in a segment. Octets that are no frame are passed
-// over up to the next one and reported to damage; only at the end of the file they may be a write that was
-// cut off, and are then described in tail.
+// readSegment reads a segment's file, see parseSegment.
 func readSegment(dir string, first uint64, damage func(what string)) (data []byte, s found, err error) {
 	data, err = os.ReadFile(filepath.Join(dir, segmentName(first)))
 	if err != nil {
 		return nil, s, err
 	}
+	return data, parseSegment(data, first, damage), nil
+}
+
+// parseSegment finds the frames in a segment. Octets that are no frame are passed
+// over up to the next one and reported to damage; only at the end of the file they may be a write that was
+// cut off, and are then described in tail.
+func parseSegment(data []byte, first uint64, damage func(what string)) (s found) {
 	s.segment = segment{first: first, last: first - 1, size: segmentHead}
 	if len(data) < segmentHead || string(data[:8]) != segmentMagic ||
-		binary.LittleEndian.Uint32(data[16:]) != crc32.Checksum(data[:16], castagnoli()) {
+		binary.LittleEndian.Uint32(data[segmentHead-4:]) != crc32.Checksum(data[:segmentHead-4], castagnoli()) {
 		damage("its head is damaged")
 	} else if id := binary.LittleEndian.Uint64(data[8:]); id != first {
 		damage(fmt.Sprintf("it is the one that begins with commit %d", id))
@@ -263,7 +269,7 @@ func readSegment(dir string, first uint64, damage func(what string)) (data []byt
 	case bad >= 0:
 		s.tail = fmt.Sprintf("the octets from %d on are a write that was cut off", bad)
 	}
-	return data, s, nil
+	return s
 }
 
 func zero(b []byte) bool {

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/validate"
