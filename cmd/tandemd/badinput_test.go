@@ -494,7 +494,7 @@ func testFlood(t *testing.T, r *rig) {
 			if _, err := client.Capabilities(t.Context(), &gnmi.CapabilityRequest{}); err != nil {
 				t.Error(err)
 			}
-			eventually(t, "a bounded number of connections", 5*time.Second, func() bool { return r.openFiles(t, "p2") <= files+kept })
+			eventually(t, "a bounded number of connections", 15*time.Second, func() bool { return r.openFiles(t, "p2") <= files+kept })
 			for _, c := range conns {
 				c.Close()
 			}

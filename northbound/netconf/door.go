@@ -15,7 +15,7 @@ const (
 	dropInterval = 10 * time.Second
 	// doorGrace is how long a stranger has at least for its handshake when
 	// others wait for its place; one who says nothing has a fifth of it.
-	doorGrace = 2 * time.Second
+	doorGrace = 5 * time.Second
 	// waitersPerPlace bounds those who wait; one address may be half of them.
 	waitersPerPlace = 16
 )

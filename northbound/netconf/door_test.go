@@ -97,6 +97,12 @@ func TestDoorTellsSeldom(t *testing.T) {
 	}
 }
 
+func (d *door) setGrace(grace time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.grace = grace
+}
+
 // TestDoorGrace: newcomers wait until the oldest had its time, which is short
 // for one who is silent, or until somebody leaves; too many are not kept waiting.
 func TestDoorGrace(t *testing.T) {
@@ -180,6 +186,7 @@ func TestDoorFlood(t *testing.T) {
 // are places; a client comes in all the same, and the places stay bounded.
 func TestSSHSilentStrangersKeepNobodyOut(t *testing.T) {
 	r := newSSH(t, Limits{HandshakeTimeout: time.Hour})
+	r.door.setGrace(time.Second)
 	for range 3 * r.limits.Unauthenticated {
 		c, err := net.Dial("tcp", r.addr)
 		if err != nil {

@@ -304,6 +304,7 @@ func TestSSHLimitsSessions(t *testing.T) {
 
 func TestSSHLimitsUnauthenticated(t *testing.T) {
 	r := newSSH(t, Limits{Unauthenticated: 3}) // one for each address
+	r.door.setGrace(time.Second)
 	stranger := func() *bufio.Reader {
 		c, err := net.Dial("tcp", r.addr)
 		if err != nil {

@@ -109,9 +109,13 @@ func newTLS(t testing.TB, limits Limits) *tlsRig {
 	return r
 }
 
-// trust configures access with the operator's authority.
+// trust configures access with the operator's authority, whose common names are
+// users unless s has other entries.
 func (r *tlsRig) trust(s access.Settings) {
 	s.TrustAnchors = append(s.TrustAnchors, r.operator.cert.Raw)
+	if s.CertToName == nil {
+		s.CertToName = []access.CertToName{{ID: 1, Fingerprint: fingerprint(r.operator.cert), Map: access.MapCommonName}}
+	}
 	r.access.Configure(s)
 }
 
@@ -152,6 +156,11 @@ func (r *tlsRig) dial(c *tls.Config) (*client, error) {
 	return cl, nil
 }
 
+func fingerprint(c *x509.Certificate) access.Fingerprint {
+	sum := sha256.Sum256(c.Raw)
+	return append(access.Fingerprint{4}, sum[:]...)
+}
+
 func TestTLSSession(t *testing.T) {
 	r := newTLS(t, Limits{})
 	cert := r.operator.client("alice", nil)
@@ -177,10 +186,6 @@ func TestTLSSession(t *testing.T) {
 }
 
 func TestTLSRefusesStrangers(t *testing.T) {
-	fingerprint := func(c *x509.Certificate) access.Fingerprint {
-		sum := sha256.Sum256(c.Raw)
-		return append(access.Fingerprint{4}, sum[:]...)
-	}
 	for name, test := range map[string]struct {
 		cert   func(*tlsRig) *tls.Certificate
 		config func(*tls.Config)
@@ -209,6 +214,11 @@ func TestTLSRefusesStrangers(t *testing.T) {
 			return &c
 		}, nil, "bad certificate"},
 		"no user's name": {func(r *tlsRig) *tls.Certificate { c := r.operator.client("not a name", nil); return &c }, nil, "EOF"},
+		"authority without an entry": {func(r *tlsRig) *tls.Certificate {
+			c := r.operator.client("alice", nil)
+			r.trust(access.Settings{CertToName: []access.CertToName{}})
+			return &c
+		}, nil, "EOF"},
 		"no entry of cert-to-name": {func(r *tlsRig) *tls.Certificate {
 			c := r.operator.client("alice", nil)
 			r.trust(access.Settings{CertToName: []access.CertToName{{ID: 1, Fingerprint: fingerprint(c.Leaf), Map: access.MapDNSName}}})
@@ -238,8 +248,7 @@ func TestTLSRefusesStrangers(t *testing.T) {
 func TestTLSCertToName(t *testing.T) {
 	r := newTLS(t, Limits{})
 	cert := r.operator.client("alice", func(c *x509.Certificate) { c.DNSNames = []string{"NMS.example.com"} })
-	sum := sha256.Sum256(r.operator.cert.Raw)
-	ca := append(access.Fingerprint{4}, sum[:]...)
+	ca := fingerprint(r.operator.cert)
 	r.trust(access.Settings{CertToName: []access.CertToName{
 		{ID: 2, Fingerprint: ca, Map: access.MapDNSName}, {ID: 9, Fingerprint: ca, Map: access.MapSpecified, Name: "late"},
 		{ID: 1, Fingerprint: ca, Map: access.MapRFC822Name},
@@ -258,6 +267,7 @@ func TestTLSCertToName(t *testing.T) {
 // say nothing, or stop in the middle of the handshake, take no place for long.
 func TestTLSSilentStrangersKeepNobodyOut(t *testing.T) {
 	r := newTLS(t, Limits{HandshakeTimeout: time.Hour, Unauthenticated: 8})
+	r.door.setGrace(time.Second)
 	for i := range 24 {
 		c, err := net.Dial("tcp", r.addr)
 		if err != nil {

@@ -84,7 +84,9 @@ type CertToName struct {
 
 // PeerUser returns the user that a client stands for whose certificate was
 // verified, by the configured entries in the order of their ids (RFC 7589
-// section 7), or by its common name where there are none. chains are those of
+// section 7). Where there are none, the common name counts, but only for those
+// whose authority is the element's own or came with Options: one that was
+// configured says by an entry what its names mean. chains are those of
 // tls.ConnectionState.VerifiedChains. A revoked certificate, or one that no
 // entry makes a legal user name of, is an error.
 func (a *Access) PeerUser(chains [][]*x509.Certificate) (string, error) {
@@ -98,6 +100,9 @@ func (a *Access) PeerUser(chains [][]*x509.Certificate) (string, error) {
 	}
 	leaf := chains[0][0]
 	if len(settings.CertToName) == 0 {
+		if !slices.ContainsFunc(chains, settings.ours) {
+			return "", fmt.Errorf("access: there is no cert-to-name entry for the authority of %.80q", leaf.Subject)
+		}
 		return a.CertificateUser(leaf)
 	}
 	for _, entry := range settings.CertToName {
@@ -110,6 +115,12 @@ func (a *Access) PeerUser(chains [][]*x509.Certificate) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("access: no cert-to-name entry gives the certificate of %.80q a user", leaf.Subject)
+}
+
+// ours reports whether a chain ends in an authority that was not configured.
+func (s *settings) ours(chain []*x509.Certificate) bool {
+	root := chain[len(chain)-1].Raw
+	return !slices.ContainsFunc(s.TrustAnchors, func(der []byte) bool { return slices.Equal(der, root) })
 }
 
 // unrevoked returns the chains in which no certificate is revoked.

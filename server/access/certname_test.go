@@ -77,11 +77,14 @@ func TestPeerUser(t *testing.T) {
 		chains  [][]*x509.Certificate
 		entries []CertToName
 		revoked []Fingerprint
+		anchors [][]byte
 		want    string // empty: refused
 	}{
 		"no entries: common name":           {chains: chains, want: "carol"},
 		"no entries, no name":               {chains: certify(t, "")},
 		"no entries, no legal name":         {chains: certify(t, "../carol")},
+		"no entries, configured authority":  {chains: chains, anchors: [][]byte{chains[0][1].Raw}},
+		"an entry for it":                   {chains: chains, anchors: [][]byte{chains[0][1].Raw}, entries: []CertToName{entry(1, ca, MapCommonName)}, want: "carol"},
 		"specified":                         {chains: chains, entries: []CertToName{specified(1, leaf, "dave")}, want: "dave"},
 		"rfc822Name, host in small letters": {chains: chains, entries: []CertToName{entry(1, leaf, MapRFC822Name)}, want: "FooBar@example.com"},
 		"dNSName in small letters":          {chains: chains, entries: []CertToName{entry(1, leaf, MapDNSName)}, want: "nms.example.com"},
@@ -100,7 +103,7 @@ func TestPeerUser(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := open(t, Options{})
-			a.Configure(Settings{CertToName: test.entries, RevokedCertificates: test.revoked})
+			a.Configure(Settings{CertToName: test.entries, RevokedCertificates: test.revoked, TrustAnchors: test.anchors})
 			got, err := a.PeerUser(test.chains)
 			if got != test.want || (err == nil) != (test.want != "") {
 				t.Errorf("PeerUser = %q, %v, want %q", got, err, test.want)
