@@ -154,7 +154,7 @@ func TestYANGDir(t *testing.T) {
 func refusal(t *testing.T, r *rig, dir string) string {
 	t.Helper()
 	args := []string{"--state-dir", r.StateDir("one"), "--instance", r.Topology.Namespace("one"),
-		"--dataplane", "ebpf", "--netconf-listen", "127.0.0.1:" + lab.NETCONFPort, "--gnmi-listen", "127.0.0.1:" + lab.GNMIPort}
+		"--dataplane", "ebpf", "--netconf-listen", "127.0.0.1:0", "--gnmi-listen", "127.0.0.1:0"}
 	if dir != "" {
 		args = append(args, "--yang-dir", dir)
 	}
