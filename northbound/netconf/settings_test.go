@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -82,13 +83,12 @@ func TestConfiguredTimeouts(t *testing.T) {
 
 // short is a listener of a host that is short of file descriptors for a while.
 type short struct {
-	fails  int
+	fails  atomic.Int32
 	closed chan struct{}
 }
 
 func (s *short) Accept() (net.Conn, error) {
-	if s.fails > 0 {
-		s.fails--
+	if s.fails.Add(-1) >= 0 {
 		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
 	}
 	<-s.closed
@@ -103,11 +103,12 @@ func (s *short) Addr() net.Addr { return &net.TCPAddr{} }
 func TestAcceptBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newElement(t, nil)
-		l := &short{fails: 10, closed: make(chan struct{})}
+		l := &short{closed: make(chan struct{})}
+		l.fails.Store(10)
 		over := make(chan error, 1)
 		began := time.Now()
 		go func() { over <- e.Serve(l) }()
-		for l.fails > 0 {
+		for l.fails.Load() >= 0 {
 			synctest.Wait()
 			time.Sleep(time.Millisecond)
 		}
