@@ -146,7 +146,8 @@ func Cases() []Case {
 		helloCases(), framingCases(), rpcCases(), filterCases(), editCases(), insertCases(),
 		sessionCases(), candidateCases(), constraintCases(), typeCases(),
 		defaultsCases(), monitoringCases(), eventCases(), operationCases(),
-		partialLockCases(),
+		partialLockCases(), nacmCases(), nmdaCases(),
+		subscriptionCases(), urlCases(),
 	)
 }
 

@@ -13,13 +13,18 @@ import (
 
 	"github.com/tandem-ne/tandem/northbound/conformance"
 	"github.com/tandem-ne/tandem/northbound/netconf"
+	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/validate"
+	"github.com/tandem-ne/tandem/server/yangerr"
 )
+
+// admin may do everything.
+const admin = "admin"
 
 // TestTandem runs the suite on our server, in this process. Every case must
 // apply, and pass.
@@ -53,13 +58,31 @@ func tandem(t *testing.T) conformance.Target {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	store, err := datastore.Open(datastore.Options{Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: log, Startup: true})
+	control := nacm.New(nacm.Options{Schema: s, RecoveryUser: admin, Log: log})
+	store, err := datastore.Open(datastore.Options{
+		Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: log, Startup: true,
+		Authorize: func(who datastore.SessionInfo, c *datastore.Change) yangerr.List {
+			return control.Checker(nacm.Identity{User: who.User}).Write(c.Old, c.New)
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	hub := oper.New(s, store.Running().Root, nil)
-	store.OnCommit(func(c datastore.Commit) { hub.PublishCommit(c.Old, c.New, c.Time) })
-	srv, err := netconf.New(netconf.Options{Schema: s, Store: store, Hub: hub, Log: log, Actions: actions(s, hub), Limits: netconf.Limits{Sessions: 1000}})
+	store.OnCommit(func(c datastore.Commit) {
+		control.Update(c.New)
+		hub.PublishCommit(c.Old, c.New, c.Time)
+	})
+	for i, name := range []string{"denied-operations", "denied-data-writes", "denied-notifications"} {
+		path := "/" + nacm.ModuleName + ":nacm/" + name
+		if err := hub.Provide(path, deniedCounter{control, i}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	srv, err := netconf.New(netconf.Options{
+		Schema: s, Store: store, Hub: hub, NACM: control, Log: log, Actions: actions(s, hub),
+		Limits: netconf.Limits{Sessions: 1000}, URLs: netconf.URLs{Dir: t.TempDir()},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,12 +102,27 @@ func tandem(t *testing.T) conformance.Target {
 		Dial: func(user string) (io.ReadWriteCloser, error) {
 			here, there := net.Pipe()
 			if user == "" {
-				user = "admin"
+				user = admin
 			}
 			go srv.ServeConn(there, user, "netconf-tls", "192.0.2.1:4711")
 			return here, nil
 		},
 	}
+}
+
+// deniedCounter is one of the counters of access control.
+type deniedCounter struct {
+	control *nacm.Control
+	which   int
+}
+
+func (d deniedCounter) Read(_ context.Context, req oper.Request) error {
+	operations, writes, notifications := d.control.Denied()
+	n := [...]uint32{operations, writes, notifications}[d.which]
+	for _, p := range req.Instances {
+		req.Build.Set(p, schema.StringValue(p[len(p)-1].Node.Type, strconv.FormatUint(uint64(n), 10)))
+	}
+	return nil
 }
 
 // actions implements the operations of the test modules.
