@@ -147,3 +147,26 @@ func BenchmarkSmallGetConfigSSH(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkGetConfigOneEntryXPath is BenchmarkGetConfigOneEntry with an expression.
+func BenchmarkGetConfigOneEntryXPath(b *testing.B) {
+	e := newElement(b, nil)
+	e.commit(lsps(10000))
+	c := e.open(base11)
+	c.conn.SetDeadline(time.Time{})
+	for b.Loop() {
+		c.discard(b, `<get-config><source><running/></source><filter type="xpath" xmlns:m="urn:tandem:yang:mtp-node" xmlns:l="urn:tandem:yang:mtp-lsp" select="/m:mpls-tp/l:lsps/l:static-lsp[l:name='lsp-5000']"/></get-config>`)
+	}
+}
+
+// BenchmarkGetConfigOneEntryScan is the same entry by an expression that looks at
+// all of them.
+func BenchmarkGetConfigOneEntryScan(b *testing.B) {
+	e := newElement(b, nil)
+	e.commit(lsps(10000))
+	c := e.open(base11)
+	c.conn.SetDeadline(time.Time{})
+	for b.Loop() {
+		c.discard(b, `<get-config><source><running/></source><filter type="xpath" xmlns:l="urn:tandem:yang:mtp-lsp" select="//l:static-lsp[l:in-segment/l:incoming-label=5100]"/></get-config>`)
+	}
+}

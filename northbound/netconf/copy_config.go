@@ -35,10 +35,10 @@ func parseCopyConfig(q *request) (func() error, error) {
 		if err != nil {
 			return err
 		}
-		// RFC 8341 section 3.2.6: what a user may not read does not get out, but
-		// saving running needs no right to read it.
-		if source.inline == nil && (source.store != datastore.Running || target.store != datastore.Startup) {
-			root = q.visible(root)
+		// RFC 8341 section 3.2.6: what a user may not read does not get out of a
+		// datastore, but saving running needs no right to read it.
+		if source.store != "" && (source.store != datastore.Running || target.store != datastore.Startup) {
+			root = q.orEmpty(q.visible(root))
 		}
 		switch {
 		case target.url != nil:
