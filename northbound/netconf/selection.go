@@ -248,7 +248,14 @@ func (sel *selection) admits(n oper.Notification) bool {
 	if x == nil {
 		return false
 	}
-	ok, err := x.Bool(xpath.Context{Path: n.Path, Operation: n.Node})
+	context := xpath.Context{Path: n.Path, Operation: n.Node}
+	if len(n.Path) > 0 {
+		// Of the data the message holds the nodes above the notification alone.
+		b := tree.NewBuilder(tree.Empty(sel.schema))
+		b.Set(n.Path, schema.Value{})
+		context.Root = b.Seal()
+	}
+	ok, err := x.Bool(context)
 	return ok && err == nil
 }
 

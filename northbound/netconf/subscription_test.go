@@ -9,6 +9,8 @@ import (
 
 	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/datastore"
+	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/tree"
 )
 
 // TestStopTime: a subscription of RFC 5277 ends at its stopTime with
@@ -117,3 +119,50 @@ func TestAccessOfSubscribers(t *testing.T) {
 
 // nodeFilter selects all of the node's configuration.
 const nodeFilter = `<datastore-subtree-filter><mpls-tp xmlns="urn:tandem:yang:mtp-node"/></datastore-subtree-filter>`
+
+// TestXPathOfEvents: an XPath filter is evaluated on the notification, at its
+// place in the data where it is defined in a node (RFC 8639 section 2.2, RFC 7950
+// section 6.4.1).
+func TestXPathOfEvents(t *testing.T) {
+	e := newElement(t, nil, robotSource())
+	e.commit(`<hall xmlns="urn:robots"><robot><name>r2</name></robot><robot><name>c3</name></robot></hall>`)
+	path, err := tree.ParsePath(e.schema, "/robots:hall/robot[name='r2']")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fell := path[len(path)-1].Node.Notifications()[0]
+	b := tree.NewBuilder(tree.New(fell))
+	b.Leaf(fell.Child("hard"), schema.MustParse(fell.Child("hard").Type, "true"))
+	note := b.Seal()
+	for filter, admitted := range map[string]bool{
+		"/r:hall/r:robot/r:fell":                                 true,
+		"/r:hall/r:robot[r:name='r2']/r:fell":                    true,
+		"/r:hall/r:robot[r:name='c3']/r:fell":                    false,
+		"/r:hall/r:robot/r:fell[r:hard='true']":                  true,
+		"/r:hall/r:robot/r:fell/r:hard = 'false'":                false,
+		"/n:netconf-config-change":                               false,
+		"/n:netconf-config-change | /robots:hall/robot/fell":     true,
+		"not(/n:netconf-session-start) and /r:hall/r:robot/fell": true,
+	} {
+		c := e.open(base11)
+		c.want(`<establish-subscription xmlns="`+nsSubscribed+`"><stream>NETCONF</stream><stream-xpath-filter xmlns:r="urn:robots"`+
+			` xmlns:n="urn:ietf:params:xml:ns:yang:ietf-netconf-notifications">`+filter+`</stream-xpath-filter></establish-subscription>`, "<id ")
+		e.hub.Notify(time.Now(), note, path)
+		c.send(`<rpc xmlns="` + nsBase + `" message-id="9"><get-config><source><running/></source></get-config></rpc>`)
+		got := false
+		if admitted {
+			for range 2 { // the reply and the notification come in any order
+				got = strings.Contains(c.next(), "<fell ") || got
+			}
+		} else {
+			got = strings.Contains(c.next(), "<fell ")
+		}
+		if got != admitted {
+			t.Errorf("%s: sent is %t", filter, got)
+		}
+		c.send(`<rpc xmlns="` + nsBase + `" message-id="9"><close-session/></rpc>`)
+		for !strings.Contains(c.next(), "<ok/>") {
+		}
+		c.ended()
+	}
+}
