@@ -208,6 +208,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.provideState(o); err != nil {
 		return nil, err
 	}
+	s.Store.Serve()
 	return s, nil
 }
 

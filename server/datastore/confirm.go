@@ -284,7 +284,8 @@ func (s *Store) resumePending(info CommitInfo, rebooted bool) error {
 		why = notConfirmed
 	default:
 		s.log.Info("a confirmed commit is pending", "commit", p.Commit, "left", left)
-		s.setPending(p, left)
+		s.pending = p
+		s.journal.keepAfter(p.Base)
 		return nil
 	}
 	s.pending = p
@@ -293,6 +294,20 @@ func (s *Store) resumePending(info CommitInfo, rebooted bool) error {
 	}
 	s.log.Warn("rolled a confirmed commit back", "why", why, "commit", p.Commit, "to", p.Base)
 	return nil
+}
+
+// Serve lets the time of a confirmed commit run on that an earlier process left.
+// It is called once, when the engines and callbacks are registered: the rollback
+// that it may lead to has to reach them. One whose time was over when the store
+// was opened is rolled back already.
+func (s *Store) Serve() {
+	if s.writer.lock(context.Background()) != nil {
+		return
+	}
+	defer s.writer.unlock()
+	if p := s.pending; p != nil && p.stop == nil {
+		s.arm(p, max(p.Deadline.Sub(s.clock.Now()), 0))
+	}
 }
 
 // sessionEnded rolls back the confirmed commit that is bound to a session which

@@ -177,6 +177,7 @@ func (p *player) open() {
 		}
 		p.events = append(p.events, text)
 	})
+	st.Serve()
 	p.store, p.sessions = st, map[string]*Session{}
 }
 
