@@ -77,7 +77,7 @@ func (s *Server) setAccess(old, new *tree.Node) {
 	s.Access.Configure(settings)
 }
 
-// users returns the users of ietf-system (RFC 7317 section 3.5.2).
+// users returns the users of ietf-system (RFC 7317 section 3.5).
 func users(running *tree.Node) []access.User {
 	var all []access.User
 	entries(child(running, "system", "authentication"), "user", func(n *tree.Node) {

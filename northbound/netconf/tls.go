@@ -26,7 +26,7 @@ func (s *Server) serveTLS(st *stranger) {
 }
 
 // handshakeTLS makes conn a TLS connection, as its server, and finds out the
-// user (RFC 7589 sections 4 to 7).
+// user (RFC 7589 sections 5 to 7).
 func (s *Server) handshakeTLS(conn net.Conn, peer string) (*tls.Conn, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.limits.HandshakeTimeout)
 	defer cancel()

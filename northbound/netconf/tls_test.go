@@ -177,7 +177,7 @@ func TestTLSSession(t *testing.T) {
 			t.Errorf("%s: the session is one of %s over %s", tls.VersionName(version), sess.user, sess.transport)
 		}
 		s.want("<close-session/>", "<ok/>")
-		// The element ends TLS in order (RFC 7589 section 2.3): io.EOF, and not
+		// The element ends TLS in order (RFC 7589 section 4): io.EOF, and not
 		// io.ErrUnexpectedEOF.
 		if _, err := s.in.next(); err != io.EOF {
 			t.Errorf("%s: after close-session the client sees %v", tls.VersionName(version), err)

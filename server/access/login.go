@@ -37,7 +37,7 @@ var ErrRefused = errors.New("access: refused")
 
 // PasswordLogin reports whether users may come in with passwords: the
 // configuration has local-users in user-authentication-order (RFC 7317 section
-// 3.5.1). An empty order leaves keys and certificates.
+// 3.5). An empty order leaves keys and certificates.
 func (a *Access) PasswordLogin() bool { return a.config.Load().PasswordLogin }
 
 // CheckPassword decides about the password of a user who comes from peer, an

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// User is a user of the configuration (ietf-system, RFC 7317 section 3.5.3)
+// User is a user of the configuration (ietf-system, RFC 7317 section 3.5)
 // with the key-data of each authorized key.
 type User struct {
 	Name     string
