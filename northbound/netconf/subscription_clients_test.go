@@ -80,14 +80,15 @@ func TestClientNcclientSubscriptions(t *testing.T) {
 	}
 }
 
-// TestYanglintAcceptsNotifications gives every notification of the step-by-step
-// cases to another implementation, with the schema that is served.
-func TestYanglintAcceptsNotifications(t *testing.T) {
+// yanglint returns the command that checks a file of the given kind against the
+// served schema, and a directory for the file.
+func yanglint(t *testing.T, kind string) (command []string, dir string) {
+	t.Helper()
 	tool, err := exec.LookPath("yanglint")
 	if err != nil {
 		t.Fatal("yanglint is missing: run .ci/deps")
 	}
-	dir := t.TempDir()
+	dir = t.TempDir()
 	sources, err := yang.Sources()
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +98,52 @@ func TestYanglintAcceptsNotifications(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	command = []string{tool, "--path", dir, "--type", kind}
+	for _, m := range yang.Implemented() {
+		command = append(command, "--features", m.Name+":"+strings.Join(m.Features, ","))
+	}
+	for _, m := range yang.Implemented() {
+		command = append(command, filepath.Join(dir, m.Name+".yang"))
+	}
+	return command, dir
+}
+
+// TestYanglintAcceptsSubscriptions gives the state of streams, subscriptions and
+// filters to another implementation.
+func TestYanglintAcceptsSubscriptions(t *testing.T) {
+	e := newElement(t, nil)
+	e.commit(`<filters xmlns="` + nsSubscribed + `"><stream-filter><name>f</name><stream-xpath-filter xmlns:n="urn:ietf:params:xml:ns:yang:ietf-netconf-notifications">` +
+		`/n:netconf-session-end</stream-xpath-filter></stream-filter></filters>`)
+	c := e.open(base11)
+	for _, operation := range []string{
+		`<establish-subscription xmlns="` + nsSubscribed + `"><stream>NETCONF</stream><stream-filter-name>f</stream-filter-name></establish-subscription>`,
+		`<establish-subscription xmlns="` + nsSubscribed + `"><stream>NETCONF</stream><stop-time>2999-01-01T00:00:00Z</stop-time><stream-subtree-filter><a xmlns="urn:a"/></stream-subtree-filter></establish-subscription>`,
+		pushTo("operational", `<datastore-xpath-filter xmlns:m="urn:tandem:yang:mtp-node">/m:mpls-tp</datastore-xpath-filter><on-change><sync-on-start>false</sync-on-start><excluded-change>move</excluded-change></on-change>`),
+		pushTo("running", `<periodic><period>4000000000</period><anchor-time>2999-01-01T00:00:00Z</anchor-time></periodic>`),
+	} {
+		c.want(operation, "<id ")
+	}
+	reply := c.rpc(`<get><filter><subscriptions xmlns="` + nsSubscribed + `"/><streams xmlns="` + nsSubscribed + `"/><filters xmlns="` + nsSubscribed + `"/>` +
+		`<netconf xmlns="urn:ietf:params:xml:ns:netmod:notification"/></filter></get>`)
+	_, data, _ := strings.Cut(reply, "<data>")
+	data, _, _ = strings.Cut(data, "</data>")
+	if strings.Count(data, "<subscription>") != 4 {
+		t.Fatalf("the state is %s", reply)
+	}
+	command, dir := yanglint(t, "get")
+	file := filepath.Join(dir, "state.xml")
+	if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(command[0], append(command[1:], file)...).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s%s", err, out, data)
+	}
+}
+
+// TestYanglintAcceptsNotifications gives every notification of the step-by-step
+// cases to another implementation, with the schema that is served.
+func TestYanglintAcceptsNotifications(t *testing.T) {
+	command, dir := yanglint(t, "nc-notif")
 	// What the notifications refer to.
 	there := `<mpls-tp xmlns="urn:tandem:yang:mtp-node"><node><name>n</name></node></mpls-tp>` +
 		`<filters xmlns="` + nsSubscribed + `"><selection-filter xmlns="` + nsPush + `"><filter-id>names</filter-id>` +
@@ -105,13 +152,7 @@ func TestYanglintAcceptsNotifications(t *testing.T) {
 	if err := os.WriteFile(operational, []byte(there), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"--path", dir, "--type", "nc-notif", "--operational", operational}
-	for _, m := range yang.Implemented() {
-		args = append(args, "--features", m.Name+":"+strings.Join(m.Features, ","))
-	}
-	for _, m := range yang.Implemented() {
-		args = append(args, filepath.Join(dir, m.Name+".yang"))
-	}
+	command = slices.Insert(command, 1, "--operational", operational)
 	files, err := filepath.Glob("../../testdata/netconf/*/*-expect*.xml")
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +171,7 @@ func TestYanglintAcceptsNotifications(t *testing.T) {
 		if err := os.WriteFile(file, []byte(message), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command(tool, append(slices.Clip(args), file)...).CombinedOutput(); err != nil || len(out) > 0 {
+		if out, err := exec.Command(command[0], append(slices.Clip(command[1:]), file)...).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("%s: %v\n%s%s", name, err, out, message)
 		}
 	}
