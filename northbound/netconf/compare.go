@@ -60,11 +60,8 @@ func parseCompare(q *request) (func() error, error) {
 			p.intended = q.srv.store.Running().Root
 		}
 		p.dst = fmt.Appendf(p.dst, `<differences xmlns="%s">`, nsCompare)
-		if p.differences("compare", fmt.Sprintf("from %s to %s", source, target), q.orEmpty(old), q.orEmpty(new)) {
-			p.dst = append(p.dst, "</differences>"...)
-		} else {
-			p.dst = fmt.Appendf(p.dst[:0], `<differences xmlns="%s"/>`, nsCompare)
-		}
+		p.differences("compare", fmt.Sprintf("from %s to %s", source, target), q.orEmpty(old), q.orEmpty(new))
+		p.dst = append(p.dst, "</differences>"...)
 		return q.reply(func(w io.Writer) { w.Write(p.dst) })
 	}, nil
 }

@@ -12,7 +12,7 @@ import (
 // "/p:lists/list[name='x']/leaf", which is what most clients send: the state that
 // it does not touch is then not asked for. It is nil for anything else.
 func keyedFilter(s *schema.Schema, text string, prefix map[string]*schema.Module) *tree.Filter {
-	p := keyedPath{text: text, prefix: prefix}
+	p := keyedPath{schema: s, text: text, prefix: prefix}
 	top := &tree.Filter{Node: s.Root()}
 	at := top
 	for p.text != "" {
@@ -41,6 +41,7 @@ func keyedFilter(s *schema.Schema, text string, prefix map[string]*schema.Module
 
 // keyedPath reads such an expression from its front.
 type keyedPath struct {
+	schema *schema.Schema
 	text   string
 	prefix map[string]*schema.Module
 }
@@ -75,6 +76,9 @@ func (p *keyedPath) name(at *schema.Node) *schema.Node {
 		return at.Child(name)
 	}
 	m := p.prefix[prefix]
+	if m == nil {
+		m = p.schema.Module(prefix) // canonical expressions have the names of modules
+	}
 	if m == nil {
 		return nil
 	}

@@ -36,7 +36,7 @@ func parsePartialLock(q *request) (func() error, error) {
 			err = yangerr.New(yangerr.InvalidValue, nil, "the value of %q is not a node-set", text).WithType(yangerr.Protocol).
 				WithAppTag(appNotANodeSet).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: "select"})
 		}
-		exprs, texts = append(exprs, x), append(texts, text)
+		exprs, texts = append(exprs, x), append(texts, q.canonicalXPath(text, bindings))
 		return err
 	})
 	if err == nil && len(exprs) == 0 {
@@ -68,6 +68,20 @@ func parsePartialLock(q *request) (func() error, error) {
 		}
 		return q.output(rpc.Output, w.b.Seal())
 	}, nil
+}
+
+// canonicalXPath returns an expression with the names of modules as prefixes, as
+// state has it (yang:xpath1.0).
+func (q *request) canonicalXPath(text string, bindings map[string]string) string {
+	n, err := q.srv.schema.Find("/ietf-netconf-monitoring:netconf-state/datastores/datastore/locks/partial-lock/select")
+	if err != nil {
+		return text
+	}
+	v, err := n.Type.Parse(text, bindingResolver{q.srv.schema, bindings})
+	if err != nil {
+		return text
+	}
+	return v.String()
 }
 
 // parsePartialUnlock reads <partial-unlock> (RFC 5717 section 2.4.2).

@@ -14,6 +14,7 @@ var selectionTexts = []struct {
 }{
 	{"/m:mpls-tp", true},
 	{"/mpls-tp/sections/section", true},
+	{"/mtp-node:mpls-tp/mtp-lsp:lsps/mtp-lsp:static-lsp[mtp-lsp:name='lsp-1']", true},
 	{"/m:mpls-tp/m:sections/m:section[m:name='east']", true},
 	{`/m:mpls-tp/l:lsps/l:static-lsp [ l:name = "lsp-1" ] / l:in-segment`, true},
 	{"/m:mpls-tp/l:lsps/l:static-lsp[l:name='none']", true},

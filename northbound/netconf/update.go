@@ -68,10 +68,7 @@ func (q *request) comparePrivate(source, target datastore.Name, filter *selectio
 	if filter != nil && sides[0] == nil && sides[1] == nil {
 		return q.reply(func(w io.Writer) { fmt.Fprintf(w, `<no-matches xmlns="%s"/>`, nsCompare) })
 	}
-	if p.differences("compare", fmt.Sprintf("from %s to %s, %s", source, target, point), q.orEmpty(sides[0]), q.orEmpty(sides[1])) {
-		p.dst = append(p.dst, "</differences>"...)
-	} else {
-		p.dst = fmt.Appendf(p.dst[:0], `<differences xmlns="%s"/>`, nsCompare)
-	}
+	p.differences("compare", fmt.Sprintf("from %s to %s, %s", source, target, point), q.orEmpty(sides[0]), q.orEmpty(sides[1]))
+	p.dst = append(p.dst, "</differences>"...)
 	return q.reply(func(w io.Writer) { w.Write(p.dst) })
 }
