@@ -59,7 +59,7 @@ bench: standard ## Print the table of figures; appends JSON lines to BENCH_OUT
 	@BENCH_OUT=$(BENCH_OUT) .ci/bench
 
 .PHONY: interop
-interop: build ## OpenDaylight mounts an element, Ansible configures one (Java 25, Maven, downloads)
+interop: build ## OpenDaylight mounts an element, Ansible and scrapligo configure one (Java 25, Maven, downloads)
 	@.ci/interop
 
 .PHONY: fuzz
