@@ -149,3 +149,32 @@ func TestURLFileIsWholeOrNotThere(t *testing.T) {
 		t.Errorf("left in the directory: %v %v %v", names, hidden, err)
 	}
 }
+
+// FuzzFileURL: whatever a client writes, a file URL that is taken leads to a name
+// in the directory.
+func FuzzFileURL(f *testing.F) {
+	for _, s := range []string{
+		"file:///a.xml", "file:/a/b.xml", "file://localhost/a", "file:///../a", "file:///a/../../b", "file:///%2e%2e/a", "file:////etc/passwd",
+		"file:///a%00b", "file:a", "file:///", "https://h/a", "https://u:p@h:1/a?b#c", "http://h/a", "", ":", "file:///a/", "file:///a/./b",
+	} {
+		f.Add(s)
+	}
+	root, err := os.OpenRoot(f.TempDir())
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer root.Close()
+	u := &urls{root: root}
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := u.parse(text)
+		if err != nil {
+			return
+		}
+		if l.Scheme == "file" && !filepath.IsLocal(fileName(l)) {
+			t.Fatalf("%q leads to %q", text, fileName(l))
+		}
+		if l.Scheme != "file" && l.Scheme != "https" {
+			t.Fatalf("%q is of scheme %s", text, l.Scheme)
+		}
+	})
+}
