@@ -12,9 +12,6 @@ const (
 	Keep
 	// Enter takes the node and asks about each of its children.
 	Enter
-	// Lead asks about each child too, but takes the node only if something of it
-	// is taken: it is on the way to that.
-	Lead
 )
 
 // Sift returns root without what ask drops, or nil if nothing is left; root
@@ -53,9 +50,6 @@ func (s *sifter[S]) node(n *Node, above S) *Node {
 	case v == Drop:
 		return nil
 	case v == Keep || n.in == nil || n.in.any != nil:
-		if v == Lead {
-			return nil
-		}
 		return n
 	case n.in.list != nil:
 		return s.holder(n, state)
@@ -86,7 +80,7 @@ func (s *sifter[S]) node(n *Node, above S) *Node {
 			s.e.setKid(out, got)
 		}
 	}
-	if kept == 0 && (v == Lead || isNP(n.schema) && len(n.in.kids) > 0) {
+	if kept == 0 && isNP(n.schema) && len(n.in.kids) > 0 {
 		return nil
 	}
 	if s.implied != nil {
@@ -98,7 +92,7 @@ func (s *sifter[S]) node(n *Node, above S) *Node {
 	}
 	if withheld != nil {
 		out = s.e.own(out)
-		out.in.withheld = &withheld
+		out.withhold(withheld)
 	}
 	return out
 }

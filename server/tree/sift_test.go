@@ -62,29 +62,6 @@ func TestSiftDropsLeafByLeaf(t *testing.T) {
 	}
 }
 
-// TestSiftLeads: a node that leads stays only with something below it.
-func TestSiftLeads(t *testing.T) {
-	s := compile(t)
-	root := manyEntries(t, s, 3)
-	target := root.Get(path(t, s, "~/lsp[name='001']/in-segment/label"))
-	ask := func(_ int, n *Node) (Verdict, int) {
-		switch {
-		case n == target:
-			return Keep, 0
-		case n.schema.Kind == schema.Leaf:
-			return Drop, 0
-		}
-		return Lead, 0
-	}
-	got := Sift(root, 0, ask, nil, nil)
-	if want := apply(t, s, Empty(s), "merge ~/lsp[name='001']/in-segment/label = 7"); !Equal(got, want) {
-		t.Errorf("got\n%s", dump(got))
-	}
-	if got := Sift(root, 0, func(int, *Node) (Verdict, int) { return Lead, 0 }, nil, nil); got != nil {
-		t.Errorf("got\n%s, want nothing", dump(got))
-	}
-}
-
 // TestSiftFew enters only the entries that it is told of.
 func TestSiftFew(t *testing.T) {
 	s := compile(t)

@@ -71,11 +71,6 @@ const (
 	permits answer = 1 << iota
 	// permitsAll: and to everything below it.
 	permitsAll
-	// opens: a rule with a path permits exactly this node, so it can be read
-	// although nodes above it cannot.
-	opens
-	// leads: there is such a node below.
-	leads
 )
 
 func (r *rights) decisions(o op) *decisions {
@@ -105,18 +100,9 @@ func (d *decisions) fill(s *schema.Node, depth int) answer {
 	if s == d.root || d.scan(s, depth, nil) {
 		a = permits | permitsAll
 	}
-	for _, r := range d.rules {
-		if s != d.root && r.permit && r.kind == kindData && !r.keyed && r.target(d.root) == s && r.about(s) {
-			a |= opens
-		}
-	}
 	for _, c := range s.Children() {
-		below := d.fill(c, depth+1)
-		if below&permitsAll == 0 {
+		if d.fill(c, depth+1)&permitsAll == 0 {
 			a &^= permitsAll
-		}
-		if below&(opens|leads) != 0 {
-			a |= leads
 		}
 	}
 	d.plain[s.ID] = a

@@ -84,13 +84,7 @@ func (r *rights) readable(path tree.Path) bool {
 	if d.all() {
 		return true
 	}
-	at := d.start()
-	for i := range path {
-		if at = d.look(at, path[i].Node, &instance{keys: path[i].Keys}); at.hidden {
-			return false
-		}
-	}
-	return true
+	return !d.lookTo(path).hidden
 }
 
 // undeniable are the notifications that report about the subscription itself:

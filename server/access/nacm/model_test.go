@@ -102,45 +102,35 @@ func extended(n *schema.Node, name string) bool {
 	return slices.ContainsFunc(n.Extensions, func(e schema.Extension) bool { return e.Name == name })
 }
 
-// data is section 3.4.5 for the node at p.
+// data is section 3.4.5 for the node at p, step by step.
 func (m *model) data(user string, transport []string, operation string, p tree.Path) bool {
-	if !m.enabled || user == "root" {
+	if !m.enabled || user == "root" { // 1, 2
 		return true
 	}
 	s := p[len(p)-1].Node
-	for _, r := range m.rulesFor(user, transport) {
-		if r.about(s.Module.Name, operation) && (r.kind == "" || r.kind == "path" && r.covers(p)) {
-			return r.permit
+	for _, r := range m.rulesFor(user, transport) { // 3 to 5
+		if r.about(s.Module.Name, operation) && (r.kind == "" || r.kind == "path" && r.covers(p)) { // 6
+			return r.permit // 7
 		}
 	}
 	for n := s; n != nil; n = n.Parent {
 		if extended(n, "default-deny-all") || operation != "read" && operation != "exec" && extended(n, "default-deny-write") {
-			return false
+			return false // 9, 10
 		}
 	}
 	switch operation {
-	case "read", "exec":
+	case "read", "exec": // 11, 13
 		return m.defaults[operation]
 	}
-	return m.defaults["write"]
+	return m.defaults["write"] // 12
 }
 
-// visible is section 3.2.4, with the rule that a path opens what it names: from
-// the root, or from a node that a permitting rule names, down to p all may be read.
+// visible is section 3.2.4: what may not be read is left out with everything
+// below it. A key goes with its entry.
 func (m *model) visible(user string, transport []string, p tree.Path) bool {
-	for i := len(p); i > 0; i-- {
-		at := p[:i]
-		s := at[i-1].Node
-		if s.IsKey() {
-			continue // as its entry
-		}
-		if !m.data(user, transport, "read", at) {
+	for i := range p {
+		if !p[i].Node.IsKey() && !m.data(user, transport, "read", p[:i+1]) {
 			return false
-		}
-		for _, r := range m.rulesFor(user, transport) {
-			if r.permit && r.kind == "path" && len(r.path) == i && r.about(s.Module.Name, "read") && r.covers(at) {
-				return true
-			}
 		}
 	}
 	return true
@@ -175,10 +165,10 @@ func (m *model) seen(user string, transport []string, n *tree.Node, p tree.Path)
 	case s.Kind == schema.Container && !s.Presence && children > 0 && len(below) == 0:
 		return nil
 	}
-	if m.visible(user, transport, p) || len(below) > 0 {
-		return append([]string{line}, below...)
+	if !m.visible(user, transport, p) {
+		return nil
 	}
-	return nil
+	return append([]string{line}, below...)
 }
 
 // random makes rules, trees and users.

@@ -140,9 +140,9 @@ func TestRead(t *testing.T) {
 		{"no group, no rules, not even those of *", "", "cid", nil, []ruleOf{{action: "deny"}}, without(cost)},
 		{"a group of the transport", "", "cid", []string{"guard"}, []ruleOf{{action: "deny"}}, nil},
 		{"which is not believed", "enable-external-groups=false", "cid", []string{"guard"}, []ruleOf{{action: "deny"}}, without(cost)},
-		{"the way to a permitted node", "read-default=deny", "ann", nil, []ruleOf{{path: itemA + "/deposit:deposit/until", action: "permit"}},
-			[]string{"/shop:top", itemA, itemA + "/deposit:deposit", itemA + "/deposit:deposit/until may"}},
-		{"a module alone opens no way", "read-default=deny", "ann", nil, []ruleOf{{module: "deposit", action: "permit"}}, []string{"/deposit:office", "/deposit:office/door open"}},
+		{"below what is denied nothing is permitted", "read-default=deny", "ann", nil, []ruleOf{{path: itemA, action: "permit"}}, nil},
+		{"not by an earlier rule either", "", "ann", nil, []ruleOf{{path: itemA + "/price", action: "permit"}, {path: "/shop:top/item", action: "deny"}}, without(itemA, itemB)},
+		{"nor by its module", "read-default=deny", "ann", nil, []ruleOf{{module: "deposit", action: "permit"}}, []string{"/deposit:office", "/deposit:office/door open"}},
 		{"/ is everything", "read-default=deny", "ann", nil, []ruleOf{{path: "/", action: "permit"}}, all},
 	} {
 		t.Run(c.name, func(t *testing.T) {

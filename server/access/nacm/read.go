@@ -18,10 +18,9 @@ func (k *Checker) CanRead(p tree.Path) bool { return k.View().CanRead(p) }
 
 // Read returns what the user may read of root, the root of a datastore or of the
 // operational state, or a part of it that was selected: what is not readable is
-// silently left out with everything below it (RFC 8341 section 3.2.4). Where
-// a rule's path permits a node below one that is not, the way to it stays: empty
-// containers and the keys of entries. Read returns root itself if all of it is
-// readable; an empty tree if nothing is.
+// silently left out with everything below it, whatever the rules say of that (RFC
+// 8341 section 3.2.4). Read returns root itself if all of it is readable; an
+// empty tree if nothing is.
 func (v View) Read(root *tree.Node) *tree.Node {
 	if v.r == nil || root == nil {
 		return root
@@ -45,13 +44,7 @@ func (d *decisions) sift(at place, n *tree.Node) (tree.Verdict, place) {
 				return tree.Enter, at
 			}
 		}
-		next := place{depth: at.depth + 1}
-		next.hidden = !d.permits(next, s) || at.hidden && !d.opens(next, s)
-		switch v := d.verdict(next, s); v {
-		case tree.Keep, tree.Drop:
-			return v, at
-		}
-		return tree.Enter, at
+		return d.unkeyed(at, s), at
 	}
 	next := d.look(at, s, &instance{node: n})
 	return d.verdict(next, s), next
@@ -61,9 +54,7 @@ func (d *decisions) sift(at place, n *tree.Node) (tree.Verdict, place) {
 // others are kept or dropped whole.
 func (d *decisions) few(at place, h *tree.Node) (rest tree.Verdict, entries []*tree.Node, ok bool) {
 	s := h.Schema()
-	next := place{depth: at.depth + 1}
-	next.hidden = !d.permits(next, s) || at.hidden && !d.opens(next, s)
-	if rest = d.verdict(next, s); rest != tree.Keep && rest != tree.Drop {
+	if rest = d.unkeyed(at, s); rest == tree.Enter {
 		return rest, nil, false
 	}
 	for _, r := range at.fitting {
@@ -112,14 +103,20 @@ func (st *pathStep) keys() (keys []schema.Value, complete bool) {
 
 func (d *decisions) verdict(at place, s *schema.Node) tree.Verdict {
 	switch {
-	case !at.hidden && len(at.fitting) == 0 && d.plain[s.ID]&permitsAll != 0:
+	case at.hidden:
+		return tree.Drop
+	case len(at.fitting) == 0 && d.plain[s.ID]&permitsAll != 0:
 		return tree.Keep
-	case !at.hidden:
-		return tree.Enter
-	case d.leads(at, s):
-		return tree.Lead
 	}
-	return tree.Drop
+	return tree.Enter
+}
+
+// unkeyed is the verdict on the entries of s below a place that no rule with
+// keys fits.
+func (d *decisions) unkeyed(at place, s *schema.Node) tree.Verdict {
+	next := place{depth: at.depth + 1}
+	next.hidden = at.hidden || !d.permits(next, s)
+	return d.verdict(next, s)
 }
 
 // implied reports whether the defaults of c, a child without instance of what
@@ -154,16 +151,11 @@ func (d *decisions) lookTo(p tree.Path) place {
 	return at
 }
 
-// CanRead reports whether the user may read the instance at p. A node that is
-// only on the way to a readable one is none, but the keys of its entry are.
+// CanRead reports whether the user may read the instance at p: it and every node
+// above it.
 func (v View) CanRead(p tree.Path) bool {
 	if v.r == nil {
 		return true
 	}
-	d := v.r.decisions(opRead)
-	if n := len(p) - 1; n > 0 && p[n].Node.IsKey() {
-		at := d.lookTo(p[:n])
-		return !at.hidden || d.leads(at, p[n-1].Node)
-	}
-	return !d.lookTo(p).hidden
+	return !v.r.decisions(opRead).lookTo(p).hidden
 }

@@ -8,8 +8,7 @@ import (
 // place is where a walk through instances stands.
 type place struct {
 	depth int
-	// hidden says that the node cannot be read, so what is below it can only be
-	// if a rule opens it.
+	// hidden says that the node cannot be read, nor anything below it.
 	hidden bool
 	// fitting are the rules with keys that fit the instance as far as their path
 	// and the walk have gone.
@@ -92,38 +91,11 @@ func (d *decisions) permits(at place, s *schema.Node) bool {
 	return d.scan(s, at.depth, at.fitting)
 }
 
-// opens reports whether a rule's path permits exactly the instance of s.
-func (d *decisions) opens(at place, s *schema.Node) bool {
-	if d.plain[s.ID]&opens != 0 {
-		return true
-	}
-	for _, r := range at.fitting {
-		if r.permit && len(r.path) == at.depth && r.about(s) {
-			return true
-		}
-	}
-	return false
-}
-
-// leads reports whether something below the instance of s may be opened.
-func (d *decisions) leads(at place, s *schema.Node) bool {
-	if d.plain[s.ID]&leads != 0 {
-		return true
-	}
-	for _, r := range at.fitting {
-		if r.permit && len(r.path) > at.depth {
-			return true
-		}
-	}
-	return false
-}
-
 // look goes down to an instance of s for reading; place.hidden tells the result.
 func (d *decisions) look(at place, s *schema.Node, in *instance) place {
 	next := d.into(at, s, in)
-	if s.IsKey() {
-		return next // a key is read with its entry
+	if !s.IsKey() { // a key is read with its entry
+		next.hidden = next.hidden || !d.permits(next, s)
 	}
-	next.hidden = !d.permits(next, s) || at.hidden && !d.opens(next, s)
 	return next
 }
