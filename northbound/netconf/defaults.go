@@ -61,9 +61,13 @@ func addDefaults(b *tree.Builder, n *tree.Node) {
 	for v := range tree.WithDefaults(n, tree.ReportAll) {
 		s := v.Schema()
 		switch s.Kind {
-		case schema.Leaf, schema.LeafList:
+		case schema.Leaf:
 			if v.IsDefault {
 				b.Leaf(s, v.Value())
+			}
+		case schema.LeafList:
+			if v.IsDefault {
+				b.Put(v.Node)
 			}
 		case schema.Container:
 			b.Enter(s)

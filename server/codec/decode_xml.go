@@ -337,15 +337,18 @@ func trimmable(t *schema.Type) bool {
 }
 
 // valueError is the error for a text that is no value of s: invalid-value by
-// RFC 7950 section 8.3.1, with the app-tag and message of the restriction.
+// RFC 7950 section 8.3.1, with the app-tag of the restriction and, as section
+// 7.5.4.1 demands, exactly its message.
 func valueError(p tree.Path, s *schema.Node, err error) *yangerr.Error {
-	e := yangerr.New(yangerr.InvalidValue, p, "%s %q: %s", s.Kind, s.Name, err.Error()).
-		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: s.Name})
-	var v *schema.ValueError
-	if errors.As(err, &v) {
-		e.AppTag = v.AppTag
+	var v schema.ValueError
+	if is := (*schema.ValueError)(nil); errors.As(err, &is) {
+		v = *is
 	}
-	return e
+	e := yangerr.New(yangerr.InvalidValue, p, "%s %q: %s", s.Kind, s.Name, err.Error())
+	if v.Stated {
+		e = yangerr.New(yangerr.InvalidValue, p, "%s", v.Message)
+	}
+	return e.WithAppTag(v.AppTag).WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: s.Name})
 }
 
 // keys reads ahead for the keys of the entry whose start tag is the current

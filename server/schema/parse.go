@@ -114,7 +114,7 @@ func (t *Type) parseNumeric(lexical string, inModule bool) (Value, *ValueError) 
 // apply lets a restriction's own message and tag replace the general ones.
 func (r rule) apply(e *ValueError) *ValueError {
 	if r.message != "" {
-		e.Message = r.message
+		e.Message, e.Stated = r.message, true
 	}
 	e.AppTag = r.appTag
 	return e

@@ -155,6 +155,7 @@ type Resolver interface {
 type ValueError struct {
 	Message string
 	AppTag  string // error-app-tag of the violated restriction, or empty
+	Stated  bool   // Message is the error-message of the violated restriction
 }
 
 // Error returns the message.

@@ -119,15 +119,16 @@ func withDefaults(n *Node, yield func(View) bool) bool {
 		if !c.HasDefaults() || !inUse(n, c) || n.Withholds(c) {
 			continue
 		}
-		if !yield(View{Node: implied(c), IsDefault: true}) {
+		if !yield(View{Node: Implied(n, c), IsDefault: true}) {
 			return false
 		}
 	}
 	return true
 }
 
-// implied returns c as its defaults make it.
-func implied(c *schema.Node) *Node {
+// Implied returns c, which has no instance below n, as its defaults make it:
+// the leaf, the holder of a leaf-list, or the container without presence.
+func Implied(n *Node, c *schema.Node) *Node {
 	switch c.Kind {
 	case schema.Leaf:
 		return NewLeaf(c, c.Defaults[0])
@@ -139,11 +140,13 @@ func implied(c *schema.Node) *Node {
 		}
 		return h
 	}
-	return New(c)
+	k := New(c)
+	k.in.withheld = n.in.withheld // It tells of what is below k, too.
+	return k
 }
 
-// Withholds reports whether Sift left out s, a child of n that has defaults, so
-// that they must not be shown in its place.
+// Withholds reports whether the defaults of s, a child of n, must not be shown
+// in its place: Sift left s out, or Withhold was told so.
 func (n *Node) Withholds(s *schema.Node) bool {
 	return n.in.withheld != nil && slices.Contains(*n.in.withheld, s)
 }

@@ -23,8 +23,9 @@ type inner struct {
 	kids  []*Node // of a container or entry: keys first, then by schema index
 	list  *list   // of a holder
 	any   *Any    // of an anydata or anyxml
-	// withheld are children that Sift left out, or would have, and that have
-	// defaults: those are not to be shown in their place. Nil for none.
+	// withheld are nodes below this one, children or in containers that have no
+	// instance, whose defaults are not to be shown: Sift left the nodes out, or
+	// would have, or Withhold was told so. Nil for none.
 	withheld *[]*schema.Node
 }
 
@@ -223,7 +224,7 @@ func (n *Node) GetValue(p Path) (schema.Value, bool) {
 			if s := p[i].Node; s.Kind != schema.Container || s.Presence {
 				return schema.Value{}, false
 			}
-			next = New(p[i].Node)
+			next = Implied(at, p[i].Node)
 		}
 		at = next
 	}

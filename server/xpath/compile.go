@@ -48,16 +48,16 @@ type compiler struct {
 	err     error
 }
 
-func compile(text string, ctx *schema.Node, o Options) (*Expr, error) {
+func compile(text string, ctx *schema.Node, o Options, shared *whens) (*Expr, error) {
 	top, err := parse(text)
 	if err != nil {
 		return nil, err
 	}
-	return compileParsed(text, top, ctx, o)
+	return compileParsed(text, top, ctx, o, shared)
 }
 
-func compileParsed(text string, top *expr, ctx *schema.Node, o Options) (*Expr, error) {
-	x := &Expr{text: text, context: ctx, top: top, configOnly: o.Config}
+func compileParsed(text string, top *expr, ctx *schema.Node, o Options, shared *whens) (*Expr, error) {
+	x := &Expr{text: text, context: ctx, top: top, configOnly: o.Config, whens: shared}
 	c := &compiler{out: x, deps: map[depKey]bool{}, missing: map[string]bool{}}
 	x.root = ctx
 	for n := ctx; n != nil; n = parentOf(n) {

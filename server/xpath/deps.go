@@ -72,6 +72,7 @@ func (c *compiler) reads(st static) {
 		}
 		k := depKey{node: n, anchor: anchor, join: st.join}
 		c.deps[k] = true
+		c.readsWhens(n, st)
 		if n.Case == nil || len(n.Defaults) == 0 && n.Kind != schema.Container {
 			continue
 		}

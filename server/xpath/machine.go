@@ -46,6 +46,7 @@ type machine struct {
 	current  int32
 	op       int32 // the operation or notification, or -1
 	visits   int
+	within   int // whens around this one that are being evaluated
 	err      error
 }
 
@@ -287,12 +288,12 @@ func (m *machine) childOf(at int32, s *schema.Node, yield func(int32) bool) bool
 func (m *machine) implied(at int32, s *schema.Node, yield func(int32) bool) bool {
 	switch s.Kind {
 	case schema.Container:
-		if s.Presence || !inUse(m.elements[at].node, s) {
+		if s.Presence || !inUse(m.elements[at].node, s) || !m.allowed(at, s) {
 			return true
 		}
 		return m.visit(element{schema: s, parent: at, pos: -1}, yield)
 	case schema.Leaf, schema.LeafList:
-		if len(s.Defaults) == 0 || !inUse(m.elements[at].node, s) {
+		if len(s.Defaults) == 0 || !inUse(m.elements[at].node, s) || !m.allowed(at, s) {
 			return true
 		}
 		for i := range s.Defaults {

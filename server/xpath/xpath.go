@@ -32,6 +32,7 @@ type Expr struct {
 	deps       []Dep
 	targets    []*schema.Node
 	unmatched  []string
+	whens      *whens
 	machines   sync.Pool
 }
 
@@ -39,7 +40,7 @@ type Expr struct {
 // tree, the root, or a node in an operation or notification. The error is a
 // *SyntaxError.
 func Compile(text string, ctx *schema.Node, o Options) (*Expr, error) {
-	return compile(text, ctx, o)
+	return compile(text, ctx, o, &whens{})
 }
 
 // CompileMust compiles a must statement of n.
@@ -49,12 +50,14 @@ func CompileMust(n *schema.Node, m *schema.Must) (*Expr, error) {
 
 // CompileWhen compiles a when statement that n depends on. The context node of
 // the result is n or its parent, as w.Context says.
-func CompileWhen(n *schema.Node, w *schema.When) (*Expr, error) {
+func CompileWhen(n *schema.Node, w *schema.When) (*Expr, error) { return compileWhen(n, w, &whens{}) }
+
+func compileWhen(n *schema.Node, w *schema.When, shared *whens) (*Expr, error) {
 	ctx := n
 	if w.Context == schema.ContextParent && n.Parent != nil {
 		ctx = n.Parent
 	}
-	return Compile(w.Text, ctx, Options{Prefixes: w.Prefixes, Default: w.Default, Config: n.Config})
+	return compile(w.Text, ctx, Options{Prefixes: w.Prefixes, Default: w.Default, Config: n.Config}, shared)
 }
 
 // String returns the expression in one canonical spelling.
@@ -145,13 +148,19 @@ func (x *Expr) Nodes(at Context) ([]Node, error) {
 	return out, nil
 }
 
-// start takes a machine and lays out the context.
-func (x *Expr) start(at Context) *machine {
+// machine takes an idle machine or makes one.
+func (x *Expr) machine() *machine {
 	m, _ := x.machines.Get().(*machine)
 	if m == nil {
 		m = &machine{}
 	}
 	*m = machine{expr: x, elements: m.elements[:0], spare: m.spare, op: -1}
+	return m
+}
+
+// start takes a machine and lays out the context.
+func (x *Expr) start(at Context) *machine {
+	m := x.machine()
 	id := m.push(element{schema: x.root, node: at.Root, parent: -1, pos: -1})
 	for i := range at.Path {
 		if st := &at.Path[i]; i < len(at.Nodes) && at.Nodes[i] != nil {
@@ -190,7 +199,7 @@ func (m *machine) place(at int32, st *tree.Step, dummy bool) (int32, bool) {
 		} else {
 			e.node = e.node.Entry(st.Keys...)
 		}
-	} else if e.node == nil && inUse(parent, s) {
+	} else if e.node == nil && inUse(parent, s) && (dummy || m.allowed(at, s)) {
 		switch {
 		case s.Kind == schema.Container && !s.Presence:
 			return m.push(e), true

@@ -152,7 +152,7 @@ func (c *compiler) compileDerefs(e *expr, nodes []*schema.Node) error {
 				return
 			}
 			var x *Expr
-			if x, err = compileLeafref(n, spec); err == nil {
+			if x, err = compileLeafref(n, spec, c.out.whens); err == nil {
 				e.derefs[n] = append(e.derefs[n], x)
 				c.everyContext(x.deps)
 			}
@@ -169,7 +169,7 @@ func (c *compiler) compileDerefs(e *expr, nodes []*schema.Node) error {
 
 // compileLeafref returns the expression for the instances that a leafref n with
 // this path refers to; n is the context node.
-func compileLeafref(n *schema.Node, spec *schema.LeafrefSpec) (*Expr, error) {
+func compileLeafref(n *schema.Node, spec *schema.LeafrefSpec, shared *whens) (*Expr, error) {
 	top, err := parse(spec.Path)
 	if err != nil {
 		return nil, err
@@ -193,5 +193,5 @@ func compileLeafref(n *schema.Node, spec *schema.LeafrefSpec) (*Expr, error) {
 		last.preds = append(last.preds, self)
 	}
 	o := Options{Prefixes: spec.Expr.Prefixes, Default: spec.Expr.Default, Config: n.Config && n.Parent != nil}
-	return compileParsed(spec.Path, top, n, o)
+	return compileParsed(spec.Path, top, n, o, shared)
 }
