@@ -1,7 +1,6 @@
 package netconf
 
 import (
-	"errors"
 	"sync"
 
 	"github.com/tandem-ne/tandem/server/datastore"
@@ -154,32 +153,4 @@ func selected(running *tree.Node, exprs []*xpath.Expr) ([]tree.Path, error) {
 // rpcNode returns the schema node of an operation whose module is served.
 func (q *request) rpcNode(space, local string) *schema.Node {
 	return q.srv.schema.RPC(q.srv.schema.ModuleByNamespace(space), local)
-}
-
-// compileXPath compiles an expression of a client on the data tree, with the
-// namespace declarations that are in scope on the element that holds it. A name
-// without prefix belongs to any module. The errors name the element.
-func compileXPath(s *schema.Schema, text string, bindings map[string]string, element string) (*xpath.Expr, error) {
-	x, err := xpath.Compile(text, s.Root(), xpath.Options{Prefixes: prefixes(s, bindings)})
-	if err == nil {
-		return x, nil
-	}
-	reason := err.Error()
-	var syntax *xpath.SyntaxError
-	if errors.As(err, &syntax) {
-		reason = syntax.Error()
-	}
-	return nil, yangerr.New(yangerr.InvalidValue, nil, "%q is not an expression that can be used here: %s", text, reason).WithType(yangerr.Protocol).
-		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: element})
-}
-
-// prefixes returns the modules that prefixes stand for.
-func prefixes(s *schema.Schema, bindings map[string]string) map[string]*schema.Module {
-	known := map[string]*schema.Module{}
-	for p, space := range bindings {
-		if m := s.ModuleByNamespace(space); m != nil && p != "" {
-			known[p] = m
-		}
-	}
-	return known
 }
