@@ -49,7 +49,7 @@ func (s *Server) authorize(i datastore.SessionInfo, c *datastore.Change) yangerr
 	if i.Protocol == systemProtocol {
 		return nil
 	}
-	return s.NACM.Checker(nacm.Identity{User: i.User}).Write(c.Old, c.New)
+	return s.NACM.Checker(nacm.Identity{User: i.User, Groups: i.Groups}).Write(c.Old, c.New)
 }
 
 // provideAccessCounters shows what access control has refused (RFC 8341 section

@@ -27,7 +27,8 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	if len(req.GetUnionReplace()) > 0 {
 		return nil, status.Error(codes.Unimplemented, "union_replace is not supported")
 	}
-	if err := s.checker(ctx).ExecName(netconf, "edit-config"); err != nil {
+	checker := s.checker(ctx)
+	if err := checker.ExecName(netconf, "edit-config"); err != nil {
 		return nil, statusOf(err)
 	}
 	plan, err := s.plan(req)
@@ -39,7 +40,7 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	defer session.Close()
 	commit, err := session.Transact(ctx, plan.edits, datastore.CommitOptions{})
 	if err != nil {
-		return nil, statusOf(err)
+		return nil, statusOf(checker.Discreet(err))
 	}
 	return &gpb.SetResponse{
 		Prefix: responsePrefix(req.GetPrefix(), plan.origin), Response: plan.results, Timestamp: commit.Time.UnixNano(),

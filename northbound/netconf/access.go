@@ -71,18 +71,6 @@ func (q *request) replace(root *tree.Node) error {
 	})
 }
 
-// discreet makes access-denied of errors that tell whether something is there
-// that the user may not read.
-func (q *request) discreet(errs yangerr.List) yangerr.List {
-	for i, e := range errs {
-		p, ok := e.Path.(tree.Path)
-		if (e.Tag == yangerr.DataExists || e.Tag == yangerr.DataMissing) && ok && !q.nacm.CanRead(p) {
-			errs[i] = yangerr.New(yangerr.AccessDenied, p, "the user %q may not access this node", q.user)
-		}
-	}
-	return errs
-}
-
 // mayInvoke decides about an action on the instance at path.
 func (q *request) mayInvoke(path tree.Path, action *schema.Node) error {
 	return q.nacm.Action(path, action)

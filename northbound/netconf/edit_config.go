@@ -110,7 +110,7 @@ func (q *request) edit(e *editConfig) error {
 			apply = tree.ApplyEach
 		}
 		root, errs := apply(candidate, e.edits)
-		errs = q.discreet(errs)
+		errs = q.nacm.DiscreetEdit(errs)
 		switch {
 		case len(errs) == 0:
 		case e.errorOption == "continue-on-error":

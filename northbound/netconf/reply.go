@@ -78,9 +78,9 @@ func (q *request) output(s *schema.Node, output *tree.Node) error {
 	return q.reply(func(w io.Writer) { codec.EncodeXML(w, output, codec.EncodeOptions{}) })
 }
 
-// fail sends the errors of a request.
+// fail sends the errors of a request, without what the user may not read.
 func (q *request) fail(err error) error {
-	list := yangerr.From(err)
+	list := yangerr.From(q.nacm.Discreet(err))
 	q.outErrors.Add(uint32(len(list)))
 	return q.reply(func(w io.Writer) {
 		for _, e := range list {

@@ -67,9 +67,10 @@ func (hostClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 
 // SessionInfo tells who is behind a session.
 type SessionInfo struct {
-	User     string // authenticated name
-	Protocol string // "netconf", "gnmi", "cli", "system"
-	Peer     string // address of the client, empty where there is none
+	User     string   // authenticated name
+	Groups   []string // of the user, as the transport knows them (RFC 8341 section 2.5)
+	Protocol string   // "netconf", "gnmi", "cli", "system"
+	Peer     string   // address of the client, empty where there is none
 }
 
 // Snapshot is one state of running. Its tree never changes.

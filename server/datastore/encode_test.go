@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestRecordsRestoreAnyChange(t *testing.T) {
 		raw := encodeRecord(fingerprintOf(s), header(), tree.Edits(root, next), tree.Edits(next, root))
 		for _, trusted := range []bool{true, false} {
 			info, _, d, err := openRecord(s, raw)
-			if err != nil || info != header() {
+			if err != nil || !reflect.DeepEqual(info, header()) {
 				t.Fatalf("round %d: header %+v, %v", round, info, err)
 			}
 			d.trusted = trusted

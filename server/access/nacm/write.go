@@ -1,6 +1,8 @@
 package nacm
 
 import (
+	"slices"
+
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/yangerr"
@@ -124,18 +126,12 @@ func (w *writing) replaced(p tree.Path) bool {
 	return false
 }
 
-// deny notes an error about p, or about the nearest node above it that the user
-// may read, if the user has not named p: an error must not tell what is there.
+// deny notes an error about p.
 func (w *writing) deny(o op, p tree.Path) {
-	if o != opCreate {
-		for len(p) > 0 && !w.k.CanRead(p) {
-			p = p[:len(p)-1]
-		}
+	denial := w.k.denial(o, p)
+	at := denial.Path.String()
+	if slices.ContainsFunc(w.errs, func(e *yangerr.Error) bool { return e.Path.String() == at }) {
+		return
 	}
-	for _, e := range w.errs {
-		if q, ok := e.Path.(tree.Path); ok && q.Equal(p) {
-			return
-		}
-	}
-	w.errs = append(w.errs, yangerr.New(yangerr.AccessDenied, p, "the user %q may not %s this node", w.k.id.User, o))
+	w.errs = append(w.errs, denial)
 }
