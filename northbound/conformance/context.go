@@ -33,8 +33,8 @@ func (c *Context) try(f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			fail, ok := p.(failure)
-			if !ok {
-				panic(p)
+			if !ok { // A reply that is nothing like what the case goes on with.
+				fail.err = fmt.Errorf("the case cannot go on: %v", p)
 			}
 			err = fail.err
 		}
@@ -163,6 +163,9 @@ const allFilter = "<top/><types/><must-rule/><mandatory-leaf/><mandatory-choice/
 
 // clear empties the test module.
 func (c *Context) clear() {
+	if c.main == nil {
+		panic(failure{errConnection})
+	}
 	if m, err := c.main.idle(); err != nil {
 		panic(failure{fmt.Errorf("%w: %w (%s)", errConnection, err, m.raw)})
 	}

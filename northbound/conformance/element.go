@@ -138,6 +138,9 @@ func (e *Element) resolve(prefix string) string {
 
 // Attr returns an attribute; prefix is one of the cases' own.
 func (e *Element) Attr(prefix, local string) (string, bool) {
+	if e == nil {
+		return "", false
+	}
 	space := ""
 	if prefix != "" {
 		space = namespace(prefix)
@@ -155,6 +158,9 @@ var step = regexp.MustCompile(`^(?:([a-z]+):)?([A-Za-z0-9_.-]+)(?:\[(?:([a-z]+):
 
 // All returns the elements that a path leads to, such as "top/item[name=a]/value".
 func (e *Element) All(path string) []*Element {
+	if e == nil {
+		return nil
+	}
 	at := []*Element{e}
 	for s := range strings.SplitSeq(path, "/") {
 		m := step.FindStringSubmatch(s)
@@ -214,6 +220,9 @@ func (e *Element) Values(path string) []string {
 
 // below returns every element below e with a local name.
 func (e *Element) below(local string) []*Element {
+	if e == nil {
+		return nil
+	}
 	var list []*Element
 	for _, c := range e.Children {
 		if c.Local == local {

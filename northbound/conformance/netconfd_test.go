@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -40,51 +41,84 @@ func netconfd(t *testing.T) conformance.Target {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	log := &serverLog{}
-	cmd := exec.Command(server, "--module=mtp-conformance-test", "--modpath=/usr/share/yuma/modules:"+modules,
-		"--feature-disable=mtp-conformance-test:absent", "--no-startup", "--target=candidate", "--superuser=admin",
-		"--ncxserver-sockname="+socket, "--home="+dir, "--log-level=info")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
-	cmd.Env = append(os.Environ(), "HOME="+dir)
-	if err := cmd.Start(); err != nil {
+	d := &daemon{socket: filepath.Join(dir, "s")}
+	d.make = func() *exec.Cmd {
+		cmd := exec.Command(server, "--module=mtp-conformance-test", "--modpath=/usr/share/yuma/modules:"+modules,
+			"--feature-disable=mtp-conformance-test:absent", "--no-startup", "--target=candidate", "--superuser="+admin,
+			"--ncxserver-sockname="+d.socket, "--home="+dir, "--log-level=info")
+		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &d.log, &d.log
+		cmd.Env = append(os.Environ(), "HOME="+dir)
+		cmd.WaitDelay = time.Second // It may leave a child behind that holds the log.
+		return cmd
+	}
+	if err := d.ensure(); err != nil {
 		t.Fatal(err)
 	}
-	gone := make(chan error, 1)
-	go func() { gone <- cmd.Wait() }()
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
+	t.Cleanup(d.stop)
+	return conformance.Target{
+		Name: "netconfd 2.13", Patience: 3 * time.Second,
+		Dial: func(user string) (io.ReadWriteCloser, error) {
+			if err := d.ensure(); err != nil {
+				return nil, err
+			}
+			if user == "" {
+				user = admin
+			}
+			return subsystem(client, "--ncxserver-sockname=830@"+d.socket, user, &d.log)
+		},
+	}
+}
+
+// daemon is a server that is started again when it has crashed, as some cases
+// make it.
+type daemon struct {
+	make   func() *exec.Cmd
+	socket string
+	log    serverLog
+	cmd    *exec.Cmd
+	gone   chan struct{} // closed when cmd has ended
+}
+
+// ensure returns when the server listens.
+func (d *daemon) ensure() error {
+	if d.cmd != nil {
 		select {
-		case <-gone:
-		case <-time.After(5 * time.Second):
-			cmd.Process.Kill()
-			<-gone
-		}
-	})
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		conn, err := net.Dial("unix", socket)
-		if err == nil {
-			conn.Close()
-			break
-		}
-		select {
-		case err := <-gone:
-			gone <- err
-			t.Fatalf("netconfd ends: %v\n%s", err, log)
-		case <-time.After(20 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("netconfd does not listen: %v", err)
+		case <-d.gone:
+		default:
+			return nil
 		}
 	}
-	return conformance.Target{
-		Name: "netconfd 2.13", Can: []string{"users"}, Patience: 3 * time.Second,
-		Dial: func(user string) (io.ReadWriteCloser, error) {
-			if user == "" {
-				user = "admin"
-			}
-			return subsystem(client, "--ncxserver-sockname=830@"+socket, user, log)
-		},
+	if err := os.Remove(d.socket); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	d.cmd, d.gone = d.make(), make(chan struct{})
+	if err := d.cmd.Start(); err != nil {
+		return err
+	}
+	go func(cmd *exec.Cmd, gone chan struct{}) {
+		cmd.Wait()
+		close(gone)
+	}(d.cmd, d.gone)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if conn, err := net.Dial("unix", d.socket); err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-d.gone:
+			return fmt.Errorf("netconfd ends:\n%s", &d.log)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return errors.New("netconfd does not listen")
+}
+
+func (d *daemon) stop() {
+	d.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.gone:
+	case <-time.After(5 * time.Second):
+		d.cmd.Process.Kill()
+		<-d.gone
 	}
 }
 
