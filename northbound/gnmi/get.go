@@ -92,7 +92,7 @@ func (s *Server) get(ctx context.Context, snap oper.Snapshot, view nacm.View, pa
 			return statusOf(err)
 		}
 	}
-	root = view.Read(root)
+	root = view.Read(s.defaults.InUse(root, snap.Running))
 	mode := tree.ReportAll
 	if stateWanted {
 		mode = tree.Explicit

@@ -97,6 +97,13 @@ func (sub *subscription) batch(b oper.Batch, emit func(*gpb.SubscribeResponse) e
 		n     *tree.Node
 		mode  tree.DefaultsMode
 	}
+	// What is at p in running, and what decides there about defaults.
+	inUse := func(p tree.Path) *tree.Node {
+		if !sub.srv.defaults.Decided(p[len(p)-1].Node) {
+			return snap.Running
+		}
+		return sub.srv.defaults.InUse(tree.Select(snap.Running, filterOf(sub.srv.schema.Root(), p)), snap.Running)
+	}
 	var updates []fresh
 	lists := map[string]bool{} // leaf-lists that were sent
 	for _, c := range b.Changes {
@@ -129,7 +136,7 @@ func (sub *subscription) batch(b oper.Batch, emit func(*gpb.SubscribeResponse) e
 				n = snap.State.Get(holder)
 			}
 			if n == nil && s.Config {
-				match(snap.Running, holder, true, func(_ tree.Path, d *tree.Node) { n = d })
+				match(inUse(holder), holder, true, func(_ tree.Path, d *tree.Node) { n = d })
 			}
 			if n = sub.view.ReadAt(holder, n); n == nil {
 				w.remove(elemsOf(holder))
@@ -139,9 +146,9 @@ func (sub *subscription) batch(b oper.Batch, emit func(*gpb.SubscribeResponse) e
 		case c.Op == tree.Moved:
 			// gNMI knows no order of entries.
 		case c.Op != tree.Deleted:
-			updates = append(updates, fresh{elemsOf(c.Path), c.New, mode})
+			updates = append(updates, fresh{elemsOf(c.Path), sub.srv.defaults.InUseAt(c.Path, c.New, snap.Running), mode})
 		case s.Kind == schema.Leaf && s.Config && len(s.Defaults) > 0:
-			if v, ok := snap.Running.GetValue(c.Path); ok {
+			if v, ok := inUse(c.Path).GetValue(c.Path); ok {
 				updates = append(updates, fresh{elemsOf(c.Path), tree.NewLeaf(s, v), mode})
 			} else {
 				w.remove(elemsOf(c.Path))
@@ -149,7 +156,7 @@ func (sub *subscription) batch(b oper.Batch, emit func(*gpb.SubscribeResponse) e
 		default:
 			w.remove(elemsOf(c.Path))
 			if s.Kind == schema.Container && s.HasDefaults() {
-				match(snap.Running, c.Path, true, func(_ tree.Path, d *tree.Node) {
+				match(inUse(c.Path), c.Path, true, func(_ tree.Path, d *tree.Node) {
 					if d = sub.view.ReadAt(c.Path, d); d != nil {
 						updates = append(updates, fresh{elemsOf(c.Path), d, tree.ReportAll})
 					}

@@ -104,7 +104,7 @@ func (m *matcher) walk(n *tree.Node, p tree.Path) {
 		}
 	case schema.Container:
 		if c == nil && m.defaults && !s.Presence && s.HasDefaults() && !n.Withholds(s) {
-			c = tree.New(s)
+			c = tree.Implied(n, s)
 		}
 	}
 	if c != nil {

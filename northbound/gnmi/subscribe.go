@@ -263,7 +263,7 @@ func (sub *subscription) sendSnapshot(snap oper.Snapshot, patterns []tree.Path, 
 		if err != nil {
 			return statusOf(err)
 		}
-		match(view.Read(root), pattern, true, func(p tree.Path, n *tree.Node) {
+		match(view.Read(sub.srv.defaults.InUse(root, snap.Running)), pattern, true, func(p tree.Path, n *tree.Node) {
 			leafs(elemsOf(p), n, tree.ReportAll, func(elems []*gpb.PathElem, leaf *tree.Node) {
 				if keep == nil || keep(elems, leaf) {
 					w.update(elems, leaf)

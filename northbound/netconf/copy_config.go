@@ -31,9 +31,13 @@ func parseCopyConfig(q *request) (func() error, error) {
 		return nil, err
 	}
 	return func() error {
-		root, err := q.content(source)
+		full, err := q.content(source)
 		if err != nil {
 			return err
+		}
+		root := full
+		if mode == tree.ReportAll || mode == tree.ReportAllTagged {
+			root = q.srv.defaults.InUse(root, full)
 		}
 		// RFC 8341 section 3.2.6: what a user may not read does not get out of a
 		// datastore, but saving running needs no right to read it.

@@ -8,12 +8,16 @@ import (
 
 // shown returns what sel selects of root under a retrieval mode of RFC 6243, and
 // how it is printed. A filter sees the defaults that the mode reports, and nothing
-// that it does not select is added.
-func shown(root *tree.Node, sel *selection, mode tree.DefaultsMode) (*tree.Node, codec.EncodeOptions, error) {
+// that it does not select is added. full is the configuration that root is what
+// the user may see of; it decides which defaults are in use.
+func (q *request) shown(root, full *tree.Node, sel *selection, mode tree.DefaultsMode) (*tree.Node, codec.EncodeOptions, error) {
 	opt := codec.EncodeOptions{Defaults: mode}
-	if sel == nil || mode == tree.Explicit || mode == tree.Trim || root == nil {
+	if mode == tree.Explicit || mode == tree.Trim || root == nil {
 		root, err := sel.apply(root)
 		return root, opt, err
+	}
+	if sel == nil {
+		return q.srv.defaults.InUse(root, full), opt, nil
 	}
 	top := root.Schema()
 	if sel.filter != nil {
@@ -21,7 +25,7 @@ func shown(root *tree.Node, sel *selection, mode tree.DefaultsMode) (*tree.Node,
 			root = tree.New(top)
 		}
 	}
-	root, err := sel.apply(withAllDefaults(root))
+	root, err := sel.apply(withAllDefaults(q.srv.defaults.InUse(root, full)))
 	return root, codec.EncodeOptions{Tag: mode == tree.ReportAllTagged}, err
 }
 

@@ -45,5 +45,5 @@ func (q *request) operational(running *tree.Node, filter *selection, mode tree.D
 	if exact && (filter == nil || filter.filter != nil) {
 		return root, opt, nil
 	}
-	return shown(root, filter, mode)
+	return q.shown(root, running, filter, mode)
 }

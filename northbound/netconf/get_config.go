@@ -21,7 +21,8 @@ func parseGetConfig(q *request) (func() error, error) {
 		return nil, err
 	}
 	return func() error {
-		root, opt, err := shown(q.visible(q.root(source.store)), filter, mode)
+		full := q.root(source.store)
+		root, opt, err := q.shown(q.visible(full), full, filter, mode)
 		if err != nil {
 			return err
 		}

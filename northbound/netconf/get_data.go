@@ -127,9 +127,10 @@ func (q *request) getData(g *getData) error {
 	case operationalStore:
 		root, opt, err = q.operational(running, g.filter, g.mode)
 	case intendedStore:
-		root, opt, err = shown(q.visible(running), g.filter, g.mode)
+		root, opt, err = q.shown(q.visible(running), running, g.filter, g.mode)
 	default:
-		root, opt, err = shown(q.visible(q.root(g.store)), g.filter, g.mode)
+		full := q.root(g.store)
+		root, opt, err = q.shown(q.visible(full), full, g.filter, g.mode)
 	}
 	if err != nil {
 		return err

@@ -141,14 +141,16 @@ func Implied(n *Node, c *schema.Node) *Node {
 		return h
 	}
 	k := New(c)
-	k.in.withheld = n.in.withheld // It tells of what is below k, too.
+	if n != nil {
+		k.in.withheld = n.in.withheld // It tells of what is below k, too.
+	}
 	return k
 }
 
 // Withholds reports whether the defaults of s, a child of n, must not be shown
 // in its place: Sift left s out, or Withhold was told so.
 func (n *Node) Withholds(s *schema.Node) bool {
-	return n.in.withheld != nil && slices.Contains(*n.in.withheld, s)
+	return n != nil && n.in.withheld != nil && slices.Contains(*n.in.withheld, s)
 }
 
 // inUse reports whether the defaults of s, which has no instance below n, are in

@@ -214,6 +214,9 @@ func (n *Node) step(st *Step) *Node {
 // GetValue returns the value of the leaf at p, the default in use included, and
 // whether there is one.
 func (n *Node) GetValue(p Path) (schema.Value, bool) {
+	if n == nil {
+		return schema.Value{}, false
+	}
 	if len(p) == 0 {
 		return n.value, !n.value.IsZero()
 	}

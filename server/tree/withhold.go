@@ -6,19 +6,23 @@ import (
 	"github.com/tandem-ne/tandem/server/schema"
 )
 
-// Withhold returns root so that it does not show those defaults, whatever the
-// mode, that refused refuses. It is called with the path of each child c that is
+// Withhold returns n, a container, an entry or the root at path p, so that it does
+// not show those defaults, whatever the mode, that refused refuses. It is called with the path of each child c that is
 // not there, that has defaults (schema.Node.HasDefaults) and for which or for
 // something below which decided is true: for a container without presence first,
 // and if that is not refused, for what is below. decided must be true for all
 // that is above a node for which it is. The cost follows the nodes for which it
-// is; without any, root itself is returned.
-func Withhold(root *Node, decided func(*schema.Node) bool, refused func(p Path, c *schema.Node) bool) *Node {
-	if root == nil || !decided(root.schema) {
-		return root
+// is; without any, n itself is returned.
+func Withhold(n *Node, p Path, decided func(*schema.Node) bool, refused func(p Path, c *schema.Node) bool) *Node {
+	if n == nil || n.in == nil || n.in.any != nil || !decided(n.schema) {
+		return n
 	}
 	w := withholder{editor{t: new(token)}, decided, refused}
-	return w.node(root, make(Path, 0, 8))
+	p = append(make(Path, 0, len(p)+8), p...)
+	if n.in.list != nil {
+		return w.holder(n, p[:max(0, len(p)-1)])
+	}
+	return w.node(n, p)
 }
 
 type withholder struct {

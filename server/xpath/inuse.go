@@ -145,14 +145,22 @@ func (d *Defaults) visit(n *schema.Node, shared *whens) {
 	}
 }
 
+// Decided reports whether whens decide about defaults of s or below.
+func (d *Defaults) Decided(s *schema.Node) bool { return d.decided[s.ID] }
+
 // InUse returns part so that no retrieval mode shows a default whose when is
 // false in full, a configuration. part is what of full is to be shown, perhaps
 // with state; it is returned itself where no when decides about any default.
 func (d *Defaults) InUse(part, full *tree.Node) *tree.Node {
+	return d.InUseAt(nil, part, full)
+}
+
+// InUseAt is InUse for the part of full at and below path p.
+func (d *Defaults) InUseAt(p tree.Path, part, full *tree.Node) *tree.Node {
 	if len(d.whens) == 0 {
 		return part
 	}
-	return tree.Withhold(part, func(s *schema.Node) bool { return d.decided[s.ID] }, func(p tree.Path, c *schema.Node) bool {
+	return tree.Withhold(part, p, d.Decided, func(p tree.Path, c *schema.Node) bool {
 		for _, w := range d.whens[c] {
 			at := Context{Root: full, Path: p}
 			if w.context != c {
