@@ -20,7 +20,8 @@ func (s *Server) checker(ctx context.Context) *nacm.Checker {
 	if s.opt.NACM == nil {
 		return nil
 	}
-	return s.opt.NACM.Checker(nacm.Identity{User: callerOf(ctx).user})
+	c := callerOf(ctx)
+	return s.opt.NACM.Checker(nacm.Identity{User: c.user, Groups: c.groups})
 }
 
 // visible returns what a subscriber sees of a change, and whether that is

@@ -31,6 +31,7 @@ import (
 	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/xpath"
 )
 
 // Version is the gNMI version that Capabilities reports.
@@ -63,13 +64,14 @@ type Options struct {
 type Server struct {
 	gpb.UnimplementedGNMIServer
 
-	schema *schema.Schema
-	store  *datastore.Store
-	hub    *oper.Hub
-	access *access.Access
-	log    *slog.Logger
-	opt    Options
-	grpc   *grpc.Server
+	schema   *schema.Schema
+	defaults *xpath.Defaults
+	store    *datastore.Store
+	hub      *oper.Hub
+	access   *access.Access
+	log      *slog.Logger
+	opt      Options
+	grpc     *grpc.Server
 
 	streams   atomic.Int64  // STREAM subscriptions
 	strangers chan struct{} // one token for each connection in the TLS handshake
@@ -94,7 +96,7 @@ func New(o Options) *Server {
 		o.CounterInterval = 10 * time.Second
 	}
 	s := &Server{
-		schema: o.Schema, store: o.Store, hub: o.Hub, access: o.Access, log: o.Log, opt: o,
+		schema: o.Schema, defaults: xpath.NewDefaults(o.Schema), store: o.Store, hub: o.Hub, access: o.Access, log: o.Log, opt: o,
 		capabilities: capabilities(o.Schema), quit: make(chan struct{}), strangers: make(chan struct{}, maxStrangers),
 	}
 	s.grpc = grpc.NewServer(
@@ -142,7 +144,11 @@ func (s *Server) Stop(ctx context.Context) {
 }
 
 // caller is who makes an RPC.
-type caller struct{ user, peer string }
+type caller struct {
+	user   string
+	groups []string // that the certificate names
+	peer   string
+}
 
 type callerKey struct{}
 
@@ -177,7 +183,7 @@ func (s *Server) identify(ctx context.Context) (context.Context, error) {
 			return nil, status.Errorf(codes.PermissionDenied, "the certificate is of user %q, not %q", user, name)
 		}
 	}
-	return context.WithValue(ctx, callerKey{}, caller{user: user, peer: p.Addr.String()}), nil
+	return context.WithValue(ctx, callerKey{}, caller{user, s.access.PeerGroups(info.State.VerifiedChains), p.Addr.String()}), nil
 }
 
 func (s *Server) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {

@@ -36,7 +36,7 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 		return nil, err
 	}
 	caller := callerOf(ctx)
-	session := s.store.NewSession(datastore.SessionInfo{User: caller.user, Protocol: "gnmi", Peer: caller.peer}, nil)
+	session := s.store.NewSession(datastore.SessionInfo{User: caller.user, Groups: caller.groups, Protocol: "gnmi", Peer: caller.peer}, nil)
 	defer session.Close()
 	commit, err := session.Transact(ctx, plan.edits, datastore.CommitOptions{})
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 
 // checker returns what decides for a user: nil, which permits everything,
 // without access control.
-func (s *Server) checker(user string) *nacm.Checker {
+func (s *Server) checker(who nacm.Identity) *nacm.Checker {
 	if s.nacm == nil {
 		return nil
 	}
-	return s.nacm.Checker(nacm.Identity{User: user})
+	return s.nacm.Checker(who)
 }
 
 // permit returns parse, the parser of the operation that is the current token,

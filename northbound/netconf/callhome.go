@@ -302,12 +302,12 @@ func (c *caller) attempt(e endpoint, report *time.Timer) error {
 }
 
 func (c *caller) serveTLS(conn net.Conn, e endpoint, report *time.Timer) error {
-	secure, user, err := c.home.srv.handshakeTLS(conn, e.address)
+	secure, who, err := c.home.srv.handshakeTLS(conn, e.address)
 	if err != nil {
 		return err
 	}
-	c.connected(user, report)
-	c.home.srv.sessionTLS(secure, user, e.address)
+	c.connected(who.User, report)
+	c.home.srv.sessionTLS(secure, who, e.address)
 	return errors.New("the session has ended")
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
+	"github.com/tandem-ne/tandem/server/xpath"
 )
 
 // Authenticator knows the element's keys and its users'. peer is the address of
@@ -44,6 +45,8 @@ type Authenticator interface {
 	TLSConfig() *tls.Config
 	// PeerUser returns the user that verified chains of certificates stand for.
 	PeerUser(chains [][]*x509.Certificate) (string, error)
+	// PeerGroups returns the groups that they name.
+	PeerGroups(chains [][]*x509.Certificate) []string
 }
 
 // ActionFunc carries out an RPC or an action. path is the instance that an
@@ -98,14 +101,15 @@ func (l Limits) withDefaults() Limits {
 
 // Server serves NETCONF sessions on any number of listeners.
 type Server struct {
-	schema  *schema.Schema
-	store   *datastore.Store
-	hub     *oper.Hub
-	actions map[string]ActionFunc
-	limits  Limits
-	present atomic.Pointer[Limits] // limits as configured now
-	log     *slog.Logger
-	now     func() time.Time
+	schema   *schema.Schema
+	defaults *xpath.Defaults
+	store    *datastore.Store
+	hub      *oper.Hub
+	actions  map[string]ActionFunc
+	limits   Limits
+	present  atomic.Pointer[Limits] // limits as configured now
+	log      *slog.Logger
+	now      func() time.Time
 
 	ssh          *ssh.ServerConfig // keys and certificates
 	sshPasswords *ssh.ServerConfig // passwords too
@@ -150,7 +154,7 @@ var ErrServerClosed = errors.New("netconf: server closed")
 // used or an action that the schema does not know.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		schema: o.Schema, store: o.Store, hub: o.Hub, access: o.Access, nacm: o.NACM, actions: o.Actions,
+		schema: o.Schema, defaults: xpath.NewDefaults(o.Schema), store: o.Store, hub: o.Hub, access: o.Access, nacm: o.NACM, actions: o.Actions,
 		limits: o.Limits.withDefaults(), log: o.Log, now: o.Now,
 		listeners: map[net.Listener]bool{}, conns: map[io.Closer]bool{}, sessions: map[uint32]*session{},
 	}
@@ -226,7 +230,7 @@ func (s *Server) ServeConn(conn io.ReadWriteCloser, user, transport, peer string
 		return ErrServerClosed
 	}
 	defer s.untrack(conn)
-	return s.runSession(conn, user, transport, peer)
+	return s.runSession(conn, nacm.Identity{User: user}, transport, peer)
 }
 
 // Shutdown stops accepting, lets the requests under way finish until ctx ends,

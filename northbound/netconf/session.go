@@ -24,6 +24,7 @@ type session struct {
 	conn      io.ReadWriteCloser
 	ds        *datastore.Session
 	user      string
+	groups    []string // that the transport tells
 	nacm      *nacm.Checker
 	transport string
 	peer      string
@@ -76,11 +77,11 @@ func (s *Server) full() bool {
 	return len(s.sessions) >= s.present.Load().Sessions
 }
 
-// runSession serves one session and returns why it ended; io.EOF stands for a
+// runSession serves one session of a user and returns why it ended; io.EOF stands for a
 // client that has gone, nil for close-session.
-func (s *Server) runSession(conn io.ReadWriteCloser, user, transport, peer string) error {
+func (s *Server) runSession(conn io.ReadWriteCloser, who nacm.Identity, transport, peer string) error {
 	sess := &session{
-		srv: s, conn: conn, user: user, nacm: s.checker(user), transport: transport, peer: peer,
+		srv: s, conn: conn, user: who.User, groups: who.Groups, nacm: s.checker(who), transport: transport, peer: peer,
 		login: s.now(), done: make(chan struct{}), limits: s.present.Load(),
 	}
 	sess.ctx, sess.cancel = context.WithCancel(context.Background())
@@ -110,7 +111,7 @@ func (s *Server) runSession(conn io.ReadWriteCloser, user, transport, peer strin
 		end = endBadHello
 		return err
 	}
-	s.log.Info("NETCONF session", "session", sess.ds.ID(), "user", user, "peer", peer, "transport", transport)
+	s.log.Info("NETCONF session", "session", sess.ds.ID(), "user", who.User, "peer", peer, "transport", transport)
 	s.notifySessionStart(sess)
 	err := sess.serve(frames)
 	switch {
@@ -133,7 +134,7 @@ func (s *Server) enter(sess *session) error {
 	case len(s.sessions) >= sess.limits.Sessions:
 		return errFull
 	}
-	info := datastore.SessionInfo{User: sess.user, Protocol: "netconf", Peer: sess.peer}
+	info := datastore.SessionInfo{User: sess.user, Groups: sess.groups, Protocol: "netconf", Peer: sess.peer}
 	sess.ds = s.store.NewSession(info, func() { sess.end(endKilled) })
 	s.sessions[sess.ds.ID()] = sess
 	s.stats.sessions.Add(1)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tandem-ne/tandem/server/access"
+	"github.com/tandem-ne/tandem/server/access/nacm"
 )
 
 // errKey refuses a public key; the client may try its next one.
@@ -89,6 +90,16 @@ type sshPeer struct {
 	channels <-chan ssh.NewChannel
 	requests <-chan *ssh.Request
 	peer     string
+}
+
+// identity is the user with the groups that its certificate names, if it came
+// with one.
+func (p *sshPeer) identity() nacm.Identity {
+	who := nacm.Identity{User: p.User()}
+	if p.Permissions != nil {
+		who.Groups = access.CertificateGroups(p.Permissions.Extensions)
+	}
+	return who
 }
 
 // handshakeSSH makes conn an SSH connection, as its server.
@@ -219,7 +230,7 @@ func (s *Server) serveChannel(p *sshPeer, ch ssh.Channel, reqs <-chan *ssh.Reque
 		go ssh.DiscardRequests(reqs)
 		conn := &sshChannel{Channel: ch, conn: p}
 		defer conn.finish()
-		if err := s.runSession(conn, p.User(), "netconf-ssh", p.peer); err != nil && !errors.Is(err, io.EOF) {
+		if err := s.runSession(conn, p.identity(), "netconf-ssh", p.peer); err != nil && !errors.Is(err, io.EOF) {
 			s.log.Info("NETCONF session ended", "user", p.User(), "peer", p.peer, "reason", err)
 		}
 		return

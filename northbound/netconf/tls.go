@@ -8,13 +8,15 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/tandem-ne/tandem/server/access/nacm"
 )
 
 // serveTLS does the handshake of a stranger, who leaves the door when that is
 // over, and runs the session.
 func (s *Server) serveTLS(st *stranger) {
 	peer := st.conn.RemoteAddr().String()
-	conn, user, err := s.handshakeTLS(st.conn, peer)
+	conn, who, err := s.handshakeTLS(st.conn, peer)
 	if stayed := s.door.leave(st); err != nil {
 		s.stats.dropped.Add(1)
 		if stayed {
@@ -22,12 +24,12 @@ func (s *Server) serveTLS(st *stranger) {
 		}
 		return
 	}
-	s.sessionTLS(conn, user, peer)
+	s.sessionTLS(conn, who, peer)
 }
 
 // handshakeTLS makes conn a TLS connection, as its server, and finds out the
 // user (RFC 7589 sections 5 to 7).
-func (s *Server) handshakeTLS(conn net.Conn, peer string) (*tls.Conn, string, error) {
+func (s *Server) handshakeTLS(conn net.Conn, peer string) (*tls.Conn, nacm.Identity, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.limits.HandshakeTimeout)
 	defer cancel()
 	secure := tls.Server(conn, s.tls)
@@ -35,26 +37,27 @@ func (s *Server) handshakeTLS(conn net.Conn, peer string) (*tls.Conn, string, er
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = fmt.Errorf("no TLS handshake within %v", s.limits.HandshakeTimeout)
 		}
-		return nil, "", err
+		return nil, nacm.Identity{}, err
 	}
-	user, err := s.access.PeerUser(secure.ConnectionState().VerifiedChains)
+	chains := secure.ConnectionState().VerifiedChains
+	user, err := s.access.PeerUser(chains)
 	if err != nil {
 		// The handshake is over for the client too; it sees an orderly end.
 		s.access.Failed("", peer, "certificate")
 		secure.Close()
-		return nil, "", err
+		return nil, nacm.Identity{}, err
 	}
-	return secure, user, nil
+	return secure, nacm.Identity{User: user, Groups: s.access.PeerGroups(chains)}, nil
 }
 
 // sessionTLS runs the one session of a TLS connection.
-func (s *Server) sessionTLS(conn *tls.Conn, user, peer string) {
-	err := s.runSession(&tlsConn{conn}, user, "netconf-tls", peer)
+func (s *Server) sessionTLS(conn *tls.Conn, who nacm.Identity, peer string) {
+	err := s.runSession(&tlsConn{conn}, who, "netconf-tls", peer)
 	switch {
 	case errors.Is(err, errFull):
 		s.door.refuse(peer, err)
 	case err != nil && !errors.Is(err, io.EOF):
-		s.log.Info("NETCONF session ended", "user", user, "peer", peer, "reason", err)
+		s.log.Info("NETCONF session ended", "user", who.User, "peer", peer, "reason", err)
 	}
 }
 

@@ -90,20 +90,28 @@ type CertToName struct {
 // tls.ConnectionState.VerifiedChains. A revoked certificate, or one that no
 // entry makes a legal user name of, is an error.
 func (a *Access) PeerUser(chains [][]*x509.Certificate) (string, error) {
+	user, _, err := a.peer(chains)
+	return user, err
+}
+
+// peer is PeerUser; certified says that the name is one of the certificate, not
+// of an entry.
+func (a *Access) peer(chains [][]*x509.Certificate) (user string, certified bool, err error) {
 	if len(chains) == 0 || len(chains[0]) == 0 {
-		return "", errors.New("access: no client certificate")
+		return "", false, errors.New("access: no client certificate")
 	}
 	settings := a.config.Load()
 	chains = settings.unrevoked(chains)
 	if len(chains) == 0 {
-		return "", errors.New("access: the client certificate is revoked")
+		return "", false, errors.New("access: the client certificate is revoked")
 	}
 	leaf := chains[0][0]
 	if len(settings.CertToName) == 0 {
 		if !slices.ContainsFunc(chains, settings.ours) {
-			return "", fmt.Errorf("access: there is no cert-to-name entry for the authority of %.80q", leaf.Subject)
+			return "", false, fmt.Errorf("access: there is no cert-to-name entry for the authority of %.80q", leaf.Subject)
 		}
-		return a.CertificateUser(leaf)
+		user, err = a.CertificateUser(leaf)
+		return user, true, err
 	}
 	for _, entry := range settings.CertToName {
 		if !inChain(entry.Fingerprint, chains) {
@@ -111,10 +119,10 @@ func (a *Access) PeerUser(chains [][]*x509.Certificate) (string, error) {
 		}
 		name, ok := entry.name(leaf)
 		if ok && CheckUser(name) == nil {
-			return name, nil
+			return name, entry.Map != MapSpecified, nil
 		}
 	}
-	return "", fmt.Errorf("access: no cert-to-name entry gives the certificate of %.80q a user", leaf.Subject)
+	return "", false, fmt.Errorf("access: no cert-to-name entry gives the certificate of %.80q a user", leaf.Subject)
 }
 
 // ours reports whether a chain ends in an authority that was not configured.
