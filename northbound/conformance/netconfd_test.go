@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -23,7 +24,13 @@ import (
 func TestNetconfd(t *testing.T) {
 	target := netconfd(t)
 	target.Known = netconfdFails()
-	report(t, conformance.Run(t, target, *match))
+	which := *match
+	if which == nil {
+		// Now and then netconfd hangs for good when a session with a subscription
+		// is lost, so the cases of RFC 5277 and RFC 6470 are no part of the control.
+		which = regexp.MustCompile(`^rfc(5717|6022|624[123]|7950|8\d\d\d|9144)-`)
+	}
+	report(t, conformance.Run(t, target, which))
 }
 
 // netconfd starts Debian's server with its files in a directory of the test. Its
