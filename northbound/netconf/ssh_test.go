@@ -38,7 +38,7 @@ type sshRig struct {
 	dir    string // its directory
 }
 
-func newSSH(t testing.TB, limits Limits) *sshRig {
+func newSSH(t testing.TB, limits Limits, change ...func(*Options)) *sshRig {
 	t.Helper()
 	_, user, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -59,7 +59,12 @@ func newSSH(t testing.TB, limits Limits) *sshRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.element = newElement(t, func(o *Options) { o.Access, o.Limits = r.access, limits })
+	r.element = newElement(t, func(o *Options) {
+		o.Access, o.Limits = r.access, limits
+		for _, f := range change {
+			f(o)
+		}
+	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -91,7 +91,7 @@ type tlsRig struct {
 	served   chan error
 }
 
-func newTLS(t testing.TB, limits Limits) *tlsRig {
+func newTLS(t testing.TB, limits Limits, change ...func(*Options)) *tlsRig {
 	t.Helper()
 	r := &tlsRig{operator: newAuthority(t), dir: t.TempDir(), served: make(chan error, 1)}
 	var err error
@@ -99,7 +99,12 @@ func newTLS(t testing.TB, limits Limits) *tlsRig {
 		t.Fatal(err)
 	}
 	r.trust(access.Settings{})
-	r.element = newElement(t, func(o *Options) { o.Access, o.Limits = r.access, limits })
+	r.element = newElement(t, func(o *Options) {
+		o.Access, o.Limits = r.access, limits
+		for _, f := range change {
+			f(o)
+		}
+	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
