@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -29,8 +30,15 @@ const admin = "admin"
 // TestTandem runs the suite on our server, in this process. Every case must
 // apply, and pass.
 func TestTandem(t *testing.T) {
-	results := conformance.Run(t, tandem(t), *match)
+	results := conformance.Run(t, tandem(t, true), *match)
 	report(t, results)
+}
+
+// TestTandemWithoutStartup runs the case of a server without :startup.
+func TestTandemWithoutStartup(t *testing.T) {
+	target := tandem(t, false)
+	target.NotApplicable = map[string]string{}
+	report(t, conformance.Run(t, target, regexp.MustCompile(`^rfc6241-7\.1-no-startup$`)))
 }
 
 // notApplicable are the cases that do not apply to our server, with the reason.
@@ -46,21 +54,21 @@ func notApplicable() map[string]string {
 
 // tandem starts our server; it is shut down, and checked for goroutines left
 // behind, when the test ends.
-func tandem(t *testing.T) conformance.Target {
+func tandem(t *testing.T, startup bool) conformance.Target {
 	t.Helper()
 	leaks := goleak.IgnoreCurrent()
 	more, err := served.ReadDir("modules")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := served.SchemaWith(served.Choices{Startup: true, Modules: more})
+	s, err := served.SchemaWith(served.Choices{Startup: startup, Modules: more})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
 	control := nacm.New(nacm.Options{Schema: s, RecoveryUser: admin, Log: log})
 	store, err := datastore.Open(datastore.Options{
-		Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: log, Startup: true,
+		Schema: s, Validator: validate.New(s), Dir: t.TempDir(), Log: log, Startup: startup,
 		Authorize: func(who datastore.SessionInfo, c *datastore.Change) yangerr.List {
 			return control.Checker(nacm.Identity{User: who.User}).Write(c.Old, c.New)
 		},
