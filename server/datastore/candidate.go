@@ -55,6 +55,12 @@ func (s *Session) Discard(ctx context.Context) error {
 // Update makes the tree that f returns the candidate, while no other session
 // can change it; nil stands for running. If f fails the candidate stays.
 func (s *Session) Update(ctx context.Context, f func(candidate *tree.Node) (*tree.Node, error)) error {
+	return s.UpdateIf(ctx, nil, f)
+}
+
+// UpdateIf is Update with conditions, which are judged when the candidate is
+// committed. They are forgotten with it when it is discarded.
+func (s *Session) UpdateIf(ctx context.Context, expected []Condition, f func(candidate *tree.Node) (*tree.Node, error)) error {
 	st := s.store
 	editor := s.editing()
 	if err := editor.lock(ctx); err != nil {
@@ -81,6 +87,9 @@ func (s *Session) Update(ctx context.Context, f func(candidate *tree.Node) (*tre
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if p := s.private; p != nil {
+		if p.expected = expect(p.expected, expected); root == nil {
+			p.expected = nil
+		}
 		if p.root = root; root == p.base {
 			p.root = nil
 		}
@@ -89,11 +98,15 @@ func (s *Session) Update(ctx context.Context, f func(candidate *tree.Node) (*tre
 	// A commit straight to running may have moved it meanwhile. It waits for
 	// editor before it carries its change over to the candidate, so a candidate
 	// that is still to be changed counts from the old running.
+	c := &st.candidate
+	c.expected = expect(c.expected, expected)
 	switch {
-	case root == nil || root == st.Running().Root:
-		st.candidate.reset()
+	case root == nil:
+		c.reset()
+	case root == st.Running().Root:
+		c.root, c.by = nil, 0
 	case root != old:
-		st.candidate = candidate{root: root, by: s.id}
+		c.root, c.by = root, s.id
 	}
 	return nil
 }

@@ -18,9 +18,11 @@ import (
 )
 
 // A checkpoint is a file with one whole configuration: the magic, the schema's
-// content-id, commit id and time, the tree, and a CRC-32C over all of it.
+// content-id, commit id and time, the tree, the versions of its nodes, and a
+// CRC-32C over all of it. The first form had no versions.
 const (
-	checkpointMagic  = "TNDMCP01"
+	checkpointMagic  = "TNDMCP02"
+	checkpointMagic1 = "TNDMCP01"
 	checkpointPrefix = "checkpoint-"
 	checkpointSuffix = ".ckpt"
 	tmpSuffix        = ".tmp"
@@ -31,6 +33,7 @@ type checkpoint struct {
 	id            uint64
 	time          time.Time
 	root          *tree.Node
+	versions      *versions // nil where the file has none
 	size          int64
 	schemaChanged bool
 }
@@ -65,6 +68,7 @@ func writeCheckpoint(dir, name string, s *schema.Schema, snap Snapshot, lim *lim
 	e.uint(snap.ID)
 	e.uint(uint64(snap.Time.UnixNano()))
 	e.children(snap.Root, 0)
+	snap.versions.encode(e)
 	e.flush(0)
 	if e.err != nil {
 		return 0, e.err
@@ -95,8 +99,8 @@ func readCheckpoint(s *schema.Schema, name string) (c checkpoint, err error) {
 
 func decodeCheckpoint(s *schema.Schema, raw []byte) (c checkpoint, err error) {
 	defer catch(&err)
-	body, ok := strings.CutPrefix(string(raw[:min(len(raw), len(checkpointMagic))]), checkpointMagic)
-	if !ok || body != "" || len(raw) < len(checkpointMagic)+4 {
+	magic := string(raw[:min(len(raw), len(checkpointMagic))])
+	if magic != checkpointMagic && magic != checkpointMagic1 || len(raw) < len(checkpointMagic)+4 {
 		return c, errors.New("this is no checkpoint")
 	}
 	data, tail := raw[:len(raw)-4], raw[len(raw)-4:]
@@ -110,6 +114,9 @@ func decodeCheckpoint(s *schema.Schema, raw []byte) (c checkpoint, err error) {
 	c.time = time.Unix(0, int64(d.uint())).UTC()
 	b := tree.NewBuilder(tree.Empty(s))
 	d.children(b, s.Root())
+	if magic == checkpointMagic {
+		c.versions = decodeVersions(d)
+	}
 	if d.at != len(d.data) {
 		d.fail("%d octets are left over", len(d.data)-d.at)
 	}

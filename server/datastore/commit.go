@@ -42,13 +42,16 @@ func (s *Session) commitCandidate(ctx context.Context, o CommitOptions) (Commit,
 	defer st.editor.unlock()
 	st.mu.Lock()
 	err := st.free(s, Running, Candidate)
-	root := st.candidateRoot(s)
+	root, expected := st.candidateRoot(s), st.candidate.expected
 	st.mu.Unlock()
 	if err != nil {
 		return Commit{}, err
 	}
 	confirm, err := s.confirming(o)
 	if err != nil {
+		return Commit{}, err
+	}
+	if err := unexpected(st.Running(), expected); err != nil {
 		return Commit{}, err
 	}
 	c, err := s.write(ctx, o, confirm, root)
@@ -163,6 +166,7 @@ func (s *Session) write(ctx context.Context, o CommitOptions, confirm confirmRec
 		if confirm.op == opNone {
 			return Commit{
 				ID: cur.ID, Time: cur.Time, SessionID: s.id, Session: s.info, Comment: o.Comment, Old: cur.Root, New: cur.Root,
+				LastChange: cur.versions.root.last,
 			}, nil
 		}
 		return st.install(ctx, cur, cur.Root, cur.checked, info, nil)
@@ -236,7 +240,7 @@ func (s *Store) install(ctx context.Context, cur *current, root *tree.Node, chec
 	}
 	c := Commit{
 		ID: info.ID, Time: info.Time, SessionID: info.SessionID, Session: info.Session, Comment: info.Comment,
-		Old: cur.Root, New: root,
+		Old: cur.Root, New: root, LastChange: next.versions.root.last,
 	}
 	if c.Old != c.New {
 		s.notify.put(notice{commit: &c})

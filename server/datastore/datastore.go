@@ -155,6 +155,9 @@ type Commit struct {
 	Session   SessionInfo
 	Comment   string
 	Old, New  *tree.Node
+	// LastChange is the id of the commit that last changed running: ID, or an
+	// earlier one if this commit changed nothing.
+	LastChange uint64
 }
 
 // CommitInfo is one line of the history.

@@ -1,6 +1,7 @@
 package datastore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"math/rand/v2"
@@ -210,6 +211,10 @@ func FuzzCheckpoint(f *testing.F) {
 		root = apply(f, root, randomEdits(r, s, 8)...)
 		e := newEncoder()
 		e.children(root, 0)
+		(*versions)(nil).encode(e)
+		f.Add(e.buf)
+		e.buf = e.buf[:len(e.buf)-1]
+		newVersions(3).after(tree.Empty(s), root, 7).encode(e)
 		f.Add(e.buf)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -231,6 +236,12 @@ func FuzzCheckpoint(f *testing.F) {
 		d.children(b, s.Root())
 		if !tree.Equal(c.root, b.Seal()) {
 			t.Fatal("written and read again it is another tree")
+		}
+		e, again := newEncoder(), newEncoder()
+		c.versions.encode(e)
+		decodeVersions(&decoder{schema: s, data: e.buf}).encode(again)
+		if !bytes.Equal(e.buf, again.buf) {
+			t.Fatal("written and read again the versions are others")
 		}
 	})
 }

@@ -5,10 +5,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/validate"
 	"github.com/tandem-ne/tandem/server/yangerr"
@@ -154,7 +156,8 @@ func TestAJournalOfAnEarlierVersionIsRefused(t *testing.T) {
 	}
 }
 
-// TestLastChange compares with what a look at every node says.
+// TestLastChange compares with what a look at every node says, also behind
+// restarts and checkpoints.
 func TestLastChange(t *testing.T) {
 	s := box(t)
 	dir := t.TempDir()
@@ -163,43 +166,68 @@ func TestLastChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	instance := st.Instance()
 	r := rand.New(rand.NewPCG(23, 24))
 	want := map[string]uint64{}
-	check := func(floor uint64) {
+	check := func() {
 		t.Helper()
 		snap := st.Running()
-		if got := snap.LastChange(nil); got != max(want[""], floor) {
-			t.Fatalf("the root: %d, want %d", got, want[""])
+		var look func(p tree.Path, n *tree.Node, v Version, id uint64)
+		look = func(p tree.Path, n *tree.Node, v Version, id uint64) {
+			if versioned(n.Schema()) || len(p) == 0 {
+				id = want[p.String()]
+			}
+			if v.Commit != id || snap.LastChange(p) != id {
+				t.Fatalf("commit %d: %s: %d and %d, want %d", snap.ID, p, v.Commit, snap.LastChange(p), id)
+			}
+			for c := range n.Children() {
+				each := []*tree.Node{c}
+				if c.IsHolder() {
+					each = slices.Collect(c.Children())
+				}
+				for _, e := range each {
+					q := p.Child(e.Schema(), e.Keys()...)
+					if len(e.Schema().Keys) == 0 && e.Schema().Kind == schema.List {
+						continue // only state has lists without keys
+					}
+					look(q, e, v.Child(q[len(p)]), id)
+				}
+			}
 		}
-		tree.Walk(snap.Root, nil, func(p tree.Path, n *tree.Node) bool {
-			key := p[:min(len(p), versionDepth)].String()
-			if got := snap.LastChange(p); got != max(want[key], floor) {
-				t.Fatalf("commit %d: %s: %d, want %d (floor %d)", snap.ID, p, got, want[key], floor)
+		look(nil, snap.Root, snap.Version(), 0)
+	}
+	for i := range 200 {
+		if i%40 == 39 {
+			if err := st.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if st, err = open(o, smallLimits()); err != nil {
+				t.Fatal(err)
+			}
+			check()
+		}
+		session := st.session()
+		c := transact(t, session, randomEdits(r, s, 1+r.IntN(4))...)
+		session.Close()
+		if c.Old == c.New || tree.Equal(c.Old, c.New) {
+			continue
+		}
+		next := map[string]uint64{tree.Path(nil).String(): c.ID}
+		tree.Walk(c.New, nil, func(p tree.Path, n *tree.Node) bool {
+			next[p.String()] = want[p.String()]
+			if old := c.Old.Get(p); old == nil || !tree.Equal(old, n) {
+				next[p.String()] = c.ID
 			}
 			return true
 		})
-	}
-	session := st.session()
-	for range 150 {
-		c := transact(t, session, randomEdits(r, s, 1+r.IntN(4))...)
-		if c.Old == c.New {
-			continue
-		}
-		want[""] = c.ID
-		tree.Walk(c.New, nil, func(p tree.Path, n *tree.Node) bool {
-			if old := c.Old.Get(p); old == nil || !tree.Equal(old, n) {
-				want[p.String()] = c.ID
-			}
-			return len(p) < versionDepth
-		})
-		check(0)
-	}
-	if err := st.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if st, err = open(o, smallLimits()); err != nil {
-		t.Fatal(err)
+		want = next
+		check()
 	}
 	defer st.Close()
-	check(st.Recovery().Checkpoint)
+	if st.Recovery().Checkpoint == 0 {
+		t.Error("no checkpoint was read")
+	}
+	if st.Instance() != instance || instance == "" {
+		t.Errorf("the instance was %q, is %q", instance, st.Instance())
+	}
 }

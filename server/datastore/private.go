@@ -24,6 +24,8 @@ type private struct {
 	base   *tree.Node // running where it branched off; nil before the first access
 	root   *tree.Node // nil while it is base
 	locked bool
+
+	expected []Condition
 }
 
 // branch makes the candidate, at the first access, from running.
@@ -146,6 +148,9 @@ func (s *Session) commitPrivate(ctx context.Context, o CommitOptions) (Commit, e
 	if err != nil {
 		return Commit{}, err
 	}
+	if err := unexpected(st.Running(), s.private.expected); err != nil {
+		return Commit{}, err
+	}
 	running := st.Running().Root
 	root, err := s.merged(running, RevertOnConflict)
 	if err != nil {
@@ -162,7 +167,7 @@ func (s *Session) commitPrivate(ctx context.Context, o CommitOptions) (Commit, e
 		st.carryOver(c)
 	}
 	st.mu.Lock()
-	s.private.base, s.private.root = c.New, nil
+	s.private.base, s.private.root, s.private.expected = c.New, nil, nil
 	st.mu.Unlock()
 	return c, nil
 }
@@ -186,6 +191,6 @@ func (s *Session) unlockPrivate() error {
 	if !s.private.locked {
 		return yangerr.New(yangerr.OperationFailed, nil, "<candidate> is not locked").WithType(yangerr.Protocol)
 	}
-	s.private.locked, s.private.root = false, nil
+	s.private.locked, s.private.root, s.private.expected = false, nil, nil
 	return nil
 }

@@ -41,7 +41,7 @@ type Recovery struct {
 type loaded struct {
 	Recovery
 	root     *tree.Node
-	versions *versions // nil where no record was applied
+	versions *versions // nil where the checkpoint has none and no record was applied
 	segments []found
 	lost     bool // a record that is needed cannot be had
 }
@@ -148,7 +148,7 @@ func (l *loaded) loadCheckpoint(j *journal) (found bool, err error) {
 		}
 		j.checkpoints = append(j.checkpoints, id)
 		if l.root == nil {
-			l.root = c.root
+			l.root, l.versions = c.root, c.versions
 			l.Checkpoint, l.Last, l.Time = c.id, c.id, c.time
 			l.SchemaChanged = c.schemaChanged
 			j.checkpointSize = c.size
@@ -289,7 +289,7 @@ func misfit(name string, err error) error {
 // aside, and the records that are still good begin a new one.
 func (j *journal) resume(l *loaded) error {
 	if len(l.Damage) > 0 || l.SchemaChanged {
-		snap := Snapshot{Root: l.root, ID: l.Last, Time: l.Time}
+		snap := Snapshot{Root: l.root, ID: l.Last, Time: l.Time, versions: l.versions}
 		size, err := writeCheckpoint(j.dir, checkpointName(snap.ID), j.schema, snap, &j.limits)
 		if err != nil {
 			return err

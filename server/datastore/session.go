@@ -179,6 +179,9 @@ func (s *Session) Lock(ctx context.Context, name Name) error {
 		}
 		return lockDenied(by, "<candidate> has changes that were neither committed nor discarded")
 	}
+	if name == Candidate {
+		st.candidate.reset() // what others expected of a commit that they did not make
+	}
 	st.locks[name] = Lock{Datastore: name, SessionID: s.id, Since: st.clock.Now()}
 	return nil
 }
@@ -260,8 +263,9 @@ func lockDenied(holder uint32, format string, args ...any) *yangerr.Error {
 
 // candidate is the shared candidate. Without a root of its own it is running.
 type candidate struct {
-	root *tree.Node
-	by   uint32 // session of the latest change
+	root     *tree.Node
+	by       uint32 // session of the latest change
+	expected []Condition
 }
 
 func (c *candidate) reset() { *c = candidate{} }

@@ -156,17 +156,26 @@ func (s *Store) noteBoot(id string) error {
 	if raw, err := os.ReadFile(name); id == "" || err == nil && strings.TrimSpace(string(raw)) == id {
 		return nil
 	}
+	if err := writeLine(name, id); err != nil {
+		return err
+	}
+	s.journal.limits.at("boot written")
+	return nameLine(name)
+}
+
+// writeLine writes a line to the file that nameLine makes the one of this name.
+func writeLine(name, text string) error {
 	f, err := os.OpenFile(name+tmpSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(id + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	s.journal.limits.at("boot written")
+	_, err = f.WriteString(text + "\n")
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func nameLine(name string) error {
 	if err := os.Rename(name+tmpSuffix, name); err != nil {
 		return err
 	}
-	return syncDir(s.journal.dir)
+	return syncDir(filepath.Dir(name))
 }

@@ -26,6 +26,7 @@ type Store struct {
 	rewrite   func(old, new *tree.Node) (*tree.Node, error)
 	journal   *journal
 	recovery  Recovery
+	instance  string // of the ids of commits
 
 	running atomic.Pointer[current]
 
@@ -146,6 +147,9 @@ func (s *Store) begin(o *Options, l *loaded) error {
 		if err := s.commitInitial(o.Initial); err != nil {
 			return err
 		}
+	}
+	if err := s.beginInstance(first); err != nil {
+		return err
 	}
 	return s.noteBoot(o.BootID)
 }
