@@ -40,18 +40,23 @@ func parseEditConfig(q *request) (func() error, error) {
 		"config": q.editContent(&e),
 		"url":    q.editContent(&e),
 	})
-	switch {
-	case err != nil:
-	case e.target.isZero():
-		err = missingElement("<edit-config> needs a <%s>", "target")
-	case !e.hasContent:
-		err = missingElement("<edit-config> needs a <%s>", "config")
-	}
 	if err != nil {
 		return nil, err
 	}
+	return q.editing(&e, "edit-config", "target")
+}
+
+// editing returns what carries out an edit whose parameters have been read.
+// Operation is its name, target the name of the parameter with the datastore.
+func (q *request) editing(e *editConfig, operation, target string) (func() error, error) {
+	switch {
+	case e.target.isZero():
+		return nil, missingElement("<"+operation+"> needs a <%s>", target)
+	case !e.hasContent:
+		return nil, missingElement("<"+operation+"> needs a <%s>", "config")
+	}
 	return func() error {
-		if err := q.edit(&e); err != nil {
+		if err := q.edit(e); err != nil {
 			return err
 		}
 		return q.ok()

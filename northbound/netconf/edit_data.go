@@ -15,20 +15,8 @@ func parseEditData(q *request) (func() error, error) {
 		"config":            q.editContent(&e),
 		"url":               q.editContent(&e),
 	})
-	switch {
-	case err != nil:
-	case e.target.isZero():
-		err = missingElement("<edit-data> needs a <%s>", "datastore")
-	case !e.hasContent:
-		err = missingElement("<edit-data> needs a <%s>", "config")
-	}
 	if err != nil {
 		return nil, err
 	}
-	return func() error {
-		if err := q.edit(&e); err != nil {
-			return err
-		}
-		return q.ok()
-	}, nil
+	return q.editing(&e, "edit-data", "datastore")
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/tandem-ne/tandem/yang"
 )
 
 const ncclientSubscriptions = `
@@ -78,34 +76,6 @@ func TestClientNcclientSubscriptions(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(out)) != "fine" {
 		t.Fatalf("%v\n%s", err, out)
 	}
-}
-
-// yanglint returns the command that checks a file of the given kind against the
-// served schema, and a directory for the file.
-func yanglint(t *testing.T, kind string) (command []string, dir string) {
-	t.Helper()
-	tool, err := exec.LookPath("yanglint")
-	if err != nil {
-		t.Fatal("yanglint is missing: run .ci/deps")
-	}
-	dir = t.TempDir()
-	sources, err := yang.Sources()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range sources {
-		if err := os.WriteFile(filepath.Join(dir, s.Name), s.Text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	command = []string{tool, "--path", dir, "--type", kind}
-	for _, m := range yang.Implemented() {
-		command = append(command, "--features", m.Name+":"+strings.Join(m.Features, ","))
-	}
-	for _, m := range yang.Implemented() {
-		command = append(command, filepath.Join(dir, m.Name+".yang"))
-	}
-	return command, dir
 }
 
 // TestYanglintAcceptsSubscriptions gives the state of streams, subscriptions and

@@ -23,24 +23,13 @@ var (
 // TestYanglintAcceptsCases gives every reply with data that the cases expect to
 // another implementation, with the schema that is served.
 func TestYanglintAcceptsCases(t *testing.T) {
-	tool, err := exec.LookPath("yanglint")
-	if err != nil {
-		t.Fatal("yanglint is missing: run .ci/deps")
-	}
-	dir := t.TempDir()
+	tool, dir := yanglintSchema(t)
 	write := func(name, text string) string {
 		file := filepath.Join(dir, name)
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return file
-	}
-	sources, err := yang.Sources()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range sources {
-		write(s.Name, string(s.Text))
 	}
 	commands := []string{"searchpath " + dir}
 	for _, m := range yang.Implemented() {

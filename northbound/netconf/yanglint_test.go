@@ -4,21 +4,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tandem-ne/tandem/yang"
 )
 
-// TestYanglintAcceptsReplies gives what the server says about itself, and the
-// configuration as <get-config> prints it, to another implementation.
-func TestYanglintAcceptsReplies(t *testing.T) {
+// yanglintSchema returns where yanglint is, and a directory with the text of all
+// modules.
+func yanglintSchema(t *testing.T) (tool, dir string) {
+	t.Helper()
 	tool, err := exec.LookPath("yanglint")
 	if err != nil {
 		t.Fatal("yanglint is missing: run .ci/deps")
 	}
-	dir := t.TempDir()
+	dir = t.TempDir()
 	sources, err := yang.Sources()
 	if err != nil {
 		t.Fatal(err)
@@ -28,11 +28,27 @@ func TestYanglintAcceptsReplies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var features, modules []string
+	return tool, dir
+}
+
+// yanglint returns the command that checks a file of the given kind against the
+// served schema, and a directory for the file.
+func yanglint(t *testing.T, kind string) (command []string, dir string) {
+	t.Helper()
+	tool, dir := yanglintSchema(t)
+	command = []string{tool, "--path", dir, "--type", kind}
 	for _, m := range yang.Implemented() {
-		features = append(features, "--features", m.Name+":"+strings.Join(m.Features, ","))
-		modules = append(modules, filepath.Join(dir, m.Name+".yang"))
+		command = append(command, "--features", m.Name+":"+strings.Join(m.Features, ","))
 	}
+	for _, m := range yang.Implemented() {
+		command = append(command, filepath.Join(dir, m.Name+".yang"))
+	}
+	return command, dir
+}
+
+// TestYanglintAcceptsReplies gives what the server says about itself, and the
+// configuration as <get-config> prints it, to another implementation.
+func TestYanglintAcceptsReplies(t *testing.T) {
 	e := newElement(t, nil)
 	e.commit(lsps(20))
 	c := e.open(base11)
@@ -48,13 +64,13 @@ func TestYanglintAcceptsReplies(t *testing.T) {
 		if !ok || data == "" {
 			t.Fatalf("%s: %s", name, reply)
 		}
+		kind := map[string]string{"state": "get", "config": "config"}[name]
+		command, dir := yanglint(t, kind)
 		file := filepath.Join(dir, name+".xml")
 		if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		kind := map[string]string{"state": "get", "config": "config"}[name]
-		args := slices.Concat([]string{"--path", dir, "--type", kind}, features, modules, []string{file})
-		if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+		if out, err := exec.Command(command[0], append(command[1:], file)...).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
