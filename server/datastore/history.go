@@ -95,8 +95,11 @@ func (s *Store) undo(cur Snapshot, id uint64) (*tree.Node, Snapshot, error) {
 			return err
 		}
 		edits, err := d.edits()
+		if err != nil {
+			return err
+		}
 		back = append(back, edits)
-		return err
+		return d.end()
 	})
 	root := cur.Root
 	for i := len(back) - 1; i >= 0 && err == nil; i-- {
