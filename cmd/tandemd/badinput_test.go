@@ -338,12 +338,13 @@ func (r *rig) tlsConfig(t *testing.T, node string) *tls.Config {
 	if !roots.AppendCertsFromPEM(ca) {
 		t.Fatal("no certificate in ca.crt")
 	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, ServerName: "localhost", NextProtos: []string{"h2"}}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots, ServerName: "localhost"}
 }
 
 func testBadGNMI(t *testing.T, r *rig) {
 	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 	config := r.tlsConfig(t, "p2")
+	config.NextProtos = []string{"h2"}
 	for _, tc := range []struct {
 		name, octets string
 		config       *tls.Config

@@ -64,17 +64,24 @@ func testNcclient(t *testing.T, r *rig) {
 	r.run(t, "p2", python(t), filepath.Join("testdata", "configure.py"), lab.NETCONFPort, r.KeyFile())
 }
 
+// juniper opens a session of Juniper's client, until the test ends.
+func (r *rig) juniper(t *testing.T, node string) *juniper.Session {
+	t.Helper()
+	conn, err := r.Dial(t.Context(), node, "tcp", netconfAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() }) // Closed by the session already.
+	s, err := juniper.NewSSHSession(conn, r.sshConfig(t, node))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
 func testJuniper(t *testing.T, r *rig) {
-	conn, err := r.Dial(t.Context(), "p2", "tcp", netconfAddr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	s, err := juniper.NewSSHSession(conn, r.sshConfig(t, "p2"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := r.juniper(t, "p2")
 	for _, op := range []string{
 		`<lock><target><candidate/></target></lock>`, edit(transit("juniper", 520)), `<commit/>`, `<unlock><target><candidate/></target></unlock>`,
 	} {

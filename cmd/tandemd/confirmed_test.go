@@ -16,7 +16,9 @@ func TestConfirmedCommitSurvives(t *testing.T) {
 	contact := func(text string) string {
 		return edit(`<system xmlns="urn:ietf:params:xml:ns:yang:ietf-system"><contact>` + text + `</contact></system>`)
 	}
-	has := func(text string) bool { return strings.Contains(r.config(t, one, "running"), "<contact>"+text+"</contact>") }
+	has := func(text string) bool {
+		return strings.Contains(r.config(t, one, "running"), "<contact>"+text+"</contact>")
+	}
 	pending := func() (deadline time.Time) {
 		t.Helper()
 		var reply struct {

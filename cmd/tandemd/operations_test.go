@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -60,24 +58,11 @@ func (r *rig) nemithSSH(t *testing.T) transport.Transport {
 // nemithTLS dials the element of bringOne with the certificate that it made.
 func (r *rig) nemithTLS(t *testing.T) transport.Transport {
 	t.Helper()
-	dir := filepath.Join(r.StateDir("one"), "tls")
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "client.crt"), filepath.Join(dir, "client.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		t.Fatal("ca.crt holds no certificate")
-	}
 	raw, err := r.Dial(t.Context(), "one", "tcp", "127.0.0.1:"+lab.NETCONFTLSPort)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn := tls.Client(untilClosed{raw}, &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: roots, ServerName: "localhost"})
+	conn := tls.Client(untilClosed{raw}, r.tlsConfig(t, "one"))
 	t.Cleanup(func() { _ = conn.Close() }) // Closed by its user or by the server already.
 	return nctls.NewTransport(conn)
 }
@@ -217,16 +202,7 @@ func testNemithOperations(t *testing.T, r *rig, dial func(*testing.T) transport.
 // testJuniperOperations: what Juniper's client sends as it is told to, over the
 // framing of base:1.0, the only one that it knows.
 func testJuniperOperations(t *testing.T, r *rig) {
-	conn, err := r.Dial(t.Context(), "one", "tcp", netconfAddr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	s, err := juniper.NewSSHSession(conn, r.sshConfig(t, "one"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := r.juniper(t, "one")
 	const contact = `<system xmlns="urn:ietf:params:xml:ns:yang:ietf-system"><contact>Juniper</contact></system>`
 	for _, op := range []struct{ rpc, want string }{
 		{edit(contact), "<ok/>"},

@@ -134,6 +134,11 @@ func (m *Mode) get(ctx context.Context, body string, configOnly bool) (*tree.Nod
 	if err != nil {
 		return nil, err
 	}
+	return m.data(reply, func(*xmltok.Reader) bool { return true }, configOnly)
+}
+
+// data decodes the content of the first element of a reply that is the one.
+func (m *Mode) data(reply string, is func(*xmltok.Reader) bool, configOnly bool) (*tree.Node, error) {
 	r := xmltok.NewReader([]byte(reply), xmltok.Limits{Bytes: len(reply) + 1})
 	for {
 		kind, err := r.Next()
@@ -142,7 +147,7 @@ func (m *Mode) get(ctx context.Context, body string, configOnly bool) (*tree.Nod
 			return nil, err
 		case kind == xmltok.EOF:
 			return nil, errors.New("the reply has no data in it")
-		case kind == xmltok.Start:
+		case kind == xmltok.Start && is(r):
 			return codec.DecodeData(m.schema, m.schema.Root(), r, codec.DataOptions{ConfigOnly: configOnly})
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/tree"
 )
@@ -116,18 +115,7 @@ func (m *Mode) commitAt(ctx context.Context, word string) (*tree.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := xmltok.NewReader([]byte(reply), xmltok.Limits{Bytes: len(reply) + 1})
-	for {
-		kind, err := r.Next()
-		switch {
-		case err != nil:
-			return nil, err
-		case kind == xmltok.EOF:
-			return nil, errors.New("the reply has no configuration in it")
-		case kind == xmltok.Start && r.Is(ns, "config"):
-			return codec.DecodeData(m.schema, m.schema.Root(), r, codec.DataOptions{ConfigOnly: true})
-		}
-	}
+	return m.data(reply, func(r *xmltok.Reader) bool { return r.Is(ns, "config") }, true)
 }
 
 func (m *Mode) compare(ctx context.Context, tokens []string, f filters) error {
