@@ -211,8 +211,8 @@ func (n *Node) step(st *Step) *Node {
 	return c
 }
 
-// GetValue returns the value of the leaf at p, the default in use included, and
-// whether there is one.
+// GetValue returns the value of the leaf or the entry of a leaf-list at p, a default
+// in use included, and whether there is one.
 func (n *Node) GetValue(p Path) (schema.Value, bool) {
 	if n == nil {
 		return schema.Value{}, false
@@ -233,10 +233,13 @@ func (n *Node) GetValue(p Path) (schema.Value, bool) {
 	}
 	if last.Node.Kind == schema.LeafList {
 		c := at.step(&last)
-		if c == nil || c.IsHolder() {
-			return schema.Value{}, false
+		switch s := last.Node; {
+		case c != nil:
+			return c.value, !c.IsHolder()
+		case at.Child(s) == nil && inUse(at, s) && !at.Withholds(s) && len(last.Keys) == 1 && slices.Contains(s.Defaults, last.Keys[0]):
+			return last.Keys[0], true
 		}
-		return c.value, true
+		return schema.Value{}, false
 	}
 	v, _ := Effective(at, last.Node)
 	return v, !v.IsZero()

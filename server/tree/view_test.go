@@ -210,7 +210,8 @@ func TestEffective(t *testing.T) {
 		{"~/lsp[name='z']/ttl", ""},
 		{"~/lsp[name='a']/inner-a", "x"},
 		{"/net:banner", ""},
-		{"/net:net/dns[.='a']", ""},
+		{"/net:net/dns[.='a']", "a"},
+		{"/net:net/dns[.='c']", ""},
 	} {
 		v, ok := root.GetValue(path(t, s, tc.path))
 		if v.String() != tc.want || ok != (tc.want != "") {

@@ -36,6 +36,8 @@ type check struct {
 	late    []pathPair
 	demands map[string]bool
 	last    tree.Path // of the cluster that was noted last
+	// allNamed tells that every instance-identifier is verified.
+	allNamed bool
 }
 
 type valueOf struct {
@@ -88,6 +90,7 @@ func (c *check) collect() {
 			c.enter(ch.Path, ch.New)
 		}
 		c.around(ch)
+		c.turned(ch)
 	}
 	c.retuple()
 }
@@ -100,6 +103,7 @@ func (c *check) enter(p tree.Path, n *tree.Node) bool {
 			WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: s.Name}))
 		return false
 	}
+	c.supplant(p)
 	switch s.Kind {
 	case schema.Leaf, schema.LeafList:
 		if c.counted[s.ID] {
@@ -110,7 +114,7 @@ func (c *check) enter(p tree.Path, n *tree.Node) bool {
 			c.made = append(c.made, it)
 		})
 	case schema.List:
-		c.eachTuple(p, n, func(it uniqueItem) {
+		c.eachTuple(c.root, p, n, func(it uniqueItem) {
 			c.index.unique.Set(it)
 			c.tuples = append(c.tuples, it)
 		})
@@ -127,6 +131,7 @@ func (c *check) enter(p tree.Path, n *tree.Node) bool {
 
 // leave takes n, which was at p, out of the indexes.
 func (c *check) leave(p tree.Path, n *tree.Node) bool {
+	c.supplant(p)
 	switch s := n.Schema(); s.Kind {
 	case schema.Leaf, schema.LeafList:
 		if c.counted[s.ID] {
@@ -137,7 +142,7 @@ func (c *check) leave(p tree.Path, n *tree.Node) bool {
 		}
 		c.eachRef(p, n, func(it refItem) { c.index.refs.Delete(it) })
 	case schema.List:
-		c.eachTuple(p, n, func(it uniqueItem) { c.index.unique.Delete(it) })
+		c.eachTuple(c.old, p, n, func(it uniqueItem) { c.index.unique.Delete(it) })
 	}
 	return true
 }
@@ -158,8 +163,8 @@ func (c *check) around(ch *tree.Change) {
 	}
 	for _, t := range c.implied {
 		// Where a change touches the surroundings of a target with a default, that
-		// default may have gone out of use.
-		if top(t) == ch.Path[0].Node {
+		// default may have gone out of use; a when may look anywhere.
+		if top(t) == ch.Path[0].Node || c.conditional[t.ID] {
 			for _, d := range t.Defaults {
 				c.gone[valueOf{t.ID, d}] = true
 			}

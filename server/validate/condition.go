@@ -266,18 +266,7 @@ func (c *check) demand(r *reader, p tree.Path) {
 			c.late = append(c.late, pathPair{slices.Clone(p), n})
 		}
 	}
-	p = p[:min(len(p), depth(r.cluster))]
-	switch n := c.root.Get(p); {
-	case n == nil:
-	case n.Schema() != r.cluster:
-		c.instancesBelow(n, p, r.cluster, note)
-	case n.IsHolder():
-		for e := range n.Children() {
-			note(append(slices.Clone(p[:len(p)-1]), tree.Step{Node: r.cluster, Keys: e.Keys()}), e)
-		}
-	default:
-		note(p, n)
-	}
+	c.instances(r.cluster, p, note)
 }
 
 // schedule evaluates a condition at all its contexts at or below p, once.
@@ -339,24 +328,4 @@ func (c *check) unwanted(cond *condition, p tree.Path) {
 	}
 	c.fail(yangerr.New(yangerr.UnknownElement, slices.Clone(p), "%q exists only when %s.", cond.node.Name, cond.expr).
 		WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: cond.node.Name}))
-}
-
-// mayExist reports whether the whens of what is implied at p, and of everything
-// above it, are true.
-func (c *check) mayExist(p tree.Path) bool {
-	for ; len(p) > 0; p = p[:len(p)-1] {
-		for _, cond := range c.plan.conditions[p[len(p)-1].Node.ID] {
-			if cond.must != nil {
-				continue
-			}
-			at := p
-			if cond.expr.ContextNode() != cond.node {
-				at = p[:len(p)-1]
-			}
-			if ok, err := cond.expr.Bool(xpath.Context{Root: c.root, Path: at}); err == nil && !ok {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -50,7 +50,14 @@ type plan struct {
 	// implying are the children that may exist without instance and have a must,
 	// themselves or below.
 	implying [][]*schema.Node
-	faults   yangerr.List // conditions that do not compile
+	// conditional are the nodes that are implied only while some when is true;
+	// tupleReaders are, by what those whens read, the lists whose tuples change.
+	conditional    []bool
+	anyConditional bool
+	tupleReaders   [][]tupleReader
+	// supplants tells of the nodes that may take the place of a default.
+	supplants []bool
+	faults    yangerr.List // conditions that do not compile
 }
 
 // refs is what one leaf may refer to. A value of one of the plain types, those
@@ -101,6 +108,7 @@ func compile(s *schema.Schema) *plan {
 		unique: make([]*schema.Node, n), affects: make([][]*schema.Node, n), cluster: make([]bool, n), looks: make([][]look, n),
 		conditions: make([][]*condition, n), readers: make([][]reader, n),
 		whens: make([][]reader, n), whensBelow: make([]bool, n), whenAt: make([]bool, n), whenUnder: make([]bool, n), demanding: make([]bool, n), implying: make([][]*schema.Node, n),
+		conditional: make([]bool, n), tupleReaders: make([][]tupleReader, n), supplants: make([]bool, n),
 	}
 	p.visit(s.Root())
 	seen := map[*schema.Node]bool{}
@@ -122,6 +130,7 @@ func compile(s *schema.Schema) *plan {
 	}
 	p.compileConditions(s.Root())
 	p.watchConditions()
+	p.watchTuples(s.Root())
 	return p
 }
 

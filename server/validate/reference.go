@@ -151,13 +151,13 @@ func (c *check) present(text string) bool {
 		return true
 	}
 	if _, ok := c.root.GetValue(p); ok {
-		return true
+		return c.inUse(c.root, p)
 	}
 	// A container without presence exists with its parent.
-	for len(p) > 0 && p[len(p)-1].Node.Kind == schema.Container && !p[len(p)-1].Node.Presence {
-		p = p[:len(p)-1]
-		if c.root.Get(p) != nil {
-			return true
+	for at := p; len(at) > 0 && at[len(at)-1].Node.Kind == schema.Container && !at[len(at)-1].Node.Presence; {
+		at = at[:len(at)-1]
+		if c.root.Get(at) != nil {
+			return c.inUse(c.root, p)
 		}
 	}
 	return false
@@ -174,41 +174,51 @@ func (c *check) resolves(l *leafref, p tree.Path, v schema.Value) bool {
 			return false
 		}
 	}
-	at := c.root
+	at, way := c.root, tree.Path(nil)
 	if l.up > 0 {
-		if at = c.root.Get(p[:len(p)-l.up]); at == nil {
+		way = p[:len(p)-l.up]
+		if at = c.root.Get(way); at == nil {
 			return false
 		}
 	}
-	return c.follow(at, l, 0, p, v)
+	return c.follow(way, at, l, 0, p, v)
 }
 
-// follow walks the steps of l from i on, below n.
-func (c *check) follow(n *tree.Node, l *leafref, i int, p tree.Path, v schema.Value) bool {
+// follow walks the steps of l from i on, below n. way is the path of n, if the
+// target is implied only while a when is true.
+func (c *check) follow(way tree.Path, n *tree.Node, l *leafref, i int, p tree.Path, v schema.Value) bool {
 	st := &l.steps[i]
 	last := i == len(l.steps)-1
 	switch st.node.Kind {
 	case schema.Leaf:
-		have, _ := tree.Effective(n, st.node)
-		return last && !have.IsZero() && schema.Compare(have, v) == 0
+		have, isDefault := tree.Effective(n, st.node)
+		return last && !have.IsZero() && schema.Compare(have, v) == 0 && (!isDefault || c.usable(way, st.node))
 	case schema.LeafList:
 		if holder := n.Child(st.node); holder != nil {
 			return holder.Entry(v) != nil
 		}
 		for w := range tree.WithDefaults(n, tree.ReportAll) {
 			if w.Schema() == st.node {
-				return w.Entry(v) != nil
+				return w.Entry(v) != nil && c.usable(way, st.node)
 			}
 		}
 		return false
 	case schema.List:
-		return c.followList(n.Child(st.node), l, i, p, v)
+		return c.followList(way, n.Child(st.node), l, i, p, v)
 	}
 	kid := child(n, st.node)
-	return kid != nil && !last && c.follow(kid, l, i+1, p, v)
+	if c.conditional[l.target.ID] {
+		way = way.Child(st.node)
+	}
+	return kid != nil && !last && c.follow(way, kid, l, i+1, p, v)
 }
 
-func (c *check) followList(holder *tree.Node, l *leafref, i int, p tree.Path, v schema.Value) bool {
+// usable reports whether the default of s below the node at way is in use.
+func (c *check) usable(way tree.Path, s *schema.Node) bool {
+	return !c.conditional[s.ID] || c.inUse(c.root, way.Child(s))
+}
+
+func (c *check) followList(way tree.Path, holder *tree.Node, l *leafref, i int, p tree.Path, v schema.Value) bool {
 	if holder == nil || i+1 >= len(l.steps) {
 		return false
 	}
@@ -232,9 +242,15 @@ func (c *check) followList(holder *tree.Node, l *leafref, i int, p tree.Path, v 
 	if next := l.steps[i+1].node; next.IsKey() && !set(next, v) {
 		return false
 	}
+	below := func(keys []schema.Value) tree.Path {
+		if !c.conditional[l.target.ID] {
+			return nil
+		}
+		return way.Child(st.node, keys...)
+	}
 	if known == len(want) {
 		e := holder.Entry(want...)
-		return e != nil && c.follow(e, l, i+1, p, v)
+		return e != nil && c.follow(below(want), e, l, i+1, p, v)
 	}
 	for e := range holder.Children() {
 		match := true
@@ -243,7 +259,7 @@ func (c *check) followList(holder *tree.Node, l *leafref, i int, p tree.Path, v 
 				match = false
 			}
 		}
-		if match && c.follow(e, l, i+1, p, v) {
+		if match && c.follow(below(e.Keys()), e, l, i+1, p, v) {
 			return true
 		}
 	}

@@ -12,10 +12,10 @@ import (
 // maxNonUnique bounds the entries that one data-not-unique error lists.
 const maxNonUnique = 8
 
-// eachTuple calls fn with the tuple that entry n at p has for every unique
+// eachTuple calls fn with the tuple that entry n at p of root has for every unique
 // statement of its list. An entry in which a leaf has neither a value nor a
 // default in use takes no part (RFC 7950 section 7.8.3).
-func (c *check) eachTuple(p tree.Path, n *tree.Node, fn func(uniqueItem)) {
+func (c *check) eachTuple(root *tree.Node, p tree.Path, n *tree.Node, fn func(uniqueItem)) {
 	list := c.unique[n.Schema().ID]
 	if list == nil {
 		return
@@ -24,8 +24,8 @@ next:
 	for i, leaves := range list.Unique {
 		tuple := make([]schema.Value, len(leaves))
 		for k, leaf := range leaves {
-			v, ok := below(n, leaf)
-			if !ok {
+			v, isDefault := below(n, leaf)
+			if v.IsZero() || isDefault && c.conditional[leaf.ID] && !c.inUse(root, pathTo(p, leaf)) {
 				continue next
 			}
 			tuple[k] = v
@@ -34,13 +34,13 @@ next:
 	}
 }
 
-// below returns the value in use of leaf, a descendant of n through containers.
-func below(n *tree.Node, leaf *schema.Node) (schema.Value, bool) {
+// below returns the value of leaf, a descendant of n through containers, or its
+// default, and whether it is that.
+func below(n *tree.Node, leaf *schema.Node) (v schema.Value, isDefault bool) {
 	if n = descend(n, leaf.Parent); n == nil {
 		return schema.Value{}, false
 	}
-	v, _ := tree.Effective(n, leaf)
-	return v, !v.IsZero()
+	return tree.Effective(n, leaf)
 }
 
 func descend(n *tree.Node, to *schema.Node) *tree.Node {
@@ -61,8 +61,8 @@ func (c *check) retuple() {
 		if was == nil || is == nil {
 			continue
 		}
-		c.eachTuple(e.path, was, func(it uniqueItem) { c.index.unique.Delete(it) })
-		c.eachTuple(e.path, is, func(it uniqueItem) {
+		c.eachTuple(c.old, e.path, was, func(it uniqueItem) { c.index.unique.Delete(it) })
+		c.eachTuple(c.root, e.path, is, func(it uniqueItem) {
 			c.index.unique.Set(it)
 			c.tuples = append(c.tuples, it)
 		})
