@@ -3,6 +3,7 @@ package netconf
 import (
 	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
+	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/yangerr"
@@ -69,6 +70,31 @@ func (q *request) replace(root *tree.Node) error {
 	return q.ds.Update(q.ctx, func(candidate *tree.Node) (*tree.Node, error) {
 		return root, q.mayWrite(candidate, root)
 	})
+}
+
+// disclosed returns what the user of the session may see of a notification. A
+// netconf-config-change names only changed nodes that the user may read, and is
+// not for who may read none of them: any is false then.
+func (sess *session) disclosed(n oper.Notification) (shown oper.Notification, any bool) {
+	view := sess.nacm.View()
+	if s := n.Node.Schema(); view.IsAll() || s.Name != configChange || s.Module.Name != notificationsModule {
+		return n, true
+	}
+	edit := n.Node.Schema().Child("edit")
+	before := n.Node.Child(edit)
+	n.Node = tree.Sift(n.Node, struct{}{}, func(_ struct{}, c *tree.Node) (tree.Verdict, struct{}) {
+		switch {
+		case c == n.Node || c.Schema() == edit && c.IsHolder():
+			return tree.Enter, struct{}{}
+		case c.Schema() == edit:
+			p, err := tree.ParsePath(sess.srv.schema, c.ChildNamed("target").Value().String())
+			if err != nil || !view.CanRead(p) {
+				return tree.Drop, struct{}{}
+			}
+		}
+		return tree.Keep, struct{}{}
+	}, nil, nil)
+	return n, before == nil || n.Node.Child(edit) != nil
 }
 
 // mayInvoke decides about an action on the instance at path.

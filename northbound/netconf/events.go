@@ -1,6 +1,7 @@
 package netconf
 
 import (
+	"iter"
 	"time"
 
 	"github.com/tandem-ne/tandem/server/datastore"
@@ -12,10 +13,16 @@ import (
 // that changed more is described by the top-level nodes that it changed.
 const maxReportedEdits = 1000
 
+// The notifications of RFC 6470, and the one that names what was changed.
+const (
+	notificationsModule = "ietf-netconf-notifications"
+	configChange        = "netconf-config-change"
+)
+
 // event returns the notification of ietf-netconf-notifications called name, or
 // nil where the schema does not have it.
 func (s *Server) event(name string) *schema.Node {
-	m := s.schema.Module("ietf-netconf-notifications")
+	m := s.schema.Module(notificationsModule)
 	if m == nil || !m.Implemented {
 		return nil
 	}
@@ -65,7 +72,7 @@ func (s *Server) watchCommits() {
 	if list, err := s.schema.Find("/ietf-subscribed-notifications:subscriptions/subscription"); err == nil {
 		s.store.Register(configuredSubscriptions{list})
 	}
-	n := s.event("netconf-config-change")
+	n := s.event(configChange)
 	if n == nil {
 		return
 	}
@@ -99,7 +106,7 @@ type reportedEdit struct {
 // top-level nodes below which something did, as merge.
 func reportedEdits(old, new *tree.Node) []reportedEdit {
 	var all, tops []reportedEdit
-	for c := range tree.Diff(old, new) {
+	for c := range changes(old, new) {
 		if len(all) < maxReportedEdits {
 			all = append(all, reportedEdit{c.Path, operationName(c.Op)})
 			continue
@@ -115,6 +122,52 @@ func reportedEdits(old, new *tree.Node) []reportedEdit {
 		return tops
 	}
 	return all
+}
+
+// changes is tree.Diff with what is in containers without presence in place of
+// these: a container that comes or goes is no change of its own, and who may read
+// it may read nothing of what is in it.
+func changes(old, new *tree.Node) iter.Seq[tree.Change] {
+	return func(yield func(tree.Change) bool) {
+		for c := range tree.Diff(old, new) {
+			if !opened(c, yield) {
+				return
+			}
+		}
+	}
+}
+
+func opened(c tree.Change, yield func(tree.Change) bool) bool {
+	n := c.New
+	if c.Op == tree.Deleted {
+		n = c.Old
+	}
+	if s := n.Schema(); c.Op > tree.Deleted || s.Kind != schema.Container || s.Presence {
+		return yield(c)
+	}
+	part := func(p tree.Path, k *tree.Node) bool {
+		d := tree.Change{Op: c.Op, Path: p}
+		if c.Op == tree.Deleted {
+			d.Old = k
+		} else {
+			d.New = k
+		}
+		return opened(d, yield)
+	}
+	for k := range n.Children() {
+		if !k.IsHolder() {
+			if !part(c.Path.Child(k.Schema()), k) {
+				return false
+			}
+			continue
+		}
+		for e := range k.Children() {
+			if !part(c.Path.Child(k.Schema(), e.Keys()...), e) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func addTop(tops []reportedEdit, p tree.Path) []reportedEdit {

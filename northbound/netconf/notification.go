@@ -172,7 +172,9 @@ func (r *streamReader) send(n oper.Notification) error {
 	if !r.stop.IsZero() && n.Time.After(r.stop) {
 		return nil
 	}
-	if !r.sel.admits(n) {
+	n, any := r.sess.disclosed(n)
+	// The filter must not tell what the client may not see.
+	if !any || !r.sel.admits(n) {
 		r.excluded.Add(1)
 		return nil
 	}

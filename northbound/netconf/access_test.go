@@ -1,0 +1,84 @@
+package netconf
+
+import (
+	"strings"
+	"testing"
+)
+
+// restricted is an element on which the user tester may write everything and read
+// everything but what hidden names, a path with the prefix m of mtp-node.
+func restricted(t *testing.T, hidden string) (*element, string) {
+	t.Helper()
+	e := newElement(t, controlled)
+	rules := `<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm" xmlns:m="urn:tandem:yang:mtp-node"><groups><group><name>g</name><user-name>tester</user-name></group></groups>` +
+		`<rule-list><name>l</name><group>g</group><rule><name>hidden</name><path>` + hidden + `</path><access-operations>read</access-operations><action>deny</action></rule>` +
+		`<rule><name>rest</name><action>permit</action></rule></rule-list></nacm>`
+	e.commit(rules)
+	return e, rules
+}
+
+// TestConfigChangeNamesWhatMayBeRead: the edits of netconf-config-change are those
+// that the subscriber may read; without any it is not sent, and no filter tells of
+// it.
+func TestConfigChangeNamesWhatMayBeRead(t *testing.T) {
+	const mpls = `<mpls-tp xmlns="urn:tandem:yang:mtp-node">`
+	e, rules := restricted(t, "/m:mpls-tp/m:node/m:name")
+	const filter = `<filter type="xpath" xmlns:n="urn:ietf:params:xml:ns:yang:ietf-netconf-notifications" ` +
+		`select="/n:netconf-config-change[n:edit[contains(n:target, 'name') or contains(n:target, 'label-block')]]"/>`
+	c, curious := e.open(base11), e.open(base11)
+	c.want(`<create-subscription xmlns="`+nsNotification+`"><filter><netconf-config-change xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-notifications"/></filter></create-subscription>`, "<ok/>")
+	curious.want(`<create-subscription xmlns="`+nsNotification+`">`+filter+`</create-subscription>`, "<ok/>")
+	e.commit(rules + mpls + `<node><name>one</name></node></mpls-tp>`)
+	e.commit(rules + mpls + `<node><name>two</name><ttl-mode>pipe</ttl-mode></node></mpls-tp>`)
+	e.commit(rules + strings.Replace(blocks(0), "<mpls-label-blocks>", "<node><name>two</name><ttl-mode>pipe</ttl-mode></node><mpls-label-blocks>", 1))
+	for what, test := range map[string]struct {
+		c       *client
+		present string
+	}{"all": {c, "ttl-mode<"}, "filtered": {curious, "label-block"}} {
+		if msg := test.c.next(); strings.Contains(msg, "name<") || !strings.Contains(msg, test.present) || strings.Count(msg, "<edit>") != 1 {
+			t.Errorf("%s: the first event is %s", what, msg)
+		}
+	}
+}
+
+// TestErrorsAreDiscreet: an error of a commit or a validation names nothing that the
+// user may not read (RFC 8341 section 3.2.5), and all of it to whom may.
+func TestErrorsAreDiscreet(t *testing.T) {
+	const interfaces = `<interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces"`
+	eth0 := interfaces + ` xmlns:i="urn:ietf:params:xml:ns:yang:iana-if-type"><interface><name>eth0</name><type>i:ethernetCsmacd</type></interface></interfaces>`
+	const west = `<mpls-tp xmlns="urn:tandem:yang:mtp-node"><sections><section><name>west</name><interface>eth0</interface></section></sections></mpls-tp>`
+	for path, reads := range map[string]bool{"/m:mpls-tp/m:sections": false, "/m:mpls-tp/m:sections/m:section": false, "/m:mpls-tp/m:node": true} {
+		e, rules := restricted(t, path)
+		e.commit(rules + eth0 + west)
+		c := e.open(base11)
+		const remove = `<config>` + interfaces + ` xmlns:nc="` + nsBase + `" nc:operation="delete"/></config>`
+		c.want(`<edit-config><target><candidate/></target>`+remove+`</edit-config>`, "<ok/>")
+		for _, operation := range []string{
+			`<commit/>`, `<validate><source><candidate/></source></validate>`,
+			`<edit-config><target><candidate/></target><default-operation>none</default-operation><test-option>test-only</test-option><config/></edit-config>`,
+		} {
+			reply := c.want(operation, "<error-app-tag>instance-required</error-app-tag>")
+			if tells := strings.Contains(reply, "west") || strings.Contains(reply, "eth0"); tells != reads {
+				t.Errorf("%s hidden: %s is answered %s", path, operation, reply)
+			}
+		}
+	}
+}
+
+// TestEditErrorsAreDiscreet: what an edit says of hidden nodes does not depend on
+// whether they are there.
+func TestEditErrorsAreDiscreet(t *testing.T) {
+	for _, operation := range []string{"create", "delete"} {
+		var replies []string
+		for _, there := range []string{"", nodeName("x")} {
+			e := newElement(t, controlled)
+			e.commit(`<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm" xmlns:m="urn:tandem:yang:mtp-node"><groups><group><name>g</name><user-name>tester</user-name></group></groups>` +
+				`<rule-list><name>l</name><group>g</group><rule><name>hidden</name><path>/m:mpls-tp/m:node/m:name</path><action>deny</action></rule></rule-list></nacm>` + there)
+			replies = append(replies, e.open(base11).want(`<edit-config><target><candidate/></target><config><mpls-tp xmlns="urn:tandem:yang:mtp-node" xmlns:nc="`+nsBase+`">`+
+				`<node><name nc:operation="`+operation+`">x</name></node></mpls-tp></config></edit-config>`, "<error-tag>access-denied</error-tag>"))
+		}
+		if replies[0] != replies[1] {
+			t.Errorf("%s: without it\n%s\nwith it\n%s", operation, replies[0], replies[1])
+		}
+	}
+}
