@@ -94,6 +94,8 @@ func Implemented() []Module {
 		{Name: "ietf-netconf-notifications"},
 		{Name: "ietf-netconf-partial-lock"},
 		{Name: "ietf-netconf-private-candidate", Features: []string{"private-candidate"}},
+		{Name: "ietf-netconf-txid"},
+		{Name: "ietf-netconf-txid-nmda-compare"},
 		{Name: "ietf-netconf-with-defaults"},
 		{Name: "ietf-nmda-compare"},
 		{Name: "ietf-origin"},

@@ -15,6 +15,7 @@ type instruction struct {
 	op     tree.Op
 	insert tree.Insert
 	where  []schema.Value
+	etag   string // of this element alone; empty where it has none
 }
 
 // frame is one open container or list entry.

@@ -70,6 +70,11 @@ func (d *xmlDecoder) attributes(s *schema.Node, in instruction) (instruction, *y
 				return bad(yangerr.BadAttribute, a, "operation %q inside an element that is being deleted", a.Value)
 			}
 			in.op = op
+		case d.etag != nil && a.Is(NamespaceTxid, "etag"):
+			if len(a.Value) == 0 {
+				return bad(yangerr.BadAttribute, a, "the attribute etag is empty")
+			}
+			in.etag = string(a.Value)
 		case a.Is(NamespaceYANG, "insert"):
 			ins, ok := insertOf(a.Value)
 			if !ok {

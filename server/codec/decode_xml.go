@@ -15,6 +15,7 @@ const (
 	NamespaceNETCONF      = "urn:ietf:params:xml:ns:netconf:base:1.0"
 	NamespaceYANG         = yangerr.NamespaceYANG
 	NamespaceWithDefaults = "urn:ietf:params:xml:ns:netconf:default:1.0"
+	NamespaceTxid         = "urn:ietf:params:xml:ns:netconf:txid:1.0"
 )
 
 // EditOptions steers DecodeEdits.
@@ -22,6 +23,9 @@ type EditOptions struct {
 	// Default is the default-operation of RFC 6241 section 7.2: Merge,
 	// Replace or None. With Replace the content replaces all of the target.
 	Default tree.Op
+	// Etag, if not nil, is called for each element with the attribute etag of
+	// draft-ietf-netconf-transaction-id, which is unknown otherwise.
+	Etag func(at tree.Path, value string)
 }
 
 // DecodeEdits reads the content of a <config> element, whose start tag is the
@@ -34,7 +38,7 @@ func DecodeEdits(s *schema.Schema, r *xmltok.Reader, opt EditOptions) ([]tree.Ed
 		a.whole(tree.Empty(s))
 	}
 	d := newXMLDecoder(a, r)
-	d.edit = true
+	d.edit, d.etag = true, opt.Etag
 	if err := d.content(); err != nil {
 		return nil, xmlError(err)
 	}
@@ -98,6 +102,7 @@ type xmlDecoder struct {
 	*assembler
 	r     *xmltok.Reader
 	edit  bool // operation, insert, key and value attributes have a meaning
+	etag  func(tree.Path, string)
 	match func(*schema.Module) bool
 	text  []byte
 }
@@ -191,6 +196,9 @@ func (d *xmlDecoder) element() error {
 	if e := d.once(s, in.op); e != nil {
 		return d.report(e)
 	}
+	if in.etag != "" && s.Kind != schema.List {
+		d.etag(d.path().Child(s), in.etag)
+	}
 	switch s.Kind {
 	case schema.Leaf, schema.LeafList:
 		return d.leafElement(s, in)
@@ -213,6 +221,9 @@ func (d *xmlDecoder) element() error {
 			return d.r.Skip()
 		}
 		d.enter(s, keys, in)
+		if in.etag != "" {
+			d.etag(d.path(), in.etag)
+		}
 	default:
 		d.enter(s, nil, in)
 	}

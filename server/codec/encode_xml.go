@@ -20,6 +20,8 @@ type EncodeOptions struct {
 	// Intended, for XML only, is the intended configuration of the operational data
 	// that is printed: the annotation origin is added (RFC 8342 section 7).
 	Intended *tree.Node
+	// Marker, for XML only, adds attributes and cuts elements short.
+	Marker Marker
 	// ConfigOnly leaves out state data.
 	ConfigOnly bool
 	// Indent, if not empty, puts every element or member on a line of its
@@ -28,6 +30,17 @@ type EncodeOptions struct {
 	// IETF selects, for JSON only, the encoding of RFC 7951. Without it names
 	// carry no module and 64-bit numbers are JSON numbers (gNMI JSON).
 	IETF bool
+}
+
+// Marker decides about the elements of a tree while it is printed (transaction ids
+// of NETCONF), except keys.
+type Marker interface {
+	// Enter is called for each element, an outer one before those in it. It returns
+	// the attributes to add, each with a blank in front, and whether nothing is to
+	// be printed in the element but the keys of an entry.
+	Enter(n *tree.Node) (attrs string, cut bool)
+	// Leave is called at the end of each element.
+	Leave()
 }
 
 // flushAt is how many octets EncodeXML collects before it writes them, so that a
@@ -152,6 +165,14 @@ func (e *xmlEncoder) node(n *tree.Node, isDefault bool, in *schema.Module, level
 		if e.opt.Intended != nil {
 			e.annotate(n, isDefault)
 		}
+		if e.opt.Marker != nil && !s.IsKey() {
+			attrs, cut := e.opt.Marker.Enter(n)
+			e.opt.Marker.Leave()
+			if e.dst = append(e.dst, attrs...); cut {
+				e.dst = append(e.dst, '/', '>')
+				return
+			}
+		}
 		if (e.opt.Tag || e.opt.Defaults == tree.ReportAllTagged) && (isDefault || isDefaultValue(s, n.Value())) {
 			e.dst = append(e.dst, ` xmlns:wd="`+NamespaceWithDefaults+`" wd:default="true"`...)
 		}
@@ -159,6 +180,13 @@ func (e *xmlEncoder) node(n *tree.Node, isDefault bool, in *schema.Module, level
 	case schema.Anydata, schema.Anyxml:
 		e.open(s, in, level)
 		content := anyAsXML(s, n.Anydata())
+		if e.opt.Marker != nil {
+			attrs, cut := e.opt.Marker.Enter(n)
+			e.opt.Marker.Leave()
+			if e.dst = append(e.dst, attrs...); cut {
+				content = nil
+			}
+		}
 		if len(content) == 0 {
 			e.dst = append(e.dst, '/', '>')
 			return
@@ -172,9 +200,24 @@ func (e *xmlEncoder) node(n *tree.Node, isDefault bool, in *schema.Module, level
 		if e.opt.Intended != nil {
 			e.from = e.annotate(n, isDefault)
 		}
+		cut := false
+		if e.opt.Marker != nil {
+			var attrs string
+			attrs, cut = e.opt.Marker.Enter(n)
+			e.dst = append(e.dst, attrs...)
+		}
 		e.dst = append(e.dst, '>')
 		before := e.done + len(e.dst)
-		e.children(n, s.Module, level+1)
+		if cut {
+			for _, k := range s.Keys {
+				e.node(n.Child(k), false, s.Module, level+1)
+			}
+		} else {
+			e.children(n, s.Module, level+1)
+		}
+		if e.opt.Marker != nil {
+			e.opt.Marker.Leave()
+		}
 		e.from = outer
 		if e.done+len(e.dst) == before {
 			e.dst = append(e.dst[:len(e.dst)-1], '/', '>')
