@@ -29,11 +29,39 @@ const (
 // may be nil, refuses below a node of the given state.
 func Sift[S any](root *Node, state S, ask func(state S, n *Node) (Verdict, S), implied func(state S, c *schema.Node) bool,
 	few func(state S, holder *Node) (rest Verdict, entries []*Node, ok bool)) *Node {
+	return SiftAgain(root, nil, nil, state, ask, implied, few)
+}
+
+// SiftAgain is Sift for a tree much like was, of which Sift, asked the same way,
+// has left: what root and was share is not asked about again, and shared by the
+// results too. The cost follows what differs.
+func SiftAgain[S any](root, was, left *Node, state S, ask func(state S, n *Node) (Verdict, S), implied func(state S, c *schema.Node) bool,
+	few func(state S, holder *Node) (rest Verdict, entries []*Node, ok bool)) *Node {
 	if root == nil {
 		return nil
 	}
 	s := sifter[S]{editor{t: new(token)}, ask, implied, few}
-	return s.node(root, state)
+	return s.node(root, state, past{was, left})
+}
+
+// past is what was in the place of a node, and what was left of that.
+type past struct{ was, left *Node }
+
+// child is the past of a child that is an instance of s.
+func (p past) child(s *schema.Node) past { return past{p.was.Child(s), p.left.Child(s)} }
+
+// entry is the past of an entry with the keys of n.
+func (p past) entry(n *Node) past {
+	if p.was == nil || len(n.schema.Keys) == 0 && n.schema.Kind == schema.List {
+		return past{}
+	}
+	keys := n.Keys()
+	was, _ := p.was.in.list.find(n.schema, keys)
+	var left item
+	if p.left != nil {
+		left, _ = p.left.in.list.find(n.schema, keys)
+	}
+	return past{was.node, left.node}
 }
 
 type sifter[S any] struct {
@@ -44,7 +72,10 @@ type sifter[S any] struct {
 }
 
 // node returns what is left of n, nil for nothing.
-func (s *sifter[S]) node(n *Node, above S) *Node {
+func (s *sifter[S]) node(n *Node, above S, p past) *Node {
+	if n == p.was {
+		return p.left
+	}
 	v, state := s.ask(above, n)
 	switch {
 	case v == Drop:
@@ -52,7 +83,7 @@ func (s *sifter[S]) node(n *Node, above S) *Node {
 	case v == Keep || n.in == nil || n.in.any != nil:
 		return n
 	case n.in.list != nil:
-		return s.holder(n, state)
+		return s.holder(n, state, p)
 	}
 	keys := 0
 	if n.schema.Kind == schema.List {
@@ -63,7 +94,7 @@ func (s *sifter[S]) node(n *Node, above S) *Node {
 	var withheld []*schema.Node
 	for i := keys; i < len(n.in.kids); i++ {
 		kid := n.in.kids[i]
-		got := s.node(kid, state)
+		got := s.node(kid, state, p.child(kid.schema))
 		if got != nil {
 			kept++
 		}
@@ -99,7 +130,7 @@ func (s *sifter[S]) node(n *Node, above S) *Node {
 
 // holder returns what is left of a holder's entries. It changes a copy where
 // most stay, and starts from nothing where few do.
-func (s *sifter[S]) holder(h *Node, state S) *Node {
+func (s *sifter[S]) holder(h *Node, state S, p past) *Node {
 	type change struct {
 		it  item
 		got *Node
@@ -110,10 +141,13 @@ func (s *sifter[S]) holder(h *Node, state S) *Node {
 			return s.among(h, state, rest, entries)
 		}
 	}
+	if p.was != nil && l.mode == sorted {
+		return s.differing(h, state, p)
+	}
 	var changed []change
 	same, dropped := 0, 0
 	l.each(func(it item) bool {
-		if got := s.node(it.node, state); got == it.node {
+		if got := s.node(it.node, state, p.entry(it.node)); got == it.node {
 			same++
 		} else {
 			changed = append(changed, change{it, got})
@@ -174,6 +208,45 @@ func (s *sifter[S]) holder(h *Node, state S) *Node {
 	return out
 }
 
+// differing returns what is left of a holder whose entries are held by their keys,
+// made from what was left of another.
+func (s *sifter[S]) differing(h *Node, state S, p past) *Node {
+	out := p.left
+	if out == nil {
+		out = s.e.freshHolder(h.schema)
+	}
+	whole := p.left == p.was // and so far all that differs is taken whole
+	diffItems(p.was.in.list.keyed, h.in.list.keyed, func(before, now item) bool {
+		var old, got *Node
+		if before.node != nil && p.left != nil {
+			it, _ := p.left.in.list.find(h.schema, before.node.Keys())
+			old = it.node
+		}
+		if now.node != nil {
+			got = s.node(now.node, state, past{before.node, old})
+		}
+		whole = whole && got == now.node
+		switch {
+		case got == old:
+		case got == nil:
+			it, _ := out.in.list.find(h.schema, before.node.Keys())
+			out = s.e.own(out)
+			out.in.list.drop(s.e.t, it)
+		default:
+			out = s.e.own(out)
+			out.in.list.replace(s.e.t, now, got)
+		}
+		return true
+	})
+	switch {
+	case whole:
+		return h
+	case out.in.list.len() == 0:
+		return nil
+	}
+	return out
+}
+
 // among returns what is left of a holder of which only some entries are entered.
 func (s *sifter[S]) among(h *Node, state S, rest Verdict, entries []*Node) *Node {
 	out := h
@@ -181,7 +254,7 @@ func (s *sifter[S]) among(h *Node, state S, rest Verdict, entries []*Node) *Node
 		out = s.e.freshHolder(h.schema)
 	}
 	for _, e := range entries {
-		got := s.node(e, state)
+		got := s.node(e, state, past{})
 		it, _ := h.in.list.find(h.schema, e.Keys())
 		switch {
 		case rest == Drop && got == nil, rest == Keep && got == e:

@@ -130,3 +130,82 @@ func TestSiftWithholdsDefaults(t *testing.T) {
 		t.Errorf("plain-b is %s", v)
 	}
 }
+
+// TestSiftAgain compares SiftAgain with Sift after edits of every kind, and counts
+// what it asks about.
+func TestSiftAgain(t *testing.T) {
+	s := compile(t)
+	root := manyEntries(t, s, 60)
+	ttl := path(t, s, "~/lsp[name='a']/ttl")[3].Node
+	for share := range 4 {
+		asked := 0
+		// What is dropped depends on nothing but the path, as it must.
+		ask := func(above string, n *Node) (Verdict, string) {
+			asked++
+			at := above + "/" + n.schema.Name
+			if !n.IsHolder() {
+				for _, k := range n.Keys() {
+					at += "[" + k.String() + "]"
+				}
+			}
+			sum := 0
+			for _, c := range []byte(at) {
+				sum = (sum*31 + int(c)) % 97
+			}
+			switch {
+			case n.IsHolder() || len(above) < 12:
+				return Enter, at
+			case sum < share*16:
+				return Drop, at
+			case sum > 90:
+				return Keep, at
+			}
+			return Enter, at
+		}
+		implied := func(_ string, c *schema.Node) bool { return c != ttl }
+		was, left := root, Sift(root, "", ask, implied, nil)
+		rnd := rand.New(rand.NewPCG(uint64(share), 7))
+		for round := range 200 {
+			name := fmt.Sprintf("%03d", rnd.IntN(70))
+			script := []string{
+				"merge ~/lsp[name='" + name + "']/num = " + fmt.Sprint(rnd.IntN(100)),
+				"merge ~/lsp[name='" + name + "']/ttl = 9",
+				"remove ~/lsp[name='" + name + "']",
+				"remove ~/lsp[name='" + name + "']/in-segment",
+				"merge ~/lsp[name='" + name + "']/in-segment/label = 8",
+				"merge ~/lsp[name='000']/stage[id='" + fmt.Sprint(rnd.IntN(80)) + "']/text = y",
+				"remove ~/lsp[name='000']/stage[id='" + fmt.Sprint(rnd.IntN(80)) + "']",
+				"merge ~/lsp[name='000']/hop[.='" + fmt.Sprint(rnd.IntN(80)) + "']",
+			}[rnd.IntN(8)]
+			now := apply(t, s, was, script)
+			want := Sift(now, "", ask, implied, nil)
+			asked = 0
+			got := SiftAgain(now, was, left, "", ask, implied, nil)
+			if !Equal(got, want) || dumpAll(got) != dumpAll(want) {
+				t.Fatalf("share %d, round %d, %s:\n%s\nwant\n%s", share, round, script, dump(got), dump(want))
+			}
+			if now == was && got != left {
+				t.Errorf("%s: nothing differs, but the result is another", script)
+			}
+			if !strings.Contains(script, "'000'") && asked > 40 {
+				t.Errorf("share %d, %s: asked %d times", share, script, asked)
+			}
+			was, left = now, got
+		}
+	}
+	if SiftAgain(root, root, nil, "", func(string, *Node) (Verdict, string) { return Keep, "" }, nil, nil) != nil {
+		t.Error("what was left of the same tree is not taken")
+	}
+}
+
+// dumpAll shows n with the defaults that it shows.
+func dumpAll(n *Node) string {
+	if n == nil {
+		return ""
+	}
+	var b strings.Builder
+	for v := range WithDefaults(n, ReportAll) {
+		fmt.Fprintf(&b, "(%s %v %s%s)", v.schema.Name, v.IsDefault, v.value, dumpAll(v.Node))
+	}
+	return b.String()
+}
