@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
@@ -40,6 +41,9 @@ func (d *Driver) Apply(ctx context.Context, ops []dataplane.Op) []*dataplane.OpE
 		}
 	}
 	failed = append(failed, d.applyRoutes(rt)...)
+	if err := d.clearRetired(); err != nil {
+		d.log.Error("an old entry stays in the table of LSPs", "error", err)
+	}
 	if d.otherPinned {
 		if err := d.takeOver(); err != nil {
 			d.log.Error("programs of another version not replaced", "error", err)
@@ -284,6 +288,9 @@ func (d *Driver) writeLSP(e tandemLsp, old *lsp) (*lsp, error) {
 	d.generation++
 	e.Generation = d.generation
 	l := &lsp{entry: e, id: d.lspIDs.get(now)}
+	if l.id == 0 && d.clearRetired() == nil {
+		l.id = d.lspIDs.get(now)
+	}
 	err := error(&fault{reason: "the table of LSPs is full"})
 	if l.id != 0 {
 		err = d.objs.Lsps.Update(l.id, e, ebpf.UpdateAny)
@@ -336,11 +343,39 @@ func (d *Driver) retire(l *lsp, rt *routes) error {
 			}
 		}
 	}
-	if err := d.objs.Lsps.Update(l.id, tandemLsp{}, ebpf.UpdateAny); err != nil {
-		return fmt.Errorf("remove LSP: %w", err)
-	}
-	d.lspIDs.put(l.id, time.Now())
+	d.retired = append(d.retired, l.id)
 	return nil
+}
+
+// clearRetired empties the entries to which no reference has led since they were
+// retired. A program may still be reading one that it looked up just before, so
+// a grace period comes first.
+func (d *Driver) clearRetired() error {
+	if len(d.retired) == 0 {
+		return nil
+	}
+	awaitPrograms()
+	var failed error
+	for _, id := range d.retired {
+		if err := d.objs.Lsps.Update(id, tandemLsp{}, ebpf.UpdateAny); err != nil {
+			failed = fmt.Errorf("remove LSP: %w", err)
+			continue // The slot stays taken; an audit finds the entry.
+		}
+		d.lspIDs.put(id, time.Now())
+	}
+	d.retired = d.retired[:0]
+	return failed
+}
+
+// awaitPrograms returns when every program that runs now has ended: they run in
+// read-side critical sections of RCU, and this command of membarrier(2) waits for
+// a grace period.
+func awaitPrograms() {
+	const global = 1 // MEMBARRIER_CMD_GLOBAL
+	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0); errno != 0 {
+		// A kernel with full dynamic ticks has no such command.
+		<-time.After(rest)
+	}
 }
 
 func (d *Driver) deleteLSP(l *lsp, rt *routes) error {

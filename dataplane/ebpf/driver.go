@@ -41,6 +41,7 @@ type Driver struct {
 	prefixes    map[netip.Prefix]*lsp
 	strays      map[dataplane.Key]func() error // found by Dump: what removes it
 	wanted      map[string]bool                // interfaces that sections ask for
+	retired     []uint32                       // LSP slots without references that are not empty yet
 	generation  uint32
 	otherPinned bool              // maps of another schema version are still there
 	faults      map[string]string // what the audit cannot repair, and why

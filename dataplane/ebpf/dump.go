@@ -187,7 +187,7 @@ func (d *Driver) removeLSP(id uint32, e tandemLsp) error {
 			return err
 		}
 		d.applyRoutes(rt)
-		return nil
+		return d.clearRetired()
 	}
 	k := labelKey{e.InSection, e.InLabel}
 	if e.InLabel != 0 && d.labels[k] == nil {
