@@ -226,7 +226,7 @@ func testOwnerNETCONF(t *testing.T, r *rig, node string, u user) {
 		}
 	}
 	refused(t, s, describe("theirs"), "lsps")
-	refused(t, s, edit(transit("new", 580)), "static-lsp")
+	refused(t, s, edit(transit("new", 580)), "lsps")
 	refused(t, s, edit(inLSPs(`<static-lsp xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0" nc:operation="create"><name>theirs</name></static-lsp>`)), "")
 }
 
