@@ -78,7 +78,8 @@ func originOf(prefix *gpb.Path, paths []*gpb.Path) (string, error) {
 type resolver struct {
 	schema  *schema.Schema
 	text    string
-	unknown codes.Code // for what the schema does not have
+	unknown codes.Code     // for what the schema does not have
+	origin  *schema.Module // that the request names, of the first element
 	out     []tree.Path
 	steps   int
 	wild    bool
@@ -104,8 +105,10 @@ func (s *Server) resolve(prefix, path *gpb.Path, unknown codes.Code) (selection,
 	switch {
 	case origin == "" || origin == OriginRFC7951:
 	case s.schema.Module(origin) != nil && s.schema.Module(origin).Implemented:
+		r.origin = s.schema.Module(origin)
 		if len(elems) > 0 {
-			if c := s.schema.Root().Child(localName(elems[0].GetName())); c != nil && c.Module.Name != origin {
+			name := localName(elems[0].GetName())
+			if c := s.schema.Root().Child(name); c != nil && s.schema.Root().ChildIn(s.schema.Module(origin), name) == nil {
 				return selection{}, r.fail("%q is of module %s, not of origin %q", elems[0].GetName(), c.Module.Name, origin)
 			}
 		}
@@ -187,9 +190,16 @@ func (r *resolver) walk(at *schema.Node, p tree.Path, elems []*gpb.PathElem) err
 		}
 		return nil
 	default:
-		c := at.Child(localName(name))
-		if module, _, ok := strings.Cut(name, ":"); ok && c != nil && c.Module.Name != module {
-			c = nil
+		c := at.Child(name)
+		if module, local, ok := strings.Cut(name, ":"); ok {
+			if c = at.Child(local); c != nil && c.Module.Name != module {
+				c = at.ChildIn(r.schema.Module(module), local)
+			}
+		} else if c != nil && c.Plain != c.Name {
+			if len(p) > 0 || r.origin == nil {
+				return r.fail("%s has an element %q of several modules: name one, as in %q", at.Path(), name, c.Plain)
+			}
+			c = at.ChildIn(r.origin, name)
 		}
 		if c == nil {
 			if r.err == nil {
@@ -270,7 +280,7 @@ func elemsOf(p tree.Path) []*gpb.PathElem {
 }
 
 func elemOf(s *schema.Node, keys []schema.Value) *gpb.PathElem {
-	e := &gpb.PathElem{Name: s.Name}
+	e := &gpb.PathElem{Name: s.Plain}
 	switch {
 	case len(keys) == 0:
 	case s.Kind == schema.List:

@@ -141,7 +141,7 @@ func leafs(elems []*gpb.PathElem, n *tree.Node, mode tree.DefaultsMode, emit fun
 		return
 	}
 	for v := range tree.WithDefaults(n, mode) {
-		leafs(append(elems, &gpb.PathElem{Name: v.Schema().Name}), v.Node, mode, emit)
+		leafs(append(elems, &gpb.PathElem{Name: v.Schema().Plain}), v.Node, mode, emit)
 	}
 }
 

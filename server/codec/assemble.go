@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"slices"
+
 	"github.com/tandem-ne/tandem/server/schema"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/yangerr"
@@ -90,6 +92,12 @@ func (a *assembler) child(name string, matches func(*schema.Module) bool) *schem
 		}
 	}
 	c := f.s.Child(name)
+	if c != nil && c.Plain != c.Name && !matches(c.Module) {
+		c = nil
+		if i := slices.IndexFunc(kids, func(k *schema.Node) bool { return k.Name == name && matches(k.Module) }); i >= 0 {
+			c = kids[i]
+		}
+	}
 	if c == nil || !matches(c.Module) {
 		return nil
 	}

@@ -226,14 +226,16 @@ func (d *jsonDecoder) find(name string) (*schema.Node, *yangerr.Error) {
 	if i := strings.IndexByte(name, ':'); i >= 0 {
 		d.want, local, qualified = name[:i], name[i+1:], true
 	}
-	if s := d.child(local, d.match); s != nil {
-		return s, nil
-	}
 	var at yangerr.Path
+	info := yangerr.Info{Name: yangerr.InfoBadElement, Value: name}
+	if s := d.child(local, d.match); s != nil && (s.Plain == s.Name || qualified || d.opt.IETF) {
+		return s, nil
+	} else if s != nil {
+		return nil, yangerr.New(yangerr.UnknownElement, d.path(), "the member %q is of several modules and needs the name of one, as in %q", name, s.Plain).WithInfo(info)
+	}
 	if p := d.path(); len(p) > 0 {
 		at = p
 	}
-	info := yangerr.Info{Name: yangerr.InfoBadElement, Value: name}
 	if strings.HasPrefix(name, "@") {
 		return nil, yangerr.New(yangerr.UnknownAttribute, at, "the annotation %q (RFC 7952) is not supported", name).
 			WithInfo(yangerr.Info{Name: yangerr.InfoBadAttribute, Value: name}, info)

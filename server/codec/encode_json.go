@@ -91,7 +91,11 @@ func (e *jsonEncoder) object(n *tree.Node, in *schema.Module, level int) {
 			e.dst = append(e.dst, s.Module.Name...)
 			e.dst = append(e.dst, ':')
 		}
-		e.dst = append(e.dst, s.Name...)
+		name := s.Name
+		if !e.opt.IETF {
+			name = s.Plain
+		}
+		e.dst = append(e.dst, name...)
 		e.dst = append(e.dst, '"', ':')
 		if e.opt.Indent != "" {
 			e.dst = append(e.dst, ' ')

@@ -178,29 +178,38 @@ func (c *compiler) attach(n *Node, e *entry, at place) {
 	if parent.byName == nil {
 		parent.byName = map[string]*Node{}
 	}
-	if parent.byName[n.Name] == nil {
+	n.Plain = n.Name
+	other := parent.byName[n.Name]
+	if other == nil {
+		parent.byName[n.Name] = n
+		return
+	}
+	// Where no module is told, the nodes of this name are told apart by it.
+	for _, k := range []*Node{n, other} {
+		k.Plain = k.Module.Name + ":" + k.Name
+		parent.byName[k.Plain] = k
+	}
+	if other.Module != parent.Module && (n.Module == parent.Module || c.rank(n.Module) < c.rank(other.Module)) {
 		parent.byName[n.Name] = n
 	}
 }
 
-// unique refuses a second node of the same name below parent, in whatever case
-// and of whatever module: paths of gNMI name nodes without their module.
+// rank is the place of m among the modules to implement.
+func (c *compiler) rank(m *Module) int { return slices.Index(c.opts.Implement, m.Name) }
+
+// unique refuses a second node of the same name and module below parent, in
+// whatever case (RFC 7950 section 6.2.1).
 func (c *compiler) unique(n *Node, e *entry, parent *Node) {
-	other := parent.byName[n.Name]
+	other := parent.ChildIn(n.Module, n.Name)
 	for _, list := range [][]*Node{parent.actions, parent.notifs} {
 		for _, o := range list {
-			if o.Name == n.Name {
+			if o.Name == n.Name && o.Module == n.Module {
 				other = o
 			}
 		}
 	}
-	switch {
-	case other == nil:
-	case other.Module == n.Module:
+	if other != nil {
 		c.errorf(e.stmt, "%s: there is already a %s of this name below %s", describe(e.stmt), other.Kind, parent.Path())
-	default:
-		c.errorf(e.stmt, "%s of module %s: module %s already has a %s of this name below %s, and paths of gNMI cannot tell them apart",
-			describe(e.stmt), n.Module.Name, other.Module.Name, other.Kind, parent.Path())
 	}
 }
 

@@ -162,12 +162,36 @@ func TestCompileReportsAllErrors(t *testing.T) {
 	}
 }
 
-func TestCompileRefusesSameNameFromTwoModules(t *testing.T) {
-	_, err := compileText(module("container c;"),
-		named("n", "import m { prefix m; }\n augment /m:c { leaf x { type string; } }"),
-		named("o", "import m { prefix m; }\n augment /m:c { leaf x { type string; } }"))
-	const want = "o.yang:3: leaf \"x\" of module o: module n already has a leaf of this name below /m:c"
-	if err == nil || !strings.HasPrefix(err.Error(), want) {
+// TestNamesOfSeveralModules: RFC 7950 section 6.2.1 lets siblings of several
+// modules have one name; where names carry no module they have Plain.
+func TestNamesOfSeveralModules(t *testing.T) {
+	x := func(body string) string { return "import m { prefix m; }\n augment /m:c { " + body + " }" }
+	s, err := schema.Compile(schema.Options{Implement: []string{"p", "o", "n", "m"}, Sources: []schema.Source{
+		{Name: "m.yang", Text: []byte(module("container c { leaf own { type string; } }"))},
+		{Name: "n.yang", Text: []byte(named("n", x("leaf x { type string; } leaf own { type string; }")))},
+		{Name: "o.yang", Text: []byte(named("o", x("leaf x { type uint8; } leaf only { type string; }")))},
+		{Name: "p.yang", Text: []byte(named("p", x("leaf x { type boolean; }")))},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := s.Root().Child("c")
+	for _, tc := range []struct{ module, name, plain string }{
+		{"m", "own", "m:own"}, {"n", "own", "n:own"}, {"n", "x", "n:x"}, {"o", "x", "o:x"}, {"p", "x", "p:x"}, {"o", "only", "only"},
+	} {
+		k := c.ChildIn(s.Module(tc.module), tc.name)
+		if k == nil || k.Module.Name != tc.module || k.Plain != tc.plain || c.Child(tc.plain) != k {
+			t.Errorf("%s:%s is %v", tc.module, tc.name, k)
+		}
+	}
+	if k := c.ChildIn(s.Module("p"), "own"); k != nil {
+		t.Errorf("p:own is %v", k)
+	}
+	if own, x := c.Child("own"), c.Child("x"); own.Module.Name != "m" || x.Module.Name != "p" {
+		t.Errorf("own is of %s, x of %s", own.Module.Name, x.Module.Name)
+	}
+	_, err = compileText(module("container c { leaf x { type string; } choice y { case z { leaf x { type string; } } } }"))
+	if want := "there is already a leaf of this name below /m:c"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v; want %s", err, want)
 	}
 }

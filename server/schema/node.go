@@ -52,8 +52,11 @@ func (s Status) String() string {
 // flattened away, uses and augments are expanded, deviations are applied. Its
 // fields must not be changed.
 type Node struct {
-	ID     int // dense, from 0
-	Name   string
+	ID   int // dense, from 0
+	Name string
+	// Plain is how the node is called where names carry no module: its name, or
+	// "module:name" if its parent has several data children of that name.
+	Plain  string
 	Module *Module // nil only for the root
 	Kind   Kind
 	Parent *Node // data parent; nil for the root, RPCs and top-level notifications
@@ -99,14 +102,19 @@ type Node struct {
 // Children returns the data children in schema order, those of all cases included.
 func (n *Node) Children() []*Node { return n.children }
 
-// Child returns the data child called name, or nil. Names are unique among
-// siblings whatever their module: Compile refuses anything else.
+// Child returns the data child called name, or nil. Of several, which an augment
+// may make (RFC 7950 section 7.17), it is that of n's own module, else of the module
+// that Options.Implement names first; the others are found under Plain.
 func (n *Node) Child(name string) *Node { return n.byName[name] }
 
 // ChildIn returns the data child that module m defines under name, or nil.
 func (n *Node) ChildIn(m *Module, name string) *Node {
-	if c := n.byName[name]; c != nil && c.Module == m {
+	c := n.byName[name]
+	if c == nil || c.Module == m {
 		return c
+	}
+	if c.Plain != name && m != nil {
+		return n.byName[m.Name+":"+name]
 	}
 	return nil
 }

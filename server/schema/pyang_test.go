@@ -73,8 +73,8 @@ func TestCompileAgreesWithPyang(t *testing.T) {
 		case "choice", "case", "input", "output":
 			continue
 		}
-		if strings.HasSuffix(keyword, "'yang-data')") {
-			// Structures for messages (RFC 8040 section 8) are no nodes of a schema.
+		if strings.HasSuffix(keyword, "'yang-data')") || strings.HasSuffix(keyword, "'structure')") {
+			// Structures for messages (RFC 8040 section 8, RFC 8791) are no nodes of a schema.
 			structures = append(structures, path)
 		}
 		if slices.ContainsFunc(structures, func(p string) bool { return path == p || strings.HasPrefix(path, p+"/") }) {

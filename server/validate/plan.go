@@ -261,7 +261,7 @@ func compileLeafref(leaf *schema.Node, spec *schema.LeafrefSpec) *leafref {
 	for i := range l.steps {
 		at := max(l.up, 0) + i
 		for _, text := range preds[at] {
-			l.steps[i].preds = append(l.steps[i].preds, compilePred(leaf, l.steps[i].node, text))
+			l.steps[i].preds = append(l.steps[i].preds, compilePred(leaf, l.steps[i].node, text, &spec.Expr))
 		}
 	}
 	l.lookup, l.simple = l.isLookup(), l.up < 0 && !l.hasPredicates()
@@ -290,18 +290,17 @@ func splitPath(text string) (parts []string, preds map[int][]string) {
 	return parts, preds
 }
 
-func local(name string) string {
-	if _, after, ok := strings.Cut(name, ":"); ok {
-		return after
+// compilePred reads "key=current()/../name", a part of path.
+func compilePred(leaf, list *schema.Node, text string, path *schema.Expr) pred {
+	named := func(n *schema.Node, name string) *schema.Node {
+		module, local := path.Default, name
+		if prefix, after, ok := strings.Cut(name, ":"); ok {
+			module, local = path.Prefixes[prefix], after
+		}
+		return n.ChildIn(module, local)
 	}
-	return name
-}
-
-// compilePred reads "key=current()/../name"; names are unique among siblings,
-// so that prefixes need no resolving.
-func compilePred(leaf, list *schema.Node, text string) pred {
 	key, value, _ := strings.Cut(text, "=")
-	p := pred{key: list.Child(local(key))}
+	p := pred{key: named(list, key)}
 	at := leaf
 	for part := range strings.SplitSeq(strings.TrimPrefix(value, "current()/"), "/") {
 		if part == ".." {
@@ -309,7 +308,7 @@ func compilePred(leaf, list *schema.Node, text string) pred {
 			at = at.Parent
 			continue
 		}
-		if at = at.Child(local(part)); at == nil {
+		if at = named(at, part); at == nil {
 			break
 		}
 		p.down = append(p.down, at)

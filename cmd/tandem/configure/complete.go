@@ -129,7 +129,7 @@ func (m *Mode) complete(tokens []string, o completion) []Candidate {
 		if o.config && !c.Config || c.IsKey() || c.Status == schema.Obsolete {
 			continue
 		}
-		all = append(all, Candidate{c.Name, help(c, present)})
+		all = append(all, Candidate{c.Plain, help(c, present)})
 	}
 	return all
 }

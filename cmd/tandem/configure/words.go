@@ -76,7 +76,7 @@ func words(p tree.Path) string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString(step.Node.Name)
+		b.WriteString(step.Node.Plain)
 		for _, k := range step.Keys {
 			b.WriteString(" " + quote(k.String()))
 		}
@@ -144,7 +144,12 @@ func child(n *schema.Node, word string, config bool) (*schema.Node, error) {
 		name = word
 	}
 	c := n.Child(name)
+	if c != nil && c.Plain != c.Name {
+		c = n.Child(word)
+	}
 	switch {
+	case c != nil && c.Plain != c.Name && !qualified:
+		return nil, fmt.Errorf("several modules have a %q below %s: name one, as in %q", word, title(n), c.Plain)
 	case c == nil || qualified && c.Module.Name != module:
 		return nil, fmt.Errorf("there is no %q below %s; %s", word, title(n), known(n, config))
 	case config && !c.Config:
@@ -164,7 +169,7 @@ func known(n *schema.Node, config bool) string {
 	var names []string
 	for _, c := range n.Children() {
 		if c.Config || !config {
-			names = append(names, c.Name)
+			names = append(names, c.Plain)
 		}
 	}
 	if len(names) == 0 {
