@@ -25,9 +25,10 @@ const (
 // others. The cost then follows those.
 //
 // The result does not show the default of what was dropped, whatever the mode
-// (WithDefaults), nor one of a child that is not there and that implied, which
-// may be nil, refuses below a node of the given state.
-func Sift[S any](root *Node, state S, ask func(state S, n *Node) (Verdict, S), implied func(state S, c *schema.Node) bool,
+// (WithDefaults), nor one of what is not there and implied, which may be nil,
+// drops: it is asked like ask, about children with defaults, and below containers
+// without presence that it enters.
+func Sift[S any](root *Node, state S, ask func(state S, n *Node) (Verdict, S), implied func(state S, c *schema.Node) (Verdict, S),
 	few func(state S, holder *Node) (rest Verdict, entries []*Node, ok bool)) *Node {
 	return SiftAgain(root, nil, nil, state, ask, implied, few)
 }
@@ -35,7 +36,7 @@ func Sift[S any](root *Node, state S, ask func(state S, n *Node) (Verdict, S), i
 // SiftAgain is Sift for a tree much like was, of which Sift, asked the same way,
 // has left: what root and was share is not asked about again, and shared by the
 // results too. The cost follows what differs.
-func SiftAgain[S any](root, was, left *Node, state S, ask func(state S, n *Node) (Verdict, S), implied func(state S, c *schema.Node) bool,
+func SiftAgain[S any](root, was, left *Node, state S, ask func(state S, n *Node) (Verdict, S), implied func(state S, c *schema.Node) (Verdict, S),
 	few func(state S, holder *Node) (rest Verdict, entries []*Node, ok bool)) *Node {
 	if root == nil {
 		return nil
@@ -67,7 +68,7 @@ func (p past) entry(n *Node) past {
 type sifter[S any] struct {
 	e       editor
 	ask     func(S, *Node) (Verdict, S)
-	implied func(S, *schema.Node) bool
+	implied func(S, *schema.Node) (Verdict, S)
 	few     func(S, *Node) (Verdict, []*Node, bool)
 }
 
@@ -104,7 +105,11 @@ func (s *sifter[S]) node(n *Node, above S, p past) *Node {
 		out = s.e.own(out)
 		if got == nil {
 			s.e.dropKid(out, kid.schema)
-			if kid.schema.HasDefaults() {
+			switch {
+			case !kid.schema.HasDefaults():
+			case s.implied != nil:
+				withheld = s.absent(kid.schema, state, withheld)
+			default:
 				withheld = append(withheld, kid.schema)
 			}
 		} else {
@@ -116,8 +121,8 @@ func (s *sifter[S]) node(n *Node, above S, p past) *Node {
 	}
 	if s.implied != nil {
 		for _, c := range n.schema.Children() {
-			if !c.IsKey() && c.HasDefaults() && n.Child(c) == nil && !s.implied(state, c) {
-				withheld = append(withheld, c)
+			if !c.IsKey() && c.HasDefaults() && n.Child(c) == nil {
+				withheld = s.absent(c, state, withheld)
 			}
 		}
 	}
@@ -126,6 +131,22 @@ func (s *sifter[S]) node(n *Node, above S, p past) *Node {
 		out.withhold(withheld)
 	}
 	return out
+}
+
+// absent adds to withheld what must not be shown of c, which is not there.
+func (s *sifter[S]) absent(c *schema.Node, above S, withheld []*schema.Node) []*schema.Node {
+	v, state := s.implied(above, c)
+	switch {
+	case v == Drop:
+		return append(withheld, c)
+	case v == Enter && isNP(c):
+		for _, k := range c.Children() {
+			if k.HasDefaults() {
+				withheld = s.absent(k, state, withheld)
+			}
+		}
+	}
+	return withheld
 }
 
 // holder returns what is left of a holder's entries. It changes a copy where

@@ -107,7 +107,12 @@ func TestSiftWithholdsDefaults(t *testing.T) {
 			return Drop, 0
 		}
 		return Enter, 0
-	}, func(_ int, c *schema.Node) bool { return c != ttl }, nil)
+	}, func(_ int, c *schema.Node) (Verdict, int) {
+		if c == ttl {
+			return Drop, 0
+		}
+		return Keep, 0
+	}, nil)
 	edited := apply(t, s, got, "merge ~/lsp[name='a']/num = 3\nmerge ~/lsp[name='b']/num = 4")
 	selected := Select(got, FilterOf(s.Root(), path(t, s, "~/lsp[name='a']")[:3]))
 	for _, c := range []struct {
@@ -162,7 +167,12 @@ func TestSiftAgain(t *testing.T) {
 			}
 			return Enter, at
 		}
-		implied := func(_ string, c *schema.Node) bool { return c != ttl }
+		implied := func(_ string, c *schema.Node) (Verdict, string) {
+			if c == ttl {
+				return Drop, ""
+			}
+			return Enter, ""
+		}
 		was, left := root, Sift(root, "", ask, implied, nil)
 		rnd := rand.New(rand.NewPCG(uint64(share), 7))
 		for round := range 200 {

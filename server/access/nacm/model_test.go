@@ -428,9 +428,9 @@ func compareDefaults(m *model, id Identity, n *tree.Node, p tree.Path, fail func
 	for v := range tree.WithDefaults(n, tree.ReportAll) {
 		s := v.Schema()
 		q := p.Child(s)
-		shown[s.Name] = v.IsDefault && s.Kind == schema.Leaf
+		shown[s.Name] = v.IsDefault
 		switch {
-		case shown[s.Name] && !m.visible(id.User, id.Groups, q):
+		case v.IsDefault && s.Kind == schema.Leaf && !m.visible(id.User, id.Groups, q):
 			fail("the default of %s is shown", q)
 		case v.IsHolder() && s.Kind == schema.List:
 			for e := range v.Children() {
@@ -444,10 +444,23 @@ func compareDefaults(m *model, id Identity, n *tree.Node, p tree.Path, fail func
 		return
 	}
 	for _, s := range n.Schema().Children() {
-		if s.Kind == schema.Leaf && len(s.Defaults) > 0 && n.Child(s) == nil && !shown[s.Name] && m.visible(id.User, id.Groups, p.Child(s)) {
+		if n.Child(s) == nil && s.Case == nil && !shown[s.Name] && m.defaultsIn(id, p.Child(s)) {
 			fail("the default of %s is not shown", p.Child(s))
 		}
 	}
+}
+
+// defaultsIn reports whether the user may see a default of the node at p or, if that
+// is a container without presence, in it.
+func (m *model) defaultsIn(id Identity, p tree.Path) bool {
+	s := p[len(p)-1].Node
+	switch {
+	case s.Kind == schema.Leaf:
+		return len(s.Defaults) > 0 && m.visible(id.User, id.Groups, p)
+	case s.Kind == schema.Container && !s.Presence:
+		return slices.ContainsFunc(s.Children(), func(c *schema.Node) bool { return c.Case == nil && m.defaultsIn(id, p.Child(c)) })
+	}
+	return false
 }
 
 func compareWrite(m *model, id Identity, k *Checker, old, new *tree.Node, fail func(string, ...any)) {

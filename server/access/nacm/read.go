@@ -119,14 +119,11 @@ func (d *decisions) unkeyed(at place, s *schema.Node) tree.Verdict {
 	return d.verdict(next, s)
 }
 
-// implied reports whether the defaults of c, a child without instance of what
-// is at a place, may be shown.
-func (d *decisions) implied(at place, c *schema.Node) bool {
+// implied is the verdict on the defaults of c, which has no instance below what is
+// at a place.
+func (d *decisions) implied(at place, c *schema.Node) (tree.Verdict, place) {
 	next := d.look(at, c, &instance{})
-	if next.hidden || c.Kind != schema.Container {
-		return !next.hidden
-	}
-	return len(next.fitting) == 0 && d.plain[c.ID]&permitsAll != 0
+	return d.verdict(next, c), next
 }
 
 // ReadAt is Read for the instance n at path p: nil if nothing of it is readable.
