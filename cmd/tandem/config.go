@@ -43,8 +43,8 @@ func getConfigCommand(t *target) *cobra.Command {
 		Short: "Print a datastore's configuration as XML",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if source != "running" && source != "candidate" {
-				return fmt.Errorf("--source %q: running or candidate", source)
+			if source != "running" && source != "candidate" && source != "startup" {
+				return fmt.Errorf("--source %q: running, candidate or startup", source)
 			}
 			return fetch(cmd, t, filter, func(s *client.Session, f string) (string, error) {
 				return s.GetConfig(cmd.Context(), source, f)
@@ -52,7 +52,7 @@ func getConfigCommand(t *target) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&filter, "filter", "f", "", "file with the content of a subtree filter, - for standard input")
-	cmd.Flags().StringVarP(&source, "source", "s", "running", "running or candidate")
+	cmd.Flags().StringVarP(&source, "source", "s", "running", "running, candidate or startup")
 	return cmd
 }
 

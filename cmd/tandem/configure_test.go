@@ -136,3 +136,26 @@ func TestConfigureTerminal(t *testing.T) {
 		t.Errorf("contact is %s", contact.Value())
 	}
 }
+
+// TestShowManagement: the views of sessions and commits, of a real server.
+func TestShowManagement(t *testing.T) {
+	e := elementtest.New(t)
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"configure", "-c", "set system contact NOC", "-c", "commit confirmed 300 comment ticket-17"}, []string{"committed until"}},
+		{[]string{"show", "commits"}, []string{"COMMIT", "ticket-17", "rolled-back", "admin"}},
+		{[]string{"show", "sessions"}, []string{"SESSION", "admin", "netconf-ssh", "127.0.0.1"}},
+	} {
+		out, err := tandem(t, e, c.args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", c.args, err, out)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%v: no %q in\n%s", c.args, want, out)
+			}
+		}
+	}
+}

@@ -28,6 +28,8 @@ var views = []view{
 	{"lsps", "Static LSPs: labels, state in the data plane, counters", nodeNS + `<lsps xmlns="urn:tandem:yang:mtp-lsp"/>` + nodeEnd, printLSPs},
 	{"megs", "MEGs: CC session, defects, packets", nodeNS + `<oam xmlns="urn:tandem:yang:mtp-oam"/>` + nodeEnd, printMEGs},
 	{"alarms", "The alarm list", `<alarms xmlns="urn:ietf:params:xml:ns:yang:ietf-alarms"><alarm-list/></alarms>`, printAlarms},
+	{"sessions", "NETCONF sessions: who, from where, locks", sessionsFilter, printSessions},
+	{"commits", "The history of the configuration", commitsFilter, printCommits},
 	{"data-plane", "The data plane: driver, why it was taken, what it can do", nodeNS + `<node/>` + nodeEnd, printDataPlane},
 }
 

@@ -69,7 +69,7 @@ func TestHelp(t *testing.T) {
 		name     string
 		children []string
 	}{
-		{"show", []string{"sections", "lsps", "megs", "alarms", "data-plane"}},
+		{"show", []string{"sections", "lsps", "megs", "alarms", "sessions", "commits", "data-plane"}},
 		{"lab", []string{"up", "status", "exec", "down", "demo"}},
 	} {
 		help, err := run(parent.name, "--help")
@@ -103,7 +103,7 @@ func TestBadCommandLines(t *testing.T) {
 		{[]string{"reboot"}, `unknown command "reboot"`},
 		{[]string{"get", "x"}, `unknown command "x"`},
 		{[]string{"get", "--colour"}, "unknown flag: --colour"},
-		{[]string{"get-config", "--source", "startup"}, "running or candidate"},
+		{[]string{"get-config", "--source", "operational"}, "running, candidate or startup"},
 		{[]string{"get", "--filter", "/nowhere/filter.xml"}, "no such file"},
 		{[]string{"edit"}, "accepts 1 arg"},
 		{[]string{"edit", "/nowhere/config.xml"}, "no such file"},
@@ -140,12 +140,19 @@ func TestViews(t *testing.T) {
 <lsps><static-lsp><name>l1</name><operation>impose-and-forward</operation><in-segment><ip-prefix>192.0.2.0/25</ip-prefix><ip-prefix>2001:db8::/64</ip-prefix></in-segment>
 <out-segment><nhlfe-single><outgoing-section>s1</outgoing-section><mpls-label-stack><entry><label>16</label></entry><entry><label>17</label></entry></mpls-label-stack></nhlfe-single></out-segment></static-lsp></lsps>
 <oam><meg><name>m1</name><bidirectional-lsp>b1</bidirectional-lsp><mep><state><defect>loc</defect><defect>rdi</defect><session><local-state>down</local-state></session></state></mep></meg></oam></mpls-tp>
-<alarms><alarm-list><alarm><resource>/r</resource><alarm-type-id>loss</alarm-type-id><is-cleared>true</is-cleared></alarm></alarm-list></alarms></data>`
+<alarms><alarm-list><alarm><resource>/r</resource><alarm-type-id>loss</alarm-type-id><is-cleared>true</is-cleared></alarm></alarm-list></alarms>
+<netconf-state><sessions><session><session-id>7</session-id><username>noc</username><transport>netconf-tls</transport></session></sessions>
+<datastores><datastore><name>candidate</name><locks><global-lock><locked-by-session>7</locked-by-session></global-lock></locks></datastore>
+<datastore><name>running</name><locks><global-lock><locked-by-session>7</locked-by-session></global-lock></locks></datastore></datastores></netconf-state>
+<commit-log><commit><id>12</id><user>noc</user><confirmed>pending</confirmed><comment>ticket</comment></commit>
+<pending-confirmed-commit><deadline>soon</deadline></pending-confirmed-commit></commit-log></data>`
 	want := map[string][]string{
 		"sections":   {"s1", "eth1", "failed (no interface eth1)", "up", "3", "0", "9"},
 		"lsps":       {"l1", "192.0.2.0/25,2001:db8::/64", "16,17", "s1"},
 		"megs":       {"m1", "lsp b1", "down", "loc,rdi"},
 		"alarms":     {"loss", "cleared", "/r"},
+		"sessions":   {"7", "noc", "netconf-tls", "candidate running"},
+		"commits":    {"unless confirmed by soon", "12", "noc", "pending", "ticket"},
 		"data-plane": {"driver ebpf: asked for", "at most: 8", "gal-punt", "true"},
 	}
 	for _, v := range views {
