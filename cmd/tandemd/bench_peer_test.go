@@ -76,14 +76,10 @@ func netconfdServer(b *testing.B) *measured {
 		}
 		cmd.Wait()
 	})
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			b.Fatal("netconfd does not listen")
-		}
-	}
+	eventually(b, "netconfd listens", 20*time.Second, func() bool {
+		_, err := os.Stat(socket)
+		return err == nil
+	})
 	return &measured{func(b *testing.B) *wire {
 		b.Helper()
 		cmd := exec.Command("/usr/sbin/netconf-subsystem", "--ncxserver-sockname=830@"+socket)

@@ -171,7 +171,7 @@ func (r *rig) sshConfig(t *testing.T, node string) *ssh.ClientConfig {
 }
 
 // eventually polls until f is true; what says what was waited for.
-func eventually(t *testing.T, what string, limit time.Duration, f func() bool) {
+func eventually(t testing.TB, what string, limit time.Duration, f func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
