@@ -62,6 +62,8 @@ const (
 	ceilingBench = "BenchmarkFanoutCeiling"
 	oneCommit    = "one more LSP: edit-config + commit (fsync, data plane) on "
 	atThousand   = "the same on 1,000"
+	noRules      = "without access control"
+	noRulesBench = "BenchmarkGetConfig/none"
 	netconfd     = "netconfd 2.13, no fsync, no SSH"
 )
 
@@ -71,7 +73,9 @@ var suites = []suite{
 		{oneCommit + "1,000", "BenchmarkCommit/1000", "ms/commit", "", "", "<= 5"},
 		{oneCommit + "10,000", "BenchmarkCommit/10000", "ms/commit", atThousand, "BenchmarkCommit/1000", "<= 5"},
 		{oneCommit + "100,000", "BenchmarkCommit/100000", "ms/commit", atThousand, "BenchmarkCommit/1000", "<= 5"},
+		{"resident memory at 1,000 LSPs", "BenchmarkCommit/1000", "MiB-resident", "", "", ""},
 		{"resident memory at 10,000 LSPs", "BenchmarkCommit/10000", "MiB-resident", "", "", "<= 120"},
+		{"resident memory at 100,000 LSPs", "BenchmarkCommit/100000", "MiB-resident", "", "", ""},
 	}},
 	{daemonPkg, "^BenchmarkLoad10000$", "3x", []row{
 		{"load of 10,000 LSPs: edit + commit + in the data plane", "BenchmarkLoad10000", "s/load", "", "", "<= 1"},
@@ -108,6 +112,15 @@ var suites = []suite{
 		{"connect and hello beside 10,000 LSPs", "BenchmarkPeer/tandem-10000/connect", "ms", "", "", "<= 20"},
 		{"resident memory with 1,000 LSPs", "BenchmarkPeer/tandem-1000/resident", "MiB-resident", netconfd, "BenchmarkPeer/netconfd-1000/resident", "<= 120"},
 		{"resident memory with 10,000 LSPs", "BenchmarkPeer/tandem-10000/resident", "MiB-resident", "", "", "<= 120"},
+	}},
+	{daemonPkg, "^BenchmarkSessions$", "1x", []row{
+		{"connect, authenticate, hello", "BenchmarkSessions/connect", "ms/connect", "", "", "<= 20"},
+		{"1,000 NETCONF sessions held over SSH", "BenchmarkSessions/held", "KiB/session", "", "", ""},
+		{"worst of 100 small get-configs beside them", "BenchmarkSessions/held", "ms-worst", "", "", ""},
+	}},
+	{"./server/access/nacm", "^BenchmarkGetConfig$", "50x", []row{
+		{"get-config of 10,000 LSPs encoded under typical NACM rules", "BenchmarkGetConfig/typical", "ns/op", noRules, noRulesBench, "<= 1.05 x"},
+		{"the same, one leaf hidden in each LSP", "BenchmarkGetConfig/leaf-hidden", "ns/op", noRules, noRulesBench, "<= 1.05 x"},
 	}},
 	{"./northbound/gnmi", "^(BenchmarkSetOneLeaf|BenchmarkFanout|BenchmarkFanoutCeiling)$", "1s", []row{
 		{"gNMI Set of one leaf on 10,000 leafs, durable", "BenchmarkSetOneLeaf", "ns/op", "", "", "<= 5e6"},
