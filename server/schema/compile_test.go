@@ -6,29 +6,21 @@ import (
 	"testing"
 
 	"github.com/tandem-ne/tandem/server/schema"
-	"github.com/tandem-ne/tandem/yang"
+	"github.com/tandem-ne/tandem/server/served"
 )
 
-// served returns the options that compile what the element serves.
-func served(t testing.TB) schema.Options {
+// servedOptions are what compiles the modules that the element serves.
+func servedOptions(t testing.TB) schema.Options {
 	t.Helper()
-	sources, err := yang.Sources()
+	o, err := served.Options()
 	if err != nil {
 		t.Fatal(err)
-	}
-	o := schema.Options{Features: map[string][]string{}}
-	for _, s := range sources {
-		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
-	}
-	for _, m := range yang.Implemented() {
-		o.Implement = append(o.Implement, m.Name)
-		o.Features[m.Name] = m.Features
 	}
 	return o
 }
 
 func TestCompileServedModules(t *testing.T) {
-	s, err := schema.Compile(served(t))
+	s, err := schema.Compile(servedOptions(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,13 +36,13 @@ func TestCompileServedModules(t *testing.T) {
 			t.Errorf("%s %s has the type %v", n.Kind, n.Path(), n.Type)
 		}
 	}
-	if again, err := schema.Compile(served(t)); err != nil || again.ContentID() != s.ContentID() {
+	if again, err := schema.Compile(servedOptions(t)); err != nil || again.ContentID() != s.ContentID() {
 		t.Errorf("a second Compile gives another content-id, or %v", err)
 	}
 }
 
 func BenchmarkCompileServedModules(b *testing.B) {
-	o := served(b)
+	o := servedOptions(b)
 	for b.Loop() {
 		if _, err := schema.Compile(o); err != nil {
 			b.Fatal(err)

@@ -32,7 +32,7 @@ func pyang(t *testing.T) string {
 // features and without deviations, with what another compiler makes of them:
 // nodes, kinds, units, defaults and the targets of leafrefs.
 func TestCompileAgreesWithPyang(t *testing.T) {
-	o := served(t)
+	o := servedOptions(t)
 	o.Features = nil
 	o.Implement = slices.DeleteFunc(o.Implement, func(m string) bool { return strings.HasSuffix(m, "-deviations") })
 	// With all features a subscription refers to network instances.

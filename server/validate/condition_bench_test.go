@@ -6,31 +6,10 @@ import (
 	"testing"
 
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/validate"
-	"github.com/tandem-ne/tandem/yang"
 )
-
-// served compiles the modules that the element serves.
-func served(b *testing.B) *schema.Schema {
-	sources, err := yang.Sources()
-	if err != nil {
-		b.Fatal(err)
-	}
-	o := schema.Options{Features: map[string][]string{}}
-	for _, s := range sources {
-		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
-	}
-	for _, m := range yang.Implemented() {
-		o.Implement = append(o.Implement, m.Name)
-		o.Features[m.Name] = m.Features
-	}
-	s, err := schema.Compile(o)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return s
-}
 
 // withLSPs adds the static LSPs numbered from to to-1, and bidirectional LSPs
 // over two of them each.
@@ -66,7 +45,10 @@ func withLSPs(b *testing.B, s *schema.Schema, root *tree.Node, from, to int) *tr
 // BenchmarkServed validates LSPs of the served modules, with all their musts:
 // everything, 9,000 LSPs more, one LSP more, and another label.
 func BenchmarkServed(b *testing.B) {
-	s := served(b)
+	s, err := served.Schema()
+	if err != nil {
+		b.Fatal(err)
+	}
 	v := validate.New(s)
 	check := func(b *testing.B, prev *validate.State, root *tree.Node) *validate.State {
 		st, errs := v.Change(prev, root)

@@ -47,7 +47,7 @@ func mustParse(b *testing.B, s *schema.Schema, path string) tree.Path {
 
 // BenchmarkMusts evaluates all musts of one static-lsp among many.
 func BenchmarkMusts(b *testing.B) {
-	s := served(b)
+	s := undeviated(b)
 	rules := musts(b, s)
 	for _, n := range []int{10000, 100000} {
 		root := lsps(b, s, n)
@@ -70,7 +70,7 @@ func BenchmarkMusts(b *testing.B) {
 // BenchmarkKeyedStep finds an entry by a key that another leaf holds:
 // /mtp:mpls-tp/lsps/static-lsp[name = current()]/type = 'p2p'.
 func BenchmarkKeyedStep(b *testing.B) {
-	s := served(b)
+	s := undeviated(b)
 	rules := musts(b, s)
 	for _, n := range []int{10000, 100000} {
 		root := lsps(b, s, n)
@@ -89,7 +89,7 @@ func BenchmarkKeyedStep(b *testing.B) {
 
 // BenchmarkScan counts the entries of a list that a predicate on a leaf selects.
 func BenchmarkScan(b *testing.B) {
-	s := served(b)
+	s := undeviated(b)
 	root := lsps(b, s, 10000)
 	p := mustParse(b, s, "/mtp-node:mpls-tp/mtp-lsp:lsps")
 	n := p[len(p)-1].Node
@@ -108,7 +108,7 @@ func BenchmarkScan(b *testing.B) {
 // BenchmarkFilter finds one entry of 10,000 as a NETCONF filter does: from the
 // root, by its key, with prefixes of the client's.
 func BenchmarkFilter(b *testing.B) {
-	s := served(b)
+	s := undeviated(b)
 	root := lsps(b, s, 10000)
 	o := xpath.Options{Prefixes: map[string]*schema.Module{"m": s.Module("mtp-node"), "l": s.Module("mtp-lsp")}}
 	for _, text := range []string{

@@ -10,30 +10,20 @@ import (
 	"github.com/tandem-ne/tandem/server/codec"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/schema"
+	"github.com/tandem-ne/tandem/server/served"
 	"github.com/tandem-ne/tandem/server/tree"
 	"github.com/tandem-ne/tandem/server/xpath"
-	"github.com/tandem-ne/tandem/yang"
 )
 
-// served compiles the modules that the element serves, without its deviations: a
+// undeviated compiles the modules that the element serves, without its deviations: a
 // rule that no driver needs yet is proved all the same.
-func served(t testing.TB) *schema.Schema {
+func undeviated(t testing.TB) *schema.Schema {
 	t.Helper()
-	sources, err := yang.Sources()
+	o, err := served.Options()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := schema.Options{Features: map[string][]string{}}
-	for _, s := range sources {
-		o.Sources = append(o.Sources, schema.Source{Name: s.Name, Text: s.Text})
-	}
-	for _, m := range yang.Implemented() {
-		if strings.Contains(m.Name, "deviations") {
-			continue
-		}
-		o.Implement = append(o.Implement, m.Name)
-		o.Features[m.Name] = m.Features
-	}
+	o.Implement = slices.DeleteFunc(o.Implement, func(name string) bool { return strings.Contains(name, "deviations") })
 	s, err := schema.Compile(o)
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +144,7 @@ func broken(t testing.TB, root *tree.Node, s *schema.Schema, rules map[*schema.N
 // TestServedExpressionsCompile: every must and when of the served modules
 // compiles, names only what exists, and survives printing.
 func TestServedExpressionsCompile(t *testing.T) {
-	s := served(t)
+	s := undeviated(t)
 	count := 0
 	everyNode(s, func(n *schema.Node) {
 		var all []*xpath.Expr
@@ -197,7 +187,7 @@ func TestServedExpressionsCompile(t *testing.T) {
 // TestServedMusts: base.xml breaks no must; each case of rejected.txt breaks
 // the must that yanglint names for it, and no other.
 func TestServedMusts(t *testing.T) {
-	s := served(t)
+	s := undeviated(t)
 	rules := musts(t, s)
 	base, err := os.ReadFile("../../yang/testdata/base.xml")
 	if err != nil {
