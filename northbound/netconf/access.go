@@ -1,6 +1,8 @@
 package netconf
 
 import (
+	"slices"
+
 	"github.com/tandem-ne/tandem/server/access/nacm"
 	"github.com/tandem-ne/tandem/server/codec/xmltok"
 	"github.com/tandem-ne/tandem/server/oper"
@@ -56,10 +58,27 @@ func (q *request) skip() error {
 	return nil
 }
 
-// visible returns what the user of the session may see of root. A filter must
-// work on that, or it would tell what the user may not see (RFC 8341 section
-// 3.2.4).
-func (q *request) visible(root *tree.Node) *tree.Node { return q.nacm.Read(root) }
+// visible returns what the user of the session may see of root, that of a
+// datastore. A filter must work on that, or it would tell what the user may not
+// see (RFC 8341 section 3.2.4).
+func (q *request) visible(root *tree.Node) *tree.Node { return q.nacm.ReadStore(root) }
+
+// visibleFor is visible as far as sel may select of it: what a filter with keys
+// leaves out is not looked at.
+func (q *request) visibleFor(root *tree.Node, sel *selection) *tree.Node {
+	if q.nacm.View().IsAll() || sel == nil || sel.filter == nil || !keyed(sel.filter) {
+		return q.visible(root)
+	}
+	return q.nacm.Read(q.orEmpty(tree.Select(root, relaxed(sel.filter))))
+}
+
+// keyed reports whether f gives keys of all lists that it selects of.
+func keyed(f *tree.Filter) bool {
+	if f.Node.Kind == schema.List {
+		return len(f.Keys) > 0 || slices.ContainsFunc(f.Content, func(m tree.Match) bool { return m.Leaf.IsKey() })
+	}
+	return len(f.Children) > 0 && !slices.ContainsFunc(f.Children, func(c *tree.Filter) bool { return !keyed(c) })
+}
 
 // mayWrite decides whether the user may make new out of old, the contents of a
 // datastore.

@@ -82,3 +82,73 @@ func TestEditErrorsAreDiscreet(t *testing.T) {
 		}
 	}
 }
+
+// TestFiltersSeeWhatMayBeRead: no filter, by content or by XPath, tells what is in a
+// hidden leaf (RFC 8341 section 3.2.4), wherever it is evaluated.
+func TestFiltersSeeWhatMayBeRead(t *testing.T) {
+	e, rules := restricted(t, "/m:mpls-tp/m:node/m:name")
+	const node = `<mpls-tp xmlns="urn:tandem:yang:mtp-node"><node><name>x</name><ttl-mode>pipe</ttl-mode></node></mpls-tp>`
+	c := e.open(base11)
+	const operational = `<get-data xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-nmda" xmlns:ds="urn:ietf:params:xml:ns:yang:ietf-datastores"><datastore>ds:operational</datastore>`
+	const running = `<get-data xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-nmda" xmlns:ds="urn:ietf:params:xml:ns:yang:ietf-datastores"><datastore>ds:running</datastore>`
+	const xpath = `xmlns:m="urn:tandem:yang:mtp-node"`
+	for _, visible := range []bool{false, true} {
+		if visible {
+			e.commit(node)
+		} else {
+			e.commit(rules + node)
+		}
+		for _, name := range []string{"x", "y"} {
+			content := `<mpls-tp xmlns="urn:tandem:yang:mtp-node"><node><name>` + name + `</name><ttl-mode/></node></mpls-tp>`
+			path := `/m:mpls-tp/m:node[m:name='` + name + `']`
+			for _, operation := range []string{
+				`<get><filter>` + content + `</filter></get>`,
+				`<get><filter>` + content + `</filter><with-defaults xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults">report-all</with-defaults></get>`,
+				`<get><filter type="xpath" ` + xpath + ` select="` + path + `"/></get>`,
+				`<get-config><source><running/></source><filter>` + content + `</filter></get-config>`,
+				`<get-config><source><running/></source><filter type="xpath" ` + xpath + ` select="` + path + `"/></get-config>`,
+				operational + `<subtree-filter>` + content + `</subtree-filter></get-data>`,
+				operational + `<subtree-filter>` + content + `</subtree-filter><with-defaults>explicit</with-defaults></get-data>`,
+				operational + `<xpath-filter ` + xpath + `>` + path + `</xpath-filter></get-data>`,
+				running + `<subtree-filter>` + content + `</subtree-filter></get-data>`,
+			} {
+				if reply := c.rpc(operation); strings.Contains(reply, "pipe") != (visible && name == "x") || strings.Contains(reply, "rpc-error") {
+					t.Errorf("visible %v: %s is answered %s", visible, operation, reply)
+				}
+			}
+		}
+	}
+}
+
+// TestKeyedFilters: a filter with keys selects of what may be read the same as from
+// all that may be read, in every mode of with-defaults.
+func TestKeyedFilters(t *testing.T) {
+	e := newElement(t, controlled)
+	rules := func(path, action string) string {
+		return `<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm" xmlns:m="urn:tandem:yang:mtp-node" xmlns:l="urn:tandem:yang:mtp-lsp"><groups><group><name>g</name><user-name>tester</user-name></group></groups>` +
+			`<rule-list><name>l</name><group>g</group><rule><name>r</name><path>/m:mpls-tp/l:lsps/l:static-lsp` + path + `</path><action>` + action + `</action></rule></rule-list></nacm>`
+	}
+	for _, path := range []string{"/l:description", "/l:admin-state", "/l:out-segment/l:nhlfe-single", "[l:name='lsp-1']", "[l:name='lsp-2']", ""} {
+		e.commit(rules(path, "deny") + lsps(3))
+		c := e.open(base11)
+		for _, in := range []string{
+			`<name>lsp-1</name>`, `<name>lsp-1</name><description/>`, `<name>lsp-1</name><admin-state/><out-segment/>`,
+			`<name>lsp-1</name><description>from west to east, number 1</description>`, `<name>lsp-1</name><admin-state>up</admin-state><operation/>`,
+			`<name>lsp-7</name>`,
+		} {
+			for _, mode := range []string{"", "report-all", "trim", "explicit"} {
+				filter := `<filter><mpls-tp xmlns="urn:tandem:yang:mtp-node"><lsps xmlns="urn:tandem:yang:mtp-lsp"><static-lsp>` + in + `</static-lsp></lsps>`
+				defaults := ""
+				if mode != "" {
+					defaults = `<with-defaults xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults">` + mode + `</with-defaults>`
+				}
+				// A second part without keys makes the server sift everything first.
+				quick := c.rpc(`<get-config><source><running/></source>` + filter + `</mpls-tp></filter>` + defaults + `</get-config>`)
+				slow := c.rpc(`<get-config><source><running/></source>` + filter + `<node><name/></node></mpls-tp></filter>` + defaults + `</get-config>`)
+				if quick != slow || strings.Contains(quick, "rpc-error") {
+					t.Errorf("%s hidden, %s, %s:\n%s\nfrom everything\n%s", path, in, mode, quick, slow)
+				}
+			}
+		}
+	}
+}

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tandem-ne/tandem/server/access/nacm"
+	"github.com/tandem-ne/tandem/server/tree"
 )
 
 // lsps returns the configuration of n LSPs between two sections.
@@ -39,19 +42,56 @@ func (c *client) discard(b *testing.B, operation string) {
 	}
 }
 
+const oneEntry = `<get-config><source><running/></source><filter><mpls-tp xmlns="urn:tandem:yang:mtp-node"><lsps xmlns="urn:tandem:yang:mtp-lsp"><static-lsp><name>lsp-5000</name></static-lsp></lsps></mpls-tp></filter></get-config>`
+
 func BenchmarkGetConfigOneEntry(b *testing.B) {
 	e := newElement(b, nil)
 	e.commit(lsps(10000))
 	c := e.open(base11)
 	c.conn.SetDeadline(time.Time{})
 	for b.Loop() {
-		c.discard(b, `<get-config><source><running/></source><filter><mpls-tp xmlns="urn:tandem:yang:mtp-node"><lsps xmlns="urn:tandem:yang:mtp-lsp"><static-lsp><name>lsp-5000</name></static-lsp></lsps></mpls-tp></filter></get-config>`)
+		c.discard(b, oneEntry)
+	}
+}
+
+// oneLeafHidden hides a leaf of every LSP from the client.
+const oneLeafHidden = `<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm" xmlns:m="urn:tandem:yang:mtp-node" xmlns:l="urn:tandem:yang:mtp-lsp"><groups><group><name>g</name><user-name>tester</user-name></group></groups>` +
+	`<rule-list><name>l</name><group>g</group><rule><name>r</name><path>/m:mpls-tp/l:lsps/l:static-lsp/l:description</path><action>deny</action></rule></rule-list></nacm>`
+
+// BenchmarkRestrictedOneEntry is BenchmarkGetConfigOneEntry where nothing is
+// remembered of an earlier reply: rules change before each.
+func BenchmarkRestrictedOneEntry(b *testing.B) {
+	var control *nacm.Control
+	e := newElement(b, func(o *Options) {
+		control = nacm.New(nacm.Options{Schema: o.Schema, Log: o.Log})
+		o.NACM = control
+	})
+	e.commit(oneLeafHidden + lsps(10000))
+	root := e.store.Running().Root
+	c := e.open(base11)
+	c.conn.SetDeadline(time.Time{})
+	for b.Loop() {
+		control.Update(tree.Empty(e.schema))
+		control.Update(root)
+		c.discard(b, oneEntry)
 	}
 }
 
 func BenchmarkGetConfig10000(b *testing.B) {
 	e := newElement(b, nil)
 	e.commit(lsps(10000))
+	benchmarkAll(b, e)
+}
+
+// BenchmarkRestricted10000 is BenchmarkGetConfig10000 with a leaf hidden in every
+// entry.
+func BenchmarkRestricted10000(b *testing.B) {
+	e := newElement(b, controlled)
+	e.commit(oneLeafHidden + lsps(10000))
+	benchmarkAll(b, e)
+}
+
+func benchmarkAll(b *testing.B, e *element) {
 	c := e.open(base11)
 	c.conn.SetDeadline(time.Time{})
 	b.SetBytes(int64(len(lsps(10000))))

@@ -33,7 +33,8 @@ func (q *request) operational(running *tree.Node, filter *selection, mode tree.D
 	if nothing {
 		return nil, opt, nil
 	}
-	exact := mode == tree.Explicit || mode == tree.Trim
+	// A filter that looks at content waits for what the user may read.
+	exact := (mode == tree.Explicit || mode == tree.Trim) && q.nacm.View().IsAll()
 	if !exact && f != nil {
 		f = relaxed(f)
 	}
@@ -41,7 +42,7 @@ func (q *request) operational(running *tree.Node, filter *selection, mode tree.D
 	if err != nil {
 		return nil, opt, err
 	}
-	root = q.visible(root)
+	root = q.nacm.Read(root)
 	if exact && (filter == nil || filter.filter != nil) {
 		return root, opt, nil
 	}

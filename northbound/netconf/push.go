@@ -363,9 +363,9 @@ func (p *push) update() error {
 		q := &request{session: p.d.sess}
 		n, _, err = q.operational(p.srv().store.Running().Root, sel, tree.Explicit)
 	case dsRunning:
-		n, err = sel.apply(p.d.sess.nacm.Read(p.srv().store.Running().Root))
+		n, err = sel.apply(p.d.sess.nacm.ReadStore(p.srv().store.Running().Root))
 	default:
-		n, err = sel.apply(p.d.sess.nacm.Read(p.d.sess.ds.Candidate()))
+		n, err = sel.apply(p.d.sess.nacm.ReadStore(p.d.sess.ds.Candidate()))
 	}
 	if err != nil {
 		// The next period may do better; this one is told to be incomplete.

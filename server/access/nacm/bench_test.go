@@ -63,7 +63,7 @@ func BenchmarkGetConfig(b *testing.B) {
 	run := func(name string, k *Checker) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if err := codec.EncodeXML(io.Discard, k.Read(root), codec.EncodeOptions{ConfigOnly: true}); err != nil {
+				if err := codec.EncodeXML(io.Discard, k.ReadStore(root), codec.EncodeOptions{ConfigOnly: true}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -84,6 +84,25 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				k.Read(root)
+			}
+		})
+	}
+}
+
+// BenchmarkReadStore is ReadStore after a commit that changed one leaf.
+func BenchmarkReadStore(b *testing.B) {
+	s, root := element(b, 10000)
+	p := parse(b, s, lsps+"[name='lsp-05000']/admin-state")
+	bd := tree.NewBuilder(root)
+	bd.Set(p, schema.MustParse(p[len(p)-1].Node.Type, "down"))
+	roots := []*tree.Node{root, bd.Seal()}
+	for _, set := range ruleSets {
+		k := control(b, s, rulesOf(b, s, "", set.rules...)).Checker(Identity{User: "ann"})
+		b.Run(set.name, func(b *testing.B) {
+			b.ReportAllocs()
+			k.ReadStore(root)
+			for i := 1; b.Loop(); i++ {
+				k.ReadStore(roots[i%2])
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package nacm
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/tandem-ne/tandem/server/schema"
 )
@@ -44,6 +45,7 @@ func defaultDenials(s *schema.Schema) []defaultDeny {
 type rights struct {
 	rules *ruleset
 	list  []rule
+	memo  atomic.Pointer[memo]
 	ops   [numOps]struct {
 		once sync.Once
 		d    decisions

@@ -36,6 +36,7 @@ type ruleset struct {
 
 	mu     sync.Mutex
 	shared map[string]*rights
+	memos  []*rights // that remember, the first since longest
 }
 
 // ruleList is one entry of /nacm/rule-list.
