@@ -64,7 +64,7 @@ func (sub *subscription) stream(requests <-chan error) error {
 		stopped := make(chan struct{})
 		go func() {
 			defer close(stopped)
-			failed <- sub.follow(ctx, feed, reduce(events))
+			failed <- sub.follow(ctx, feed, oper.Reduce(events))
 		}()
 		defer func() {
 			cancel()
@@ -167,7 +167,7 @@ func (sub *subscription) tasks(now time.Time) []*task {
 	}
 	for _, it := range sub.items {
 		if it.mode == gpb.SubscriptionMode_SAMPLE {
-			t := &task{patterns: reduce(it.patterns), every: it.interval}
+			t := &task{patterns: oper.Reduce(it.patterns), every: it.interval}
 			if it.suppress {
 				t.last, t.heartbeat = map[string]string{}, it.heartbeat
 			}
@@ -184,7 +184,7 @@ func (sub *subscription) tasks(now time.Time) []*task {
 			add(t)
 		}
 		if it.heartbeat > 0 {
-			add(&task{patterns: reduce(it.patterns), every: it.heartbeat})
+			add(&task{patterns: oper.Reduce(it.patterns), every: it.heartbeat})
 		}
 	}
 	return tasks
@@ -295,5 +295,5 @@ func counterPatterns(root *schema.Node, patterns []tree.Path) []tree.Path {
 		}
 		below(p[len(p)-1].Node, p)
 	}
-	return reduce(out)
+	return oper.Reduce(out)
 }

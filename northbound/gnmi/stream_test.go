@@ -16,6 +16,7 @@ import (
 	"github.com/tandem-ne/tandem/server/datastore"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/validate"
+	"github.com/tandem-ne/tandem/server/xpath"
 )
 
 // fakeStream is a Subscribe RPC without a network, for exact times.
@@ -74,7 +75,7 @@ func timed(t *testing.T, list string, f func(*rig)) {
 			t.Fatal(err)
 		}
 		r.server = &Server{
-			schema: s, store: r.store, hub: r.hub, log: slog.New(slog.DiscardHandler), quit: make(chan struct{}),
+			schema: s, defaults: xpath.NewDefaults(s), store: r.store, hub: r.hub, log: slog.New(slog.DiscardHandler), quit: make(chan struct{}),
 			opt: Options{MinSample: 100 * time.Millisecond, CounterInterval: 10 * time.Second},
 		}
 		r.publish("/box:interfaces/interface[name='e0']/oper-state", "up", "/box:system/uptime", "1")

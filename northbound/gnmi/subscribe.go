@@ -155,7 +155,7 @@ func (s *Server) subscription(list *gpb.SubscriptionList) (*subscription, error)
 		out.items = append(out.items, it)
 		out.patterns = append(out.patterns, sel.patterns...)
 	}
-	out.patterns = reduce(out.patterns)
+	out.patterns = oper.Reduce(out.patterns)
 	return out, nil
 }
 
@@ -272,41 +272,4 @@ func (sub *subscription) sendSnapshot(snap oper.Snapshot, patterns []tree.Path, 
 		})
 	}
 	return w.flush()
-}
-
-// reduce leaves out the patterns that another one takes in, so that no path
-// comes twice.
-func reduce(patterns []tree.Path) []tree.Path {
-	var kept []tree.Path
-	for i, q := range patterns {
-		covered := false
-		for j, p := range patterns {
-			if i != j && takesIn(p, q) && (j < i || !takesIn(q, p)) {
-				covered = true
-				break
-			}
-		}
-		if !covered {
-			kept = append(kept, q)
-		}
-	}
-	return kept
-}
-
-// takesIn reports whether every instance of q is one of p or below one.
-func takesIn(p, q tree.Path) bool {
-	if len(p) > len(q) {
-		return false
-	}
-	for i := range p {
-		a, b := &p[i], &q[i]
-		switch {
-		case a.Node != b.Node:
-			return false
-		case len(a.Keys) == 0:
-		case len(b.Keys) == 0 || !covers(a.Keys, b.Keys):
-			return false
-		}
-	}
-	return true
 }

@@ -168,9 +168,9 @@ func covers(a, b *tree.Step) bool {
 	return true
 }
 
-// reduce leaves out the patterns that another one takes in, so that a change is
-// delivered once.
-func reduce(patterns []tree.Path) []tree.Path {
+// Reduce leaves out the patterns (SubOptions.Paths) that another one takes in, so
+// that no instance comes twice.
+func Reduce(patterns []tree.Path) []tree.Path {
 	takesIn := func(p, q tree.Path) bool {
 		if len(p) > len(q) {
 			return false

@@ -41,7 +41,7 @@ func (h *Hub) Subscribe(o SubOptions) (*Sub, Snapshot) {
 	if s.max <= 0 {
 		s.max = DefaultMaxBytes
 	}
-	for _, p := range reduce(o.Paths) {
+	for _, p := range Reduce(o.Paths) {
 		s.regs = append(s.regs, &reg{sub: s, pattern: p, exact: isExact(p)})
 	}
 	h.mu.Lock()
