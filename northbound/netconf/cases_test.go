@@ -66,13 +66,13 @@ func runCase(t *testing.T, dir string) {
 		text := readFile(t, file)
 		switch parts[1] {
 		case "send":
-			session(name).send(text)
+			session(name).send(strings.ReplaceAll(text, "{instance}", e.store.Instance()))
 		case "expect":
 			got := closedText
 			msg, err := session(name).in.next()
 			switch {
 			case err == nil:
-				got = string(msg)
+				got = strings.ReplaceAll(string(msg), e.store.Instance()+"-", "{instance}-")
 			case !errors.Is(err, io.EOF):
 				t.Fatalf("%s: %v", file, err)
 			}
@@ -147,6 +147,7 @@ func expected(want, got string) bool {
 func update(t *testing.T, file, got string) {
 	t.Helper()
 	got = regexp.MustCompile(`>\d{4}-\d\d-\d\dT[^<]*<`).ReplaceAllString(got, ">…<")
+	got = regexp.MustCompile(`({instance}-s)\w+`).ReplaceAllString(got, "$1…")
 	got = regexp.MustCompile(`(/?>)(<[^/])`).ReplaceAllString(got, "$1\n$2")
 	if err := os.WriteFile(file, []byte(got+"\n"), 0o644); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ const maxComment = 1024
 func parseCommit(q *request) (func() error, error) {
 	var o datastore.CommitOptions
 	var confirm datastore.Confirm
-	confirmed, detail := false, ""
+	confirmed, detail, tagged := false, "", false
 	err := q.params(map[string]func() error{
 		"confirmed": func() error { confirmed = true; return q.empty() },
 		"confirm-timeout": func() (err error) {
@@ -31,6 +31,7 @@ func parseCommit(q *request) (func() error, error) {
 			return err
 		},
 		"persist-id":                  func() (err error) { o.PersistID, err = q.token(); return err },
+		withEtag:                      q.flag(&tagged),
 		foreign(nsCommits, "comment"): func() (err error) { o.Comment, err = q.comment(); return err },
 	})
 	if err == nil && detail != "" && !confirmed {
@@ -45,8 +46,12 @@ func parseCommit(q *request) (func() error, error) {
 	}
 	return func() error {
 		q.rememberCreation()
-		if _, err := q.ds.Commit(q.ctx, o); err != nil {
+		c, err := q.ds.Commit(q.ctx, o)
+		if err != nil {
 			return err
+		}
+		if tagged {
+			return q.okEtag(etagOf(q.srv.store.Instance(), c.LastChange))
 		}
 		return q.ok()
 	}, nil

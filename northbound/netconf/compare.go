@@ -34,12 +34,13 @@ func parseCompare(q *request) (func() error, error) {
 	if point != nil && !q.ds.Private() {
 		return nil, wrongValue("reference-point", "this session has no private candidate")
 	}
+	tagged := input.ChildNamed("with-etag")
 	all, origins := input.ChildNamed("all") != nil, input.ChildNamed("report-origin") != nil
 	return func() error {
 		// State is left out where only one side can have it.
 		onlyConfig := !all && (source == operationalStore) != (target == operationalStore)
 		if (source == datastore.Candidate) != (target == datastore.Candidate) && point != nil {
-			return q.comparePrivate(source, target, filter, point.Value().String())
+			return q.comparePrivate(source, target, filter, point.Value().String(), q.comparedEtag(source, target, tagged))
 		}
 		old, err := q.compared(source, filter, onlyConfig)
 		if err != nil {
@@ -56,6 +57,7 @@ func parseCompare(q *request) (func() error, error) {
 		if filter != nil {
 			p.oldAll, p.newAll = q.whole(source), q.whole(target)
 		}
+		p.etag = q.comparedEtag(source, target, tagged)
 		if origins {
 			p.intended = q.srv.store.Running().Root
 		}
@@ -64,6 +66,37 @@ func parseCompare(q *request) (func() error, error) {
 		p.dst = append(p.dst, "</differences>"...)
 		return q.reply(func(w io.Writer) { w.Write(p.dst) })
 	}, nil
+}
+
+// comparedEtag returns what gives the later transaction id of a node in the
+// datastores of configuration that are compared, nil where the client does not
+// want it or there is none.
+func (q *request) comparedEtag(source, target datastore.Name, tagged *tree.Node) func(tree.Path) string {
+	if tagged == nil || !tagged.Value().Bool() {
+		return nil
+	}
+	var sides []txids
+	for _, store := range []datastore.Name{source, target} {
+		if ids, ok := q.txidsOf(store); ok {
+			sides = append(sides, ids)
+		}
+	}
+	// The one id of startup cannot be told to be earlier or later.
+	if len(sides) == 2 && sides[0].whole != "" {
+		sides = sides[1:]
+	} else if len(sides) == 2 && sides[1].whole != "" {
+		sides = sides[:1]
+	}
+	if len(sides) == 0 {
+		return nil
+	}
+	return func(at tree.Path) string {
+		last := uint64(0)
+		for _, ids := range sides {
+			last = max(last, ids.snap.LastChange(at))
+		}
+		return sides[0].etag(last)
+	}
 }
 
 // compared returns one side of a comparison.

@@ -21,6 +21,8 @@ type editConfig struct {
 	edits       []tree.Edit
 	url         *url.URL // of the edits, if not nil
 	hasContent  bool
+	expected    []datastore.Condition // the etags in the content
+	withEtag    bool
 }
 
 // parseEditConfig reads <edit-config>. Only the candidate can be edited.
@@ -39,6 +41,7 @@ func parseEditConfig(q *request) (func() error, error) {
 		},
 		"config": q.editContent(&e),
 		"url":    q.editContent(&e),
+		withEtag: q.flag(&e.withEtag),
 	})
 	if err != nil {
 		return nil, err
@@ -59,7 +62,11 @@ func (q *request) editing(e *editConfig, operation, target string) (func() error
 		if err := q.edit(e); err != nil {
 			return err
 		}
-		return q.ok()
+		if !e.withEtag {
+			return q.ok()
+		}
+		ids, _ := q.txidsOf(datastore.Candidate)
+		return q.okEtag(ids.etag(ids.snap.Version().Commit))
 	}, nil
 }
 
@@ -89,7 +96,17 @@ func (q *request) editContent(e *editConfig) func() error {
 		if element == "url" {
 			return q.urlRef(&e.url)
 		}
-		e.edits, err = codec.DecodeEdits(q.srv.schema, q.r, codec.EditOptions{Default: e.operation})
+		etag, err := q.etagAttr()
+		if err != nil {
+			return err
+		}
+		if etag != "" {
+			e.expected = append(e.expected, q.condition(tree.Path{}, etag))
+		}
+		e.edits, err = codec.DecodeEdits(q.srv.schema, q.r, codec.EditOptions{
+			Default: e.operation,
+			Etag:    func(at tree.Path, etag string) { e.expected = append(e.expected, q.condition(at, etag)) },
+		})
 		return err
 	}
 }
@@ -109,7 +126,11 @@ func (q *request) edit(e *editConfig) error {
 		}
 	}
 	var partial yangerr.List
-	err := q.ds.Update(q.ctx, func(candidate *tree.Node) (*tree.Node, error) {
+	expected := e.expected
+	if e.testOption == "test-only" {
+		expected = nil
+	}
+	err := q.ds.UpdateIf(q.ctx, expected, func(candidate *tree.Node) (*tree.Node, error) {
 		apply := tree.Apply
 		if e.errorOption == "continue-on-error" {
 			apply = tree.ApplyEach

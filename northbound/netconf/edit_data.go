@@ -14,6 +14,7 @@ func parseEditData(q *request) (func() error, error) {
 		"default-operation": q.defaultOperation(&e),
 		"config":            q.editContent(&e),
 		"url":               q.editContent(&e),
+		withEtag:            q.flag(&e.withEtag),
 	})
 	if err != nil {
 		return nil, err

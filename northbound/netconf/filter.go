@@ -10,6 +10,7 @@ import (
 // filterNode is one element of a subtree filter (RFC 6241 section 6).
 type filterNode struct {
 	space, local string
+	etag         string // the client's transaction id, empty for none
 	text         string // trimmed; a content match where it is not empty
 	bindings     map[string]string
 	children     []*filterNode
@@ -28,9 +29,13 @@ func (q *request) readFilter() (*selection, error) {
 			}
 		case a.Is("", "select") || a.Is(nsBase, "select"):
 			expr, hasSelect = string(a.Value), true
+		case q.txid && a.Space == nsTxidAttr:
 		default:
 			return nil, unknownAttribute(a, "filter", "a filter has the attributes type and select only")
 		}
+	}
+	if err := q.rootEtag(); err != nil {
+		return nil, err
 	}
 	switch {
 	case kind == "xpath" && !hasSelect:
@@ -101,8 +106,16 @@ func (q *request) filterContent(f *filterNode, left *int) error {
 			}
 			// Attribute match expressions (section 6.2.2) select by attributes of the
 			// data. Data that YANG defines has none, so nothing could ever match.
-			if attrs := q.r.Attrs(); len(attrs) > 0 {
-				return unknownAttribute(attrs[0], c.local, "no data of this element has attributes that a filter could match")
+			for _, a := range q.r.Attrs() {
+				if !q.txid || a.Space != nsTxidAttr {
+					return unknownAttribute(a, c.local, "no data of this element has attributes that a filter could match")
+				}
+			}
+			if q.txid {
+				var err error
+				if c.etag, err = q.etagAttr(); err != nil {
+					return err
+				}
 			}
 			if len(q.r.OwnBindings()) > 0 {
 				c.bindings = q.bindings()

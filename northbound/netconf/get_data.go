@@ -27,10 +27,15 @@ type getData struct {
 	depth   int // 0 is unbounded
 	origins bool
 	mode    tree.DefaultsMode
+	ids     *txidFilter // nil where no transaction ids are asked for
 }
 
 // parseGetData reads <get-data>.
 func parseGetData(q *request) (func() error, error) {
+	q.txid = true
+	if err := q.rootEtag(); err != nil {
+		return nil, err
+	}
 	bindings, err := q.bindingsOf("xpath-filter")
 	if err != nil {
 		return nil, err
@@ -48,6 +53,11 @@ func parseGetData(q *request) (func() error, error) {
 	}
 	if err = g.read(input); err != nil {
 		return nil, err
+	}
+	g.ids = q.asked(g.filter)
+	if g.ids != nil && g.store == operationalStore {
+		return nil, yangerr.New(yangerr.UnknownAttribute, nil, "operational is no datastore of configuration and has no transaction ids").WithType(yangerr.Protocol).
+			WithInfo(yangerr.Info{Name: yangerr.InfoBadAttribute, Value: "etag"}, yangerr.Info{Name: yangerr.InfoBadElement, Value: "get-data"})
 	}
 	return func() error { return q.getData(&g) }, nil
 }
@@ -123,14 +133,19 @@ func (q *request) getData(g *getData) error {
 	var opt codec.EncodeOptions
 	var err error
 	running := q.srv.store.Running().Root
+	var marker *txidMarker
+	full := running
+	if g.ids != nil {
+		ids, _ := q.txidsOf(g.store)
+		full, marker = ids.snap.Root, ids.mark(g.ids)
+	} else if g.store != operationalStore && g.store != intendedStore {
+		full = q.root(g.store)
+	}
 	switch g.store {
 	case operationalStore:
 		root, opt, err = q.operational(running, g.filter, g.mode)
-	case intendedStore:
-		root, opt, err = q.shown(q.visible(running), running, g.filter, g.mode)
 	default:
-		full := q.root(g.store)
-		root, opt, err = q.shown(q.visible(full), full, g.filter, g.mode)
+		root, opt, err = q.shown(q.visibleFor(full, g.filter), full, g.filter, g.mode)
 	}
 	if err != nil {
 		return err
@@ -152,6 +167,7 @@ func (q *request) getData(g *getData) error {
 	if g.origins {
 		opt.Intended = running
 	}
+	root, opt = marker.apply(root, opt)
 	return q.replyAnydata(nsNMDA, "data", root, opt)
 }
 
@@ -167,10 +183,10 @@ func concrete(root *tree.Node, opt codec.EncodeOptions) (*tree.Node, codec.Encod
 func (q *request) replyAnydata(space, element string, root *tree.Node, opt codec.EncodeOptions) error {
 	return q.reply(func(w io.Writer) {
 		if root == nil || root.Len() == 0 && root.Schema().Kind == schema.Container && opt.Defaults == tree.Explicit {
-			fmt.Fprintf(w, `<%s xmlns="%s"/>`, element, space)
+			fmt.Fprintf(w, `<%s xmlns="%s"%s/>`, element, space, markerAttrs(opt))
 			return
 		}
-		fmt.Fprintf(w, `<%s xmlns="%s">`, element, space)
+		fmt.Fprintf(w, `<%s xmlns="%s"%s>`, element, space, markerAttrs(opt))
 		codec.EncodeXML(w, root, opt)
 		fmt.Fprintf(w, "</%s>", element)
 	})

@@ -58,6 +58,10 @@ func capabilities(s *schema.Schema, schemes string) []string {
 	if m := s.Module("ietf-netconf-private-candidate"); m != nil && m.Implemented {
 		list = append(list, privateCandidate+"?supported-resolution-modes=revert-on-conflict,prefer-candidate,prefer-running")
 	}
+	if m := s.Module("ietf-netconf-txid"); m != nil && m.Implemented {
+		// The text of the draft demands the first; what it registers is the second.
+		list = append(list, capability+"txid:etag:1.0", capability+"txid:1.0")
+	}
 	if s.Module("ietf-netconf-with-defaults") != nil {
 		list = append(list, capability+"with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim")
 	}

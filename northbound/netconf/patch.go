@@ -22,6 +22,7 @@ type patch struct {
 	// What the sides hold where a filter left out nothing; nil where the filtered
 	// trees are all there is.
 	oldAll, newAll *tree.Node
+	etag           func(tree.Path) string // the transaction id of a target; nil for none
 }
 
 // differences appends the patch that leads from old to new, and reports whether
@@ -101,6 +102,11 @@ func (p *patch) edit(c tree.Change) {
 	}
 	if c.Op != tree.Created {
 		p.value("source-value", c.Path, c.Old, p.oldOrigin)
+	}
+	if p.etag != nil {
+		p.dst = append(p.dst, `<most-recent xmlns="`+nsTxidCompare+`">`...)
+		p.leaf("etag-value", p.etag(c.Path))
+		p.dst = append(p.dst, "</most-recent>"...)
 	}
 	p.dst = append(p.dst, "</edit>"...)
 }

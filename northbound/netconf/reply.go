@@ -62,7 +62,7 @@ func (q *request) ok() error {
 // data sends <data> with the content of root, or an empty one where root is nil.
 func (q *request) data(root *tree.Node, opt codec.EncodeOptions) error {
 	return q.reply(func(w io.Writer) {
-		fmt.Fprintf(w, "<%sdata>", q.prefix)
+		fmt.Fprintf(w, "<%sdata%s>", q.prefix, markerAttrs(opt))
 		if root != nil {
 			codec.EncodeXML(w, root, opt)
 		}
@@ -172,8 +172,14 @@ func appendInfo(dst []byte, i yangerr.Info, prefix string, s *schema.Schema) []b
 	dst = append(dst, "<"+prefix+i.Name+attrs+">"...)
 	dst = xmltok.AppendText(dst, text)
 	for _, c := range i.Children {
-		dst = append(dst, "<"+prefix+c.Name+">"...)
-		dst = xmltok.AppendText(dst, c.Value)
+		text, attrs := c.Value, ""
+		if c.Path != nil {
+			p := pathPrefixes{schema: s}
+			text = c.Path.Format(p.prefix)
+			attrs = p.declarations()
+		}
+		dst = append(dst, "<"+prefix+c.Name+attrs+">"...)
+		dst = xmltok.AppendText(dst, text)
 		dst = append(dst, "</"+prefix+c.Name+">"...)
 	}
 	return append(dst, "</"+prefix+i.Name+">"...)

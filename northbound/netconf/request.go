@@ -55,6 +55,10 @@ type request struct {
 	r      *xmltok.Reader
 	prefix string // of the rpc element, with its colon
 	attrs  []byte // of the rpc element, as written
+
+	// Of a retrieval of configuration: filters may have etags, and that of all.
+	txid bool
+	etag string
 }
 
 // request carries out one message. An error ends the session.

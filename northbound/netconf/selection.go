@@ -71,18 +71,19 @@ func (q *request) bindingsOf(local string) (map[string]string, error) {
 
 // selectionOf compiles the content of an anydata parameter with a subtree filter.
 func (q *request) selectionOf(a *tree.Any) (*selection, error) {
-	f, err := readAnySubtree(a)
+	f, err := readAnySubtree(a, q.txid)
 	if err != nil {
 		return nil, err
 	}
 	return newSubtree(q.srv.schema, f), nil
 }
 
-// readAnySubtree reads the elements of an anydata as a subtree filter.
-func readAnySubtree(a *tree.Any) (*filterNode, error) {
+// readAnySubtree reads the elements of an anydata as a subtree filter, with etags on
+// them where txid allows.
+func readAnySubtree(a *tree.Any, txid bool) (*filterNode, error) {
 	text := make([]byte, 0, len(a.XML)+len("<filter></filter>"))
 	text = append(append(append(text, "<filter>"...), a.XML...), "</filter>"...)
-	q := &request{r: xmltok.NewReader(text, xmltok.Limits{})}
+	q := &request{r: xmltok.NewReader(text, xmltok.Limits{}), txid: txid}
 	if _, err := q.r.Next(); err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func (s *Server) compileFilter(subtree *tree.Any, text string, datastore bool) (
 	case subtree != nil && subtree.XML == nil:
 		return nil, errors.New("a subtree filter must be XML")
 	case subtree != nil:
-		f, err := readAnySubtree(subtree)
+		f, err := readAnySubtree(subtree, false)
 		if err != nil {
 			return nil, err
 		}

@@ -43,7 +43,7 @@ func (sess *session) rememberCreation() {
 
 // comparePrivate compares the private candidate with the point of running that the
 // client names, in place of the other datastore, which must be running.
-func (q *request) comparePrivate(source, target datastore.Name, filter *selection, point string) error {
+func (q *request) comparePrivate(source, target datastore.Name, filter *selection, point string, etag func(tree.Path) string) error {
 	if source != datastore.Running && target != datastore.Running {
 		return yangerr.New(yangerr.InvalidValue, nil, "a reference-point is one of running").WithType(yangerr.Protocol).
 			WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: "reference-point"})
@@ -53,7 +53,7 @@ func (q *request) comparePrivate(source, target datastore.Name, filter *selectio
 		q.rememberCreation()
 		base = q.created
 	}
-	p := patch{dst: fmt.Appendf(nil, `<differences xmlns="%s">`, nsCompare)}
+	p := patch{dst: fmt.Appendf(nil, `<differences xmlns="%s">`, nsCompare), etag: etag}
 	p.oldAll, p.newAll = q.visible(base), q.visible(q.ds.Candidate())
 	if source == datastore.Candidate {
 		p.oldAll, p.newAll = p.newAll, p.oldAll

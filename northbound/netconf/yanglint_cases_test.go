@@ -17,6 +17,8 @@ import (
 var (
 	operationTag = regexp.MustCompile(`\A\s*<rpc[^>]*>\s*<([\w-]+)([^>]*?)/?>`)
 	defaultSpace = regexp.MustCompile(`xmlns="([^"]*)"`)
+	prunedTag    = regexp.MustCompile(`<[\w-]+( xmlns="[^"]*")? txid:etag="="/>`)
+	txidAttr     = regexp.MustCompile(` (xmlns:txid|txid:etag)="[^"]*"`)
 	replyBody    = regexp.MustCompile(`(?s)\A<rpc-reply[^>]*>(.*)</rpc-reply>\z`)
 )
 
@@ -80,7 +82,10 @@ func yanglintData(request, reply string) (kind, text string) {
 	for line := range strings.Lines(reply) {
 		b.WriteString(strings.TrimSpace(line))
 	}
-	body := replyBody.FindStringSubmatch(b.String())
+	// Transaction ids are attributes that no module defines, and what the client
+	// knows is there without its content.
+	plain := txidAttr.ReplaceAllString(prunedTag.ReplaceAllString(b.String(), ""), "")
+	body := replyBody.FindStringSubmatch(plain)
 	op := operationTag.FindStringSubmatch(request)
 	switch {
 	case body == nil || op == nil || strings.Contains(body[1], "<rpc-error>") || strings.Contains(body[1], "<ok/>"):
