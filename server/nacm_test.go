@@ -34,6 +34,13 @@ func TestFirstStartLetsTheAdministratorIn(t *testing.T) {
 	if got := r.value(t, "/ietf-netconf-acm:nacm/denied-data-writes"); got != "1" {
 		t.Errorf("denied-data-writes is %q", got)
 	}
+	// A group that the transport tells counts for commits too.
+	r.session.Close()
+	r.session = r.Store.NewSession(datastore.SessionInfo{User: "eve", Groups: []string{"night", "admin"}, Protocol: "test"}, nil)
+	must(t, r.commit(t, "/mtp-node:mpls-tp/node/name = three", "/ietf-netconf-acm:nacm/enable-external-groups = false"))
+	if err := r.commit(t, "/mtp-node:mpls-tp/node/name = four"); !yangerr.From(err).Has(yangerr.AccessDenied) {
+		t.Errorf("a commit with a group that does not count: %v", err)
+	}
 	if got := r.value(t, "/ietf-netconf-acm:nacm/denied-operations"); got != "1" {
 		t.Errorf("denied-operations is %q", got)
 	}
