@@ -79,6 +79,20 @@ func (a *assembler) fail(e *yangerr.Error) bool {
 	return len(a.errs) < maxErrors
 }
 
+// complete returns the keys of an entry of s; nil, and an error for each, where
+// some are missing.
+func (a *assembler) complete(s *schema.Node, keys []schema.Value) []schema.Value {
+	found := keys
+	for i, key := range keys {
+		if key.IsZero() {
+			a.fail(yangerr.New(yangerr.MissingElement, a.path().Child(s), "the entry of list %q has no key %q", s.Name, s.Keys[i].Name).
+				WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: s.Keys[i].Name}))
+			found = nil
+		}
+	}
+	return found
+}
+
 // child finds the child of the innermost frame with this name and a module
 // that matches.
 func (a *assembler) child(name string, matches func(*schema.Module) bool) *schema.Node {

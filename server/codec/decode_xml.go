@@ -416,17 +416,7 @@ func (d *xmlDecoder) keys(s *schema.Node) ([]schema.Value, error) {
 	if bad {
 		return nil, nil
 	}
-	for i, key := range keys {
-		if key.IsZero() {
-			d.fail(yangerr.New(yangerr.MissingElement, d.path().Child(s), "the entry of list %q has no key %q", s.Name, s.Keys[i].Name).
-				WithInfo(yangerr.Info{Name: yangerr.InfoBadElement, Value: s.Keys[i].Name}))
-			bad = true
-		}
-	}
-	if bad {
-		return nil, nil
-	}
-	return keys, nil
+	return d.complete(s, keys), nil
 }
 
 // action walks down to the one action or its container.

@@ -337,15 +337,7 @@ func (e *editor) leaf(n, before *Node, ed *Edit) (*Node, *yangerr.Error) {
 		if s.IsKey() {
 			return nil, yangerr.New(yangerr.OperationNotSupported, ed.Path, "A key cannot be taken away from its entry.")
 		}
-		if before == nil {
-			if ed.Op == Delete {
-				return nil, missing(ed, len(ed.Path)-1)
-			}
-			return n, nil
-		}
-		n = e.own(n)
-		e.dropKid(n, s)
-		return n, nil
+		return e.take(n, before, ed)
 	case Create:
 		if before != nil {
 			return nil, exists(ed)
@@ -365,6 +357,20 @@ func (e *editor) leaf(n, before *Node, ed *Edit) (*Node, *yangerr.Error) {
 	n = e.own(n)
 	e.clearOtherCases(n, s)
 	e.setKid(n, NewLeaf(s, ed.Value))
+	return n, nil
+}
+
+// take carries out delete or remove of before, the only instance of its node.
+func (e *editor) take(n, before *Node, ed *Edit) (*Node, *yangerr.Error) {
+	last := len(ed.Path) - 1
+	if before == nil {
+		if ed.Op == Delete {
+			return nil, missing(ed, last)
+		}
+		return n, nil
+	}
+	n = e.own(n)
+	e.dropKid(n, ed.Path[last].Node)
 	return n, nil
 }
 
@@ -415,15 +421,7 @@ func (e *editor) container(n, before *Node, ed *Edit) (*Node, *yangerr.Error) {
 		}
 		return n, nil
 	case Delete, Remove:
-		if before == nil {
-			if ed.Op == Delete {
-				return nil, missing(ed, len(ed.Path)-1)
-			}
-			return n, nil
-		}
-		n = e.own(n)
-		e.dropKid(n, s)
-		return n, nil
+		return e.take(n, before, ed)
 	case Create:
 		if before != nil {
 			return nil, exists(ed)

@@ -173,6 +173,19 @@ func (c *check) evaluateBelow(p tree.Path, k *schema.Node) {
 	}
 }
 
+// scanChange visits the nodes of ch: all that is new or gone, or the one that
+// differs.
+func scanChange(ch *tree.Change, visit func(tree.Path, *tree.Node) bool) {
+	switch ch.Op {
+	case tree.Created:
+		tree.Scan(ch.New, ch.Path, visit)
+	case tree.Deleted:
+		tree.Scan(ch.Old, ch.Path, visit)
+	default:
+		visit(ch.Path, ch.New)
+	}
+}
+
 // readersOf schedules what reads the nodes of ch, and what ch makes implied.
 func (c *check) readersOf(ch *tree.Change) {
 	top := len(ch.Path)
@@ -186,14 +199,7 @@ func (c *check) readersOf(ch *tree.Change) {
 		}
 		return true
 	}
-	switch ch.Op {
-	case tree.Created:
-		tree.Scan(ch.New, ch.Path, visit)
-	case tree.Deleted:
-		tree.Scan(ch.Old, ch.Path, visit)
-	default:
-		visit(ch.Path, ch.New)
-	}
+	scanChange(ch, visit)
 	// Where something is gone, or another case of a choice took over, there may
 	// now be something implied.
 	if s := ch.Path[top-1].Node; ch.Op != tree.Modified {

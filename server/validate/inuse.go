@@ -99,14 +99,7 @@ func (c *check) turned(ch *tree.Change) {
 		}
 		return true
 	}
-	switch ch.Op {
-	case tree.Created:
-		tree.Scan(ch.New, ch.Path, visit)
-	case tree.Deleted:
-		tree.Scan(ch.Old, ch.Path, visit)
-	default:
-		visit(ch.Path, ch.New)
-	}
+	scanChange(ch, visit)
 	if touched && c.identifier != nil && !c.allNamed {
 		c.allNamed = true
 		c.removed = append(c.removed, schema.StringValue(c.identifier, ""))

@@ -124,12 +124,5 @@ func (c *check) whenReaders(ch *tree.Change) {
 		}
 		return c.whensBelow[n.Schema().ID]
 	}
-	switch ch.Op {
-	case tree.Created:
-		tree.Scan(ch.New, ch.Path, visit)
-	case tree.Deleted:
-		tree.Scan(ch.Old, ch.Path, visit)
-	default:
-		visit(ch.Path, ch.New)
-	}
+	scanChange(ch, visit)
 }
