@@ -3,6 +3,7 @@ package netconf
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // restricted is an element on which the user tester may write everything and read
@@ -149,6 +150,40 @@ func TestKeyedFilters(t *testing.T) {
 					t.Errorf("%s hidden, %s, %s:\n%s\nfrom everything\n%s", path, in, mode, quick, slow)
 				}
 			}
+		}
+	}
+}
+
+// TestUpdatesHoldWhatMayBeRead: periodic updates, and those of on-change with dampening,
+// hold what the subscriber may read and nothing else (RFC 8641 section 3.9).
+func TestUpdatesHoldWhatMayBeRead(t *testing.T) {
+	for what, trigger := range map[string]string{
+		"periodic": "<periodic><period>10</period></periodic>", "dampened": "<on-change><dampening-period>10</dampening-period></on-change>",
+		"on-change": "<on-change/>",
+	} {
+		for _, datastore := range []string{"running", "operational"} {
+			synctest.Test(t, func(t *testing.T) {
+				e, rules := restricted(t, "/m:mpls-tp/m:node/m:name")
+				node := func(name, mode string) string {
+					return `<mpls-tp xmlns="urn:tandem:yang:mtp-node"><node><name>` + name + `</name><ttl-mode>` + mode + `</ttl-mode></node></mpls-tp>`
+				}
+				e.commit(rules + node("one", "pipe"))
+				c := e.open(base11).forever()
+				c.want(pushTo(datastore, nameFilter+trigger), "<id ")
+				if msg := c.next(); !strings.Contains(msg, "pipe") || strings.Contains(msg, "one<") {
+					t.Errorf("%s of %s: the first update is %s", what, datastore, msg)
+				}
+				e.commit(rules + node("two", "pipe")) // nothing that the subscriber sees
+				e.commit(rules + node("three", "short-pipe"))
+				for msg := ""; !strings.Contains(msg, "short-pipe"); {
+					if msg = c.next(); strings.Contains(msg, "two<") || strings.Contains(msg, "three<") || strings.Contains(msg, "node/mtp-node:name") || strings.Contains(msg, "node/name") {
+						t.Fatalf("%s of %s: the update is %s", what, datastore, msg)
+					}
+					if what != "periodic" && !strings.Contains(msg, "short-pipe") {
+						t.Errorf("%s of %s: an update about nothing: %s", what, datastore, msg)
+					}
+				}
+			})
 		}
 	}
 }

@@ -273,15 +273,32 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// TestPositions: a rule about a position counts on the safe side.
+// TestPositions: a rule about a position, which names another entry tomorrow, counts
+// on the safe side: for every entry if it denies, for none if it permits.
 func TestPositions(t *testing.T) {
 	s := shop(t)
-	path := []pathStep{{find(t, s, "/shop:top"), []pred{{position: true}}}}
-	if !anyPred(path, func(p pred) bool { return p.position }) {
-		t.Fatal("no position found")
+	root := config(t, s, "/shop:top/name x", "/shop:top/tag[.='a']", "/shop:top/tag[.='b']")
+	const tag, second = "/shop:top/tag", "/shop:top/tag[2]"
+	for _, c := range []struct {
+		what  string
+		rules []ruleOf
+		tags  int
+	}{
+		{"no rules", nil, 2},
+		{"denied", []ruleOf{{path: second, action: "deny"}}, 0},
+		{"permitted, then all denied", []ruleOf{{path: second, action: "permit"}, {path: tag, action: "deny"}}, 0},
+		{"all permitted before", []ruleOf{{path: tag, action: "permit"}, {path: second, action: "deny"}}, 2},
+		{"for another operation", []ruleOf{{path: second, ops: "update", action: "deny"}}, 2},
+	} {
+		got := control(t, s, rulesOf(t, s, "", c.rules...)).Checker(Identity{User: "ann"}).Read(root)
+		if n := got.Get(parse(t, s, "/shop:top")).ChildNamed("tag"); n == nil && c.tags > 0 || n != nil && n.Len() != c.tags {
+			t.Errorf("%s: %q", c.what, paths(got))
+		}
 	}
-	if _, err := parsePath(s, "/shop:top[1]"); err != nil {
-		t.Error(err)
+	for _, path := range []string{"/shop:top[1]", "/shop:top/item[1]"} {
+		if _, err := decodeRule(s, ` xmlns:shop="urn:test:shop"`, path); err == nil {
+			t.Errorf("%s has keys or no entries, but the position is taken", path)
+		}
 	}
 }
 
