@@ -13,7 +13,7 @@ import (
 func (q *request) shown(root, full *tree.Node, sel *selection, mode tree.DefaultsMode) (*tree.Node, codec.EncodeOptions, error) {
 	opt := codec.EncodeOptions{Defaults: mode}
 	if mode == tree.Explicit || mode == tree.Trim || root == nil {
-		root, err := sel.apply(root)
+		root, err := q.pick(sel, root)
 		return root, opt, err
 	}
 	if sel == nil {
@@ -25,7 +25,7 @@ func (q *request) shown(root, full *tree.Node, sel *selection, mode tree.Default
 			root = tree.New(top)
 		}
 	}
-	root, err := sel.apply(withAllDefaults(q.srv.defaults.InUse(root, full)))
+	root, err := q.pick(sel, withAllDefaults(q.srv.defaults.InUse(root, full)))
 	return root, codec.EncodeOptions{Tag: mode == tree.ReportAllTagged}, err
 }
 

@@ -160,14 +160,14 @@ func (q *request) getData(g *getData) error {
 	if g.origin != nil && root != nil {
 		root = g.origin.apply(q.srv.schema, root, running)
 	}
-	if g.depth > 0 {
-		root = limitDepth(root, g.filter, g.depth)
-	}
 	opt.ConfigOnly = g.store != operationalStore
 	if g.origins {
 		opt.Intended = running
 	}
 	root, opt = marker.apply(root, opt)
+	if g.depth > 0 {
+		opt = q.limitDepth(root, g.filter, g.depth, opt)
+	}
 	return q.replyAnydata(nsNMDA, "data", root, opt)
 }
 

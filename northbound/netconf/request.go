@@ -56,6 +56,9 @@ type request struct {
 	prefix string // of the rpc element, with its colon
 	attrs  []byte // of the rpc element, as written
 
+	// What an XPath filter that only its evaluation explains has selected.
+	picked []tree.Path
+
 	// Of a retrieval of configuration: filters may have etags, and that of all.
 	txid bool
 	etag string

@@ -101,11 +101,20 @@ func (sel *selection) apply(root *tree.Node) (*tree.Node, error) {
 	case sel.expr == nil:
 		return nil, nil
 	}
+	nodes, err := sel.nodes(root)
+	if err != nil {
+		return nil, err
+	}
+	return gather(root, nodes), nil
+}
+
+// nodes evaluates the expression of the selection.
+func (sel *selection) nodes(root *tree.Node) ([]xpath.Node, error) {
 	nodes, err := sel.expr.Nodes(xpath.Context{Root: root})
 	if err != nil {
 		return nil, yangerr.New(yangerr.ResourceDenied, nil, "the XPath filter cannot be evaluated: %v", err).WithType(yangerr.Protocol)
 	}
-	return gather(root, nodes), nil
+	return nodes, nil
 }
 
 // gather returns the tree of the nodes with all that is below them, their
@@ -259,6 +268,3 @@ func (sel *selection) admits(n oper.Notification) bool {
 	ok, err := x.Bool(context)
 	return ok && err == nil
 }
-
-// exprs returns the expression of the selection as those of a partial lock.
-func (sel *selection) exprs() []*xpath.Expr { return []*xpath.Expr{sel.expr} }

@@ -356,7 +356,11 @@ func (m *txidMarker) apply(root *tree.Node, opt codec.EncodeOptions) (*tree.Node
 
 // markerAttrs are the attributes of the element around what is printed with opt.
 func markerAttrs(opt codec.EncodeOptions) string {
-	switch m, ok := opt.Marker.(*txidMarker); {
+	marker := opt.Marker
+	if d, ok := marker.(*depthMarker); ok {
+		marker = d.inner
+	}
+	switch m, ok := marker.(*txidMarker); {
 	case !ok:
 		return ""
 	case m.root == "":
