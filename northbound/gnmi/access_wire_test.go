@@ -201,3 +201,49 @@ func TestSetErrorsAreDiscreet(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedChangesPerView: subscribers that see the same share what is encoded;
+// those that see other things never get it.
+func TestSharedChangesPerView(t *testing.T) {
+	e := controlled(t)
+	rules := func(name, mode, door string) []string {
+		return []string{
+			acm + "rule-list[name='ops']/group[.='ops']",
+			acm + "rule-list[name='ops']/rule[name='r']/path /mtp-node:mpls-tp/node/ttl-mode", acm + "rule-list[name='ops']/rule[name='r']/action deny",
+			acm + "rule-list[name='night']/group[.='night']",
+			acm + "rule-list[name='night']/rule[name='r']/path /mtp-node:mpls-tp/node/name", acm + "rule-list[name='night']/rule[name='r']/action deny",
+			acm + "rule-list[name='me']/group[.='me']",
+			acm + "rule-list[name='me']/rule[name='r']/path /ietf-interfaces:interfaces/interface[name=$USER]", acm + "rule-list[name='me']/rule[name='r']/action deny",
+			"/mtp-node:mpls-tp/node/name " + name, "/mtp-node:mpls-tp/node/ttl-mode " + mode,
+			"/ietf-interfaces:interfaces/interface[name='ann']/type iana-if-type:ethernetCsmacd", "/ietf-interfaces:interfaces/interface[name='ann']/description " + door,
+			"/ietf-interfaces:interfaces/interface[name='bob']/type iana-if-type:ethernetCsmacd", "/ietf-interfaces:interfaces/interface[name='bob']/description " + door,
+		}
+	}
+	e.configure(rules("name-1", "pipe", "door-1")...)
+	type watcher struct {
+		sub          *subscriber
+		want, hidden string
+	}
+	const all = `encoding: PROTO subscription { path { elem { name: "mpls-tp" } elem { name: "node" } } mode: ON_CHANGE } ` +
+		`subscription { path { elem { name: "interfaces" } elem { name: "interface" } elem { name: "description" } } mode: ON_CHANGE }`
+	var watchers []watcher
+	for _, w := range []struct{ user, group, want, hidden string }{
+		{"ann", "ops", "name-2", "short-pipe"}, {"bob", "ops", "name-2", "short-pipe"},
+		{"ann", "night", "short-pipe", "name-2"}, {"bob", "night", "short-pipe", "name-2"},
+		{"ann", "me", `"bob"`, `"ann"`}, {"bob", "me", `"ann"`, `"bob"`},
+	} {
+		s := e.as(w.user, w.group).subscribe(t, all)
+		s.untilSync()
+		watchers = append(watchers, watcher{s, w.want, w.hidden})
+	}
+	e.configure(rules("name-2", "short-pipe", "door-2")...)
+	for i, w := range watchers {
+		got := ""
+		for !strings.Contains(got, w.want) || !strings.Contains(got, "door-2") {
+			got += w.sub.next().String()
+		}
+		if strings.Contains(got, w.hidden) {
+			t.Errorf("subscriber %d sees %s", i, got)
+		}
+	}
+}
