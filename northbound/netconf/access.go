@@ -59,7 +59,8 @@ func (q *request) skip() error {
 }
 
 // visible returns what the user of the session may see of root, that of a
-// datastore. A filter must work on that, or it would tell what the user may not
+// datastore: those of old commits and of the operational state are no use
+// to remember. A filter must work on that, or it would tell what the user may not
 // see (RFC 8341 section 3.2.4).
 func (q *request) visible(root *tree.Node) *tree.Node { return q.nacm.ReadStore(root) }
 

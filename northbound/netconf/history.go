@@ -73,7 +73,7 @@ func parseCompareCommits(q *request) (func() error, error) {
 		}
 		p := patch{dst: fmt.Appendf(nil, `<differences xmlns="%s">`, nsCommits)}
 		comment := fmt.Sprintf("from commit %d to commit %d", from.ID, to.ID)
-		if p.differences("compare-commits", comment, q.orEmpty(q.visible(from.Root)), q.orEmpty(q.visible(to.Root))) {
+		if p.differences("compare-commits", comment, q.orEmpty(q.nacm.Read(from.Root)), q.orEmpty(q.nacm.Read(to.Root))) {
 			p.dst = append(p.dst, "</differences>"...)
 		} else {
 			p.dst = fmt.Appendf(p.dst[:0], `<no-differences xmlns="%s"/>`, nsCommits)
@@ -93,6 +93,6 @@ func parseGetCommit(q *request) (func() error, error) {
 		if err != nil {
 			return err
 		}
-		return q.replyAnydata(nsCommits, "config", q.visible(at.Root), codec.EncodeOptions{Defaults: tree.Explicit, ConfigOnly: true})
+		return q.replyAnydata(nsCommits, "config", q.nacm.Read(at.Root), codec.EncodeOptions{Defaults: tree.Explicit, ConfigOnly: true})
 	}, nil
 }

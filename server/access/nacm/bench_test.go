@@ -108,6 +108,15 @@ func BenchmarkReadStore(b *testing.B) {
 	}
 }
 
+// BenchmarkReadStoreSame is ReadStore of a tree that it remembers.
+func BenchmarkReadStoreSame(b *testing.B) {
+	s, root := element(b, 10000)
+	k := control(b, s, rulesOf(b, s, "", ruleSets[len(ruleSets)-1].rules...)).Checker(Identity{User: "ann"})
+	for b.Loop() {
+		k.ReadStore(root)
+	}
+}
+
 // BenchmarkWrite decides about one changed leaf among 10,000 LSPs.
 func BenchmarkWrite(b *testing.B) {
 	s, root := element(b, 10000)
