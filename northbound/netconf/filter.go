@@ -147,33 +147,29 @@ func (f *filterNode) compile(s *schema.Schema, root *schema.Node) *tree.Filter {
 func (f *filterNode) fill(s *schema.Schema, t *tree.Filter) bool {
 	selects := false // some child is not a content match
 	for _, c := range f.children {
-		n := t.Node.Child(c.local)
-		// An empty namespace is a wildcard (section 6.2.1). Names are unique among
-		// siblings, so that it can stand for one module at most.
-		known := n != nil && (c.space == "" || n.Module.Namespace == c.space)
+		nodes := c.nodes(s, t.Node)
 		if c.text != "" {
 			v, ok := schema.Value{}, false
-			if known {
-				v, ok = c.value(s, n)
+			if len(nodes) > 0 {
+				v, ok = c.value(s, nodes[0])
 			}
 			if !ok {
 				return false
 			}
-			t.Content = append(t.Content, tree.Match{Leaf: n, Value: v})
+			t.Content = append(t.Content, tree.Match{Leaf: nodes[0], Value: v})
 			continue
 		}
 		selects = true
-		if !known {
-			continue // what the schema does not know selects nothing
+		for _, n := range nodes { // What the schema does not know selects nothing.
+			below := &tree.Filter{Node: n}
+			switch {
+			case len(c.children) == 0:
+				below.All = true
+			case n.Kind != schema.Container && n.Kind != schema.List || !c.fill(s, below):
+				continue
+			}
+			t.Children = append(t.Children, below)
 		}
-		below := &tree.Filter{Node: n}
-		switch {
-		case len(c.children) == 0:
-			below.All = true
-		case n.Kind != schema.Container && n.Kind != schema.List || !c.fill(s, below):
-			continue
-		}
-		t.Children = append(t.Children, below)
 	}
 	t.All = !selects
 	if selects && len(t.Children) == 0 {
@@ -184,6 +180,27 @@ func (f *filterNode) fill(s *schema.Schema, t *tree.Filter) bool {
 		return len(t.Content) > 0
 	}
 	return true
+}
+
+// nodes returns the children of at that f names. An empty namespace is a wildcard
+// (section 6.2.1): of several nodes, what names carry without a module comes first.
+func (f *filterNode) nodes(s *schema.Schema, at *schema.Node) []*schema.Node {
+	n := at.Child(f.local)
+	if f.space != "" {
+		n = at.ChildIn(s.ModuleByNamespace(f.space), f.local)
+	}
+	if n == nil {
+		return nil
+	}
+	nodes := []*schema.Node{n}
+	if f.space == "" && n.Plain != n.Name {
+		for _, c := range at.Children() {
+			if c.Name == n.Name && c != n {
+				nodes = append(nodes, c)
+			}
+		}
+	}
+	return nodes
 }
 
 // value reads the text of a content match; what is not a value of the leaf
