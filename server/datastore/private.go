@@ -181,7 +181,7 @@ func (s *Session) lockPrivate() error {
 	case p.root != nil && !same(p.base, p.root):
 		return lockDenied(s.id, "<candidate> has changes that were neither committed nor discarded")
 	}
-	s.private.locked = true
+	s.private.locked, s.private.expected = true, nil
 	return nil
 }
 
