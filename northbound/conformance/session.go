@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,19 @@ type Session struct {
 	messages      chan received
 	notifications chan *Element
 	once          sync.Once
+
+	mu   sync.Mutex
+	sent map[string]string // the requests by message-id, for Target.Record
+}
+
+// messageID is the attribute of an <rpc> or an <rpc-reply>.
+var messageID = regexp.MustCompile(`\smessage-id\s*=\s*(?:"([^"]*)"|'([^']*)')`)
+
+func idOf(msg string) string {
+	if m := messageID.FindStringSubmatch(msg); m != nil {
+		return m[1] + m[2]
+	}
+	return ""
 }
 
 type received struct {
@@ -48,7 +62,7 @@ func (c *Context) dial(user string) *Session {
 		c.Fatalf("connect: %v", err)
 	}
 	s := &Session{
-		c: c, conn: conn, framing: make(chan bool, 1),
+		c: c, conn: conn, framing: make(chan bool, 1), sent: map[string]string{},
 		messages: make(chan received, 4096), notifications: make(chan *Element, 65536),
 	}
 	c.sessions = append(c.sessions, s)
@@ -118,8 +132,12 @@ func (s *Session) deliver(msg []byte, err error) {
 		s.messages <- received{err: err}
 		return
 	}
-	if s.c.target.Record != nil {
-		s.c.target.Record(msg)
+	if record := s.c.target.Record; record != nil {
+		got := string(msg)
+		s.mu.Lock()
+		sent := s.sent[idOf(got)]
+		s.mu.Unlock()
+		record(sent, got)
 	}
 	doc, err := parse(msg)
 	if err != nil {
@@ -145,6 +163,9 @@ func (s *Session) octets(text string) {
 
 // Send sends a message in the framing of the session.
 func (s *Session) Send(msg string) {
+	s.mu.Lock()
+	s.sent[idOf(msg)] = msg
+	s.mu.Unlock()
 	if s.chunked {
 		s.octets(chunked(msg))
 	} else {

@@ -53,9 +53,11 @@ type Target struct {
 	NotApplicable map[string]string
 	// Patience is how long the suite waits for a message, default 10 s.
 	Patience time.Duration
-	// Record, if there, gets every message of the server. It is called from
-	// several goroutines.
-	Record func(msg []byte)
+	// Record, if there, gets every message of the server, with the request
+	// that it answers: "" for a hello, a notification, and a reply whose
+	// message-id is that of no whole message sent. It is called from several
+	// goroutines.
+	Record func(sent, got string)
 }
 
 func (t *Target) patience() time.Duration {
