@@ -29,6 +29,8 @@ type limits struct {
 	// A segment that has so many octets is not continued, and a file grows by so
 	// many octets at once.
 	segment, chunk int64
+	// atClose asks for a checkpoint when the store is closed.
+	atClose bool
 
 	// step, which may be nil, is told how far a change of the files has come.
 	step func(point string)
@@ -250,13 +252,21 @@ func (j *journal) between(from, to uint64, visit func(id uint64, raw []byte) err
 	return nil
 }
 
-func (j *journal) close() error {
+// close writes a checkpoint of last if records came since the latest one, and ends
+// the journal. A start with another set of modules then finds only what is in
+// force: data that was deleted before does not bind the element to its modules.
+func (j *journal) close(last Snapshot) error {
 	close(j.want)
 	<-j.done
+	if j.records > 0 && j.limits.atClose && last.Root != nil {
+		if err := j.checkpoint(last); err != nil {
+			j.log.Error("cannot write a checkpoint of the configuration", "commit", last.ID, "reason", err)
+		}
+	}
 	j.mu.Lock()
-	last := j.segments[len(j.segments)-1].last
+	end := j.segments[len(j.segments)-1].last
 	j.mu.Unlock()
-	err := j.tail.stop(last)
+	err := j.tail.stop(end)
 	j.tail = nil
 	return errors.Join(err, j.release())
 }

@@ -136,6 +136,11 @@ func (l *loaded) loadCheckpoint(j *journal) (found bool, err error) {
 		if err == nil && c.id != id {
 			err = fmt.Errorf("it holds commit %d", c.id)
 		}
+		if err != nil && c.schemaChanged && l.root != nil {
+			// Only the history needs it; the next checkpoint takes it away.
+			j.checkpoints = append(j.checkpoints, id)
+			continue
+		}
 		if err != nil && c.schemaChanged {
 			return true, misfit(checkpointName(id), err)
 		}

@@ -79,7 +79,11 @@ func (s semaphore) unlock() { <-s }
 
 // Open loads the configuration from o.Dir, or commits o.Initial there if the
 // directory holds none. What it found is told by Recovery and in the log.
-func Open(o Options) (*Store, error) { return open(o, defaultLimits()) }
+func Open(o Options) (*Store, error) {
+	lim := defaultLimits()
+	lim.atClose = true
+	return open(o, lim)
+}
 
 func open(o Options, lim limits) (*Store, error) {
 	if o.Schema == nil || o.Validator == nil || o.Dir == "" {
@@ -206,7 +210,11 @@ func (s *Store) Close() error {
 	if s.pending != nil && s.pending.stop != nil {
 		s.pending.stop()
 	}
-	return s.journal.close()
+	var last Snapshot
+	if cur := s.running.Load(); cur != nil {
+		last = cur.Snapshot
+	}
+	return s.journal.close(last)
 }
 
 // Recovery tells what Open found.
