@@ -49,7 +49,7 @@ func (s *Server) accept(l net.Listener, serve func(*stranger)) error {
 			return fmt.Errorf("netconf: accept: %w", err)
 		default:
 			// Those who wait are kept by the host meanwhile.
-			s.log.Warn("no NETCONF connection can be accepted for now", "reason", err, "pause", pause)
+			s.log.Warn("NETCONF connections cannot be accepted, trying again", "reason", err, "pause", pause)
 			if !s.pause(pause) {
 				return ErrServerClosed
 			}
