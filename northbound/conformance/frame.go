@@ -73,9 +73,12 @@ func readChunked(r *bufio.Reader) ([]byte, error) {
 		if err != nil || size == 0 || header[0] < '1' || header[0] > '9' {
 			return nil, fmt.Errorf("%w: size %q", errFraming, header)
 		}
-		part := make([]byte, size)
-		if _, err := io.ReadFull(r, part); err != nil {
+		part, err := io.ReadAll(io.LimitReader(r, int64(size))) // A size alone must not take memory.
+		switch {
+		case err != nil:
 			return nil, err
+		case uint64(len(part)) < size:
+			return nil, io.ErrUnexpectedEOF
 		}
 		msg = append(msg, part...)
 	}

@@ -23,7 +23,7 @@ func SSH(address, user, keyFile, hostKeyFile string) (func(string) (io.ReadWrite
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", keyFile, err)
 	}
-	check := ssh.InsecureIgnoreHostKey()
+	check, algorithms := ssh.InsecureIgnoreHostKey(), []string(nil)
 	if hostKeyFile != "" {
 		if text, err = os.ReadFile(hostKeyFile); err != nil {
 			return nil, fmt.Errorf("host key: %w", err)
@@ -32,14 +32,19 @@ func SSH(address, user, keyFile, hostKeyFile string) (func(string) (io.ReadWrite
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", hostKeyFile, err)
 		}
-		check = ssh.FixedHostKey(public)
+		// A server with keys of several types must show the one that is known.
+		check, algorithms = ssh.FixedHostKey(public), []string{public.Type()}
+		if public.Type() == ssh.KeyAlgoRSA {
+			algorithms = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
+		}
 	}
 	return func(name string) (io.ReadWriteCloser, error) {
 		if name == "" {
 			name = user
 		}
 		return dialSSH(address, &ssh.ClientConfig{
-			User: name, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: check, Timeout: 10 * time.Second,
+			User: name, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)}, HostKeyCallback: check,
+			HostKeyAlgorithms: algorithms, Timeout: 10 * time.Second,
 		})
 	}, nil
 }
