@@ -8,13 +8,21 @@ import (
 )
 
 // findKeys looks among the predicates of a child step to one list or leaf-list,
-// or of a descendant step to one list, for the values of all keys. The values must not depend on the entry, so that
-// the entry can be looked up by them.
+// or of a descendant step to one list, for the values of all keys. The values must
+// not depend on the entry, so that the entry can be looked up by them. Leafs of the
+// same name do not count below a descendant step: they have no keys, so that the
+// predicates are false for them.
 func (s *step) findKeys() {
-	if s.test != testName || len(s.targets) != 1 {
+	targets := s.targets
+	if s.axis == axisDescendant && len(targets) > 1 {
+		targets = slices.DeleteFunc(slices.Clone(targets), func(n *schema.Node) bool {
+			return n.Kind == schema.Leaf || n.Kind == schema.LeafList
+		})
+	}
+	if s.test != testName || len(targets) != 1 {
 		return
 	}
-	list := s.targets[0]
+	list := targets[0]
 	keys := list.Keys
 	switch s.axis {
 	case axisChild:
@@ -64,7 +72,7 @@ func (s *step) findKeys() {
 		take(p)
 	}
 	if found == len(keys) {
-		s.keys, s.filters = values, filters
+		s.targets, s.keys, s.filters = targets, values, filters
 	}
 }
 
