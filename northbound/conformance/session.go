@@ -157,7 +157,7 @@ func (s *Session) deliver(msg []byte, err error) {
 // octets sends octets as they are.
 func (s *Session) octets(text string) {
 	if _, err := io.WriteString(s.conn, text); err != nil {
-		s.c.Fatalf("send: %v", err)
+		s.c.Fatalf("%w: send: %w", errConnection, err)
 	}
 }
 
