@@ -134,10 +134,18 @@ func startTime(pid int) (string, error) {
 	// The name of the program stands in parentheses and may contain spaces.
 	_, rest, ok := strings.Cut(string(text), ") ")
 	fields := strings.Fields(rest)
-	if !ok || len(fields) < 20 || fields[0] == "Z" {
+	if !ok || len(fields) < 20 || fields[0] == "Z" && !hasThreads(pid) {
 		return "", fmt.Errorf("process %d has ended", pid)
 	}
 	return fields[19], nil
+}
+
+// hasThreads reports whether threads besides the first are left: a process that is
+// killed keeps its sockets until the last one has ended, while the first may be a
+// zombie already.
+func hasThreads(pid int) bool {
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return err == nil && len(tasks) > 1
 }
 
 func (p Process) alive() bool {
