@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/tandem-ne/tandem/cmd/tandem/lab"
 )
 
 // benchModule is a model that every server can load: testdata/bench.
@@ -27,18 +25,11 @@ type measured struct {
 // SSH, with journal and fsync.
 func tandemServer(b *testing.B) *measured {
 	b.Helper()
-	scratch := b.TempDir()
 	modules, err := filepath.Abs(benchModule)
 	if err != nil {
 		b.Fatal(err)
 	}
-	wrapper := filepath.Join(scratch, "tandemd")
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = flush ] && exec %s \"$@\"\nexec %s --yang-dir %s \"$@\"\n", tandemd, tandemd, modules)
-	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil {
-		b.Fatal(err)
-	}
-	topology := &lab.Topology{Name: "bpeer", Nodes: map[string]lab.Node{"one": {Config: "none"}}, Dir: scratch}
-	l := lab.New(topology, filepath.Join(scratch, "run"), wrapper, "ebpf")
+	l := oneElement(b, "bpeer", "--yang-dir "+modules)
 	b.Cleanup(func() {
 		if err := l.Down(context.Background()); err != nil {
 			b.Error(err)

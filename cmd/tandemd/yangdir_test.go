@@ -20,18 +20,24 @@ import (
 // operatorYANG are the modules of an operator that package server is tested with.
 const operatorYANG = "../../server/testdata/yang"
 
-// bringOne starts one element with further flags.
-func bringOne(t *testing.T, flags string) *rig {
-	t.Helper()
-	scratch := t.TempDir()
+// oneElement is a lab of one element with further flags, not up yet.
+func oneElement(tb testing.TB, name, flags string) *lab.Lab {
+	tb.Helper()
+	scratch := tb.TempDir()
 	// The lab starts a daemon by its name and knows nothing of flags.
 	wrapper := filepath.Join(scratch, "tandemd")
 	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = flush ] && exec %s \"$@\"\nexec %s %s \"$@\"\n", tandemd, tandemd, flags)
 	if err := os.WriteFile(wrapper, []byte(script), 0o700); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	topology := &lab.Topology{Name: fmt.Sprintf("t1y-%d", os.Getpid()), Nodes: map[string]lab.Node{"one": {Config: "none"}}, Dir: scratch}
-	r := &rig{lab.New(topology, filepath.Join(scratch, "run"), wrapper, "ebpf"), map[string]*client.Session{}}
+	topology := &lab.Topology{Name: name, Nodes: map[string]lab.Node{"one": {Config: "none"}}, Dir: scratch}
+	return lab.New(topology, filepath.Join(scratch, "run"), wrapper, "ebpf")
+}
+
+// bringOne starts one element with further flags.
+func bringOne(t *testing.T, flags string) *rig {
+	t.Helper()
+	r := &rig{oneElement(t, fmt.Sprintf("t1y-%d", os.Getpid()), flags), map[string]*client.Session{}}
 	t.Cleanup(func() {
 		r.hangUp(t, "one")
 		if err := r.Down(context.Background()); err != nil {
