@@ -14,14 +14,19 @@ import (
 	"time"
 )
 
-// Kind orders the objects by dependency: an object refers only to objects of a
-// lower Kind, so creation goes up the kinds and deletion down.
+// Kind tells objects apart. Sections refer to nothing, LSPs and groups to
+// sections and to each other without a cycle, pseudowires to those, services
+// and switching points to pseudowires and groups: plan orders by reference.
 type Kind uint8
 
 // The kinds of objects.
 const (
 	KindSection Kind = iota + 1
 	KindLSP
+	KindGroup
+	KindPseudowire
+	KindService
+	KindSwitchingPoint
 )
 
 // Key names one object. Names are those of the configuration, unique per Kind.
@@ -40,6 +45,14 @@ func (k Kind) String() string {
 		return "section"
 	case KindLSP:
 		return "lsp"
+	case KindGroup:
+		return "group"
+	case KindPseudowire:
+		return "pseudowire"
+	case KindService:
+		return "service"
+	case KindSwitchingPoint:
+		return "switching-point"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -71,6 +84,22 @@ type Section struct {
 	// Down is set while the administrative state is down: nothing is sent to
 	// or taken from the section.
 	Down bool
+	// Queues is the queueing on egress; the zero value leaves the queueing of
+	// the host as it is.
+	Queues Queues
+}
+
+// Queues is a scheduler on the interface of a section: one queue for each
+// traffic class, the G-ACh and everything else without a class in that of its
+// priority (SO_PRIORITY 0..7).
+type Queues struct {
+	Enabled bool
+	// Rate shapes the interface, in bits per second; 0: at the rate of the
+	// link.
+	Rate uint64
+	// Weights of the queues of traffic class 0 to 7: 0 is strict priority, the
+	// higher class first and before all weighted ones.
+	Weights [8]uint16
 }
 
 // Operation is what an LSP does to a packet, with the names of
@@ -109,12 +138,27 @@ type LabelEntry struct {
 	HasTC bool   // false: TC of the packet that is encapsulated, 0 for IP.
 }
 
-// NextHop is where an LSP sends: a section and the labels imposed, top first.
-// An LSP inside an SPME has the SPME's labels above its own; intent flattens
-// them.
+// NextHop is where an LSP or a pseudowire sends: the labels imposed, top first,
+// and then either a section or a group, which adds the labels of its active leg
+// above them (hierarchy: an LSP in an SPME, a pseudowire in a tunnel).
 type NextHop struct {
 	Section string
+	Group   string
 	Stack   []LabelEntry
+}
+
+// Condition is what operation, not configuration, makes of an LSP or a
+// pseudowire. The zero value is the normal one.
+type Condition struct {
+	// Blocked drops user traffic in both directions, under a counter of its
+	// own, while the G-ACh goes on (RFC 6371 sections 5.1.2 and 6.2: a
+	// mis-connected or locked transport path).
+	Blocked bool
+	// Loop names the LSP or pseudowire of the opposite direction into which
+	// everything that arrives is sent back (RFC 6435 section 4), without the
+	// label it came with and as if it had arrived there; empty: no loopback.
+	// A frame whose TTL expires here is punted as ever.
+	Loop string
 }
 
 // LSP is one static LSP at this node.
@@ -128,11 +172,62 @@ type LSP struct {
 	InSection string
 	// Prefixes are the IP clients routed into the LSP (ImposeAndForward only).
 	Prefixes []netip.Prefix
-	// Out is the next hop; zero for PopAndLookup.
-	Out     NextHop
+	// Out is the next hop; zero for PopAndLookup and where there are Branches.
+	Out NextHop
+	// Branches make the LSP point-to-multipoint: one copy to each. Their order
+	// does not count, their names are unique in the LSP.
+	Branches []Branch
+	// Bud delivers a copy at this node as well, as PopAndLookup would (a bud
+	// node, RFC 4461 section 2); only with Branches.
+	Bud     bool
 	TTLMode TTLMode
+	// Class makes the LSP an L-LSP (RFC 3270 section 1.2): its packets go to
+	// the queue of this traffic class, whatever their TC, which then tells the
+	// drop precedence alone. Nil: an E-LSP, whose TC tells both.
+	Class *uint8
+	// EntropyLabel puts an entropy label indicator and an entropy label below
+	// the labels that ImposeAndForward imposes on IP clients (RFC 6790 section
+	// 4.2). For IP/MPLS use only; MPLS-TP LSPs do not spread.
+	EntropyLabel bool
+	// Selector names the group whose receiving end decides whether packets
+	// are taken (1+1): those of leg SelectorLeg while it is the active one.
+	// PopAndLookup only. The G-ACh is always taken.
+	Selector    string
+	SelectorLeg uint8
+	Condition
 	// Down is set while the administrative state is down: the label stays
 	// known, user packets are dropped and counted.
+	Down bool
+}
+
+// Branch is one branch of a point-to-multipoint LSP.
+type Branch struct {
+	Name string
+	NextHop
+}
+
+// Group is a transport path made of legs: a tunnel with its working and its
+// protecting LSP, or redundant pseudowires. Whoever enters it sends on the
+// active leg, whatever is below; Driver.Switch changes that for all at once.
+type Group struct {
+	Name string
+	// Legs are names of LSPs that begin here (ImposeAndForward), or of
+	// pseudowires where Pseudowires is set: working first, then protecting.
+	// One or two. A leg has its own labels, counters and administrative state.
+	Legs        []string
+	Pseudowires bool
+	// Permanent is the bridge of 1+1: what enters is sent on every leg.
+	// False: on the active one (the selector bridge of 1:1).
+	Permanent bool
+	// Active is the index of the leg that a new group sends on, and whose
+	// packets its Selector LSPs take. A Put of a group that exists leaves the
+	// active leg as Switch has set it, unless that leg is gone. It does not
+	// count for Equal.
+	Active uint8
+	// Prefixes are the IP clients routed into the group.
+	Prefixes []netip.Prefix
+	// Down is set while the administrative state is down: what enters is
+	// dropped and counted.
 	Down bool
 }
 
@@ -204,6 +299,43 @@ const (
 	// is, and pop-and-lookup takes one hop off it, no more (RFC 3443 section
 	// 3); without it, the kernel takes one more off in both cases.
 	FeaturePayloadTTL Feature = "payload-ttl"
+
+	// FeatureHierarchy: LSPs and pseudowires enter groups, and groups nest.
+	FeatureHierarchy Feature = "hierarchy"
+	// FeatureGroupSwitch: a switch of a group costs the same whatever the
+	// number of its members.
+	FeatureGroupSwitch Feature = "group-switch"
+	// FeatureOnePlusOne: permanent bridge and selector.
+	FeatureOnePlusOne Feature = "one-plus-one"
+	FeatureP2MP       Feature = "p2mp"
+	FeatureBud        Feature = "p2mp-bud"
+	FeatureEntropy    Feature = "entropy-label"
+	FeatureLLSP       Feature = "l-lsp"
+	FeatureQueues     Feature = "queues"
+	FeatureBlock      Feature = "block"
+	FeatureLoopback   Feature = "loopback"
+	// FeatureSteadyCC: CC packets that change nothing are consumed in the data
+	// plane, which stamps when the last one came.
+	FeatureSteadyCC Feature = "steady-cc"
+	// FeatureSnapshot: punts carry the counters of their LSP (direct loss
+	// measurement, RFC 6374 section 2.2).
+	FeatureSnapshot Feature = "counter-snapshot"
+	// FeaturePuntLimits: token buckets per channel type and per MEG.
+	FeaturePuntLimits Feature = "punt-limits"
+
+	FeatureEthernetPW   Feature = "ethernet-pseudowire"
+	FeatureControlWord  Feature = "pseudowire-control-word"
+	FeatureSequencing   Feature = "pseudowire-sequencing"
+	FeatureSwitchingPW  Feature = "pseudowire-switching-point"
+	FeatureP2MPPW       Feature = "p2mp-pseudowire"
+	FeaturePWGroup      Feature = "pseudowire-group"
+	FeatureNetworkLayer Feature = "network-layer-client"
+	FeatureVLANOps      Feature = "attachment-vlan-operations"
+	FeatureQinQ         Feature = "attachment-qinq"
+	FeaturePolicing     Feature = "bandwidth-profile"
+	FeatureClassMap     Feature = "traffic-class-map"
+	FeaturePWACHPunt    Feature = "pseudowire-ach-punt"
+	FeaturePWCounters   Feature = "pseudowire-counters"
 )
 
 // Features lists every feature in the order in which tables show them.
@@ -214,6 +346,12 @@ func Features() []Feature {
 		FeatureLSPCounters, FeatureSectionCounters, FeatureInterfaceLabelSpace,
 		FeatureMulticastSend, FeatureMulticastReceive, FeatureVLANSection,
 		FeatureGALPunt, FeatureTTLPunt, FeatureKernelTime,
+		FeatureHierarchy, FeatureGroupSwitch, FeatureOnePlusOne, FeatureP2MP, FeatureBud,
+		FeatureEntropy, FeatureLLSP, FeatureQueues, FeatureBlock, FeatureLoopback,
+		FeatureSteadyCC, FeatureSnapshot, FeaturePuntLimits,
+		FeatureEthernetPW, FeatureControlWord, FeatureSequencing, FeatureSwitchingPW,
+		FeatureP2MPPW, FeaturePWGroup, FeatureNetworkLayer, FeatureVLANOps, FeatureQinQ,
+		FeaturePolicing, FeatureClassMap, FeaturePWACHPunt, FeaturePWCounters,
 	}
 }
 
@@ -298,6 +436,13 @@ type Driver interface {
 	// rightly without a trace (an LSP that is down, for example) is returned
 	// as if it were there.
 	Dump(ctx context.Context, desired []Object) ([]Object, error)
+	// Switch makes a leg the active one of a group, for everything that enters
+	// it and everything that its selector takes, in one step where the driver
+	// has FeatureGroupSwitch. No packet is lost between two good legs. The
+	// error is an *OpError.
+	Switch(ctx context.Context, group string, leg uint8) error
+	// ActiveLeg tells the leg in use, after a restart too.
+	ActiveLeg(group string) (uint8, error)
 	// Counters appends the counters of keys to dst, in order; an unknown key
 	// gives zero counters.
 	Counters(ctx context.Context, keys []Key, dst []Counters) ([]Counters, error)

@@ -129,16 +129,28 @@ func (l LSP) Key() Key { return Key{Kind: KindLSP, Name: l.Name} }
 func (l LSP) Equal(o Object) bool {
 	m, ok := o.(LSP)
 	if !ok || l.Name != m.Name || l.Op != m.Op || l.InLabel != m.InLabel || l.InSection != m.InSection ||
-		l.TTLMode != m.TTLMode || l.Down != m.Down || l.Out.Section != m.Out.Section ||
-		len(l.Out.Stack) != len(m.Out.Stack) {
+		l.TTLMode != m.TTLMode || l.Down != m.Down || l.Bud != m.Bud || l.EntropyLabel != m.EntropyLabel ||
+		l.Selector != m.Selector || l.SelectorLeg != m.SelectorLeg || l.Condition != m.Condition ||
+		!sameValue(l.Class, m.Class) || !l.Out.equal(m.Out) || len(l.Branches) != len(m.Branches) {
 		return false
 	}
-	for i := range l.Out.Stack {
-		if l.Out.Stack[i].effective() != m.Out.Stack[i].effective() {
+	return sameBranches(l.Branches, m.Branches) && samePrefixes(l.Prefixes, m.Prefixes)
+}
+
+func (n NextHop) equal(m NextHop) bool {
+	return n.Section == m.Section && n.Group == m.Group &&
+		slices.EqualFunc(n.Stack, m.Stack, func(a, b LabelEntry) bool { return a.effective() == b.effective() })
+}
+
+// sameBranches compares as sets.
+func sameBranches(a, b []Branch) bool {
+	for _, x := range a {
+		i := slices.IndexFunc(b, func(y Branch) bool { return x.Name == y.Name })
+		if i < 0 || !x.equal(b[i].NextHop) {
 			return false
 		}
 	}
-	return samePrefixes(l.Prefixes, m.Prefixes)
+	return true
 }
 
 // samePrefixes compares as sets; short lists, the usual case, without memory.
