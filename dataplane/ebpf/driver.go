@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -237,10 +238,20 @@ func (d *Driver) Capabilities() dataplane.Capabilities {
 			"Traffic classes are carried and written; no queueing follows from them.",
 		},
 	}
-	for _, f := range dataplane.Features() {
+	for _, f := range slices.Concat(forwardingFeatures(), clientFeatures(), oamFeatures()) {
 		c.Features[f] = true
 	}
 	return c
+}
+
+// forwardingFeatures are what sections, LSPs and groups can do here.
+func forwardingFeatures() []dataplane.Feature {
+	return []dataplane.Feature{
+		dataplane.FeatureImpose, dataplane.FeatureSwap, dataplane.FeaturePop, dataplane.FeaturePopImpose, dataplane.FeaturePopLookup,
+		dataplane.FeatureTrafficClass, dataplane.FeatureImposedTTL, dataplane.FeaturePayloadTTL, dataplane.FeatureShortPipe,
+		dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureInterfaceLabelSpace,
+		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
+	}
 }
 
 // Mode tells how XDP is attached at present: native or generic.

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/packetio"
 	"github.com/tandem-ne/tandem/oam"
 )
@@ -124,4 +125,9 @@ func (p *Punts) Close() error {
 		}
 	}
 	return errors.Join(append(errs, p.ring.Close())...)
+}
+
+// oamFeatures are what the punts can do here.
+func oamFeatures() []dataplane.Feature {
+	return []dataplane.Feature{dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime}
 }

@@ -1,6 +1,7 @@
 // Programs of the benchmarks: the forwarding in a wrapper that undoes it, so
 // that a repeated run sees the same frame, a generator and a sink.
-#include "forward.h"
+#include "stack.h"
+#include "relay.bpf.h"
 
 #define SAVED 40
 

@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
+#include "maps_oam.h"
 
 // The deepest stack imposed in one operation and the deepest one read.
 #define MAX_IMPOSE 6
@@ -15,15 +16,8 @@
 
 #define MAX_LABELS (1 << 20)
 #define DEFAULT_LSPS (1 << 16)
-#define MAX_SECTIONS 4096
 #define DIRECT_PORTS 4096
 #define MAX_PREFIXES (1 << 17)
-
-// Bytes of a frame that a punt record carries. Nearly every G-ACh frame is
-// short; the two sizes, powers of two, keep the ring from being filled with
-// empty space.
-#define PUNT_SHORT 256
-#define PUNT_LONG 2048
 
 enum operation {
 	OP_NONE = 0,
@@ -42,14 +36,6 @@ enum lsp_flag {
 enum section_flag {
 	SECTION_DOWN = 1,
 	SECTION_OWN_SPACE = 2,
-};
-
-enum punt_reason {
-	PUNT_GAL = 0,
-	PUNT_TTL = 1,
-	PUNT_ROUTER_ALERT = 2,
-	PUNT_RESERVED = 3,
-	PUNT_REASONS = 4,
 };
 
 enum event {
@@ -124,33 +110,6 @@ struct counters {
 	__u64 in_packets, in_octets;
 	__u64 out_packets, out_octets;
 	__u64 in_drops, out_drops;
-};
-
-// A token bucket: cost nanoseconds of credit buy one punt.
-struct limit {
-	__u64 cost;
-	__u64 burst;
-};
-
-struct bucket {
-	__u64 time;
-	__u64 credit;
-};
-
-// The head of a punt record; the frame follows.
-struct punt {
-	__u64 time; // CLOCK_MONOTONIC
-	__u32 ifindex;
-	__u32 section;
-	__u32 label;  // of the LSP the frame belongs to, or the offending label
-	__u32 length; // of the frame; captured is what follows of it
-	__u16 captured;
-	__u8 reason;
-	__u8 has_label;
-	__u8 stack; // offset of the label stack
-	__u8 depth; // labels above the one that led to the punt
-	__u16 vlan;
-	__u64 packets, octets; // received on the LSP so far, all CPUs
 };
 
 // Which section a frame is of: by interface where it is untagged and the index
@@ -241,22 +200,3 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } events SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PUNT_REASONS);
-	__type(key, __u32);
-	__type(value, struct limit);
-} limits SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MAX_SECTIONS * PUNT_REASONS);
-	__type(key, __u32);
-	__type(value, struct bucket);
-} buckets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 22);
-} punts SEC(".maps");

@@ -1,5 +1,7 @@
-// The data plane of Tandem: label switching by XDP. forward.h is the code.
-#include "forward.h"
+// The data plane of Tandem: label switching by XDP. stack.h is the way in,
+// relay.bpf.h that of IP clients, send.h the way out.
+#include "stack.h"
+#include "relay.bpf.h"
 
 // tandem_section runs on every interface that a section uses.
 SEC("xdp")

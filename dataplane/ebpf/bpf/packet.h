@@ -1,0 +1,77 @@
+// What every part of the programs needs of a packet: names of the wire, what is
+// known of the packet under way, counting and dropping.
+#pragma once
+
+#include "maps.h"
+
+#define P_MPLS bpf_htons(0x8847)
+#define P_VLAN bpf_htons(ETH_P_8021Q)
+#define P_IP bpf_htons(ETH_P_IP)
+#define P_IPV6 bpf_htons(ETH_P_IPV6)
+
+#define LABEL_IPV4_NULL 0
+#define LABEL_ROUTER_ALERT 1
+#define LABEL_IPV6_NULL 2
+#define LABEL_GAL 13
+#define LABEL_MIN 16
+
+// bound tells the verifier what it forgets of an offset that was in memory: no
+// offset is above ETH_HLEN + 4 + 4 * (MAX_RECEIVE + 1). In assembly, or the
+// compiler, which knows, leaves it out.
+#define bound(off) asm volatile("%0 &= 127" : "+r"(off))
+
+// What is known of the packet under way.
+struct packet {
+	struct section *sec;   // it came in on
+	struct counters *secc; // of sec
+	__u32 section;
+	__u32 len;
+	__u32 stack; // offset of the label stack, or of the IP header
+	__u16 vlan;
+};
+
+static __always_inline void count_event(__u32 ev)
+{
+	__u64 *n = bpf_map_lookup_elem(&events, &ev);
+
+	if (n)
+		(*n)++;
+}
+
+// drop_in counts a drop at the LSP that it happened to, or else at the section.
+static __always_inline int drop_in(struct packet *p, struct counters *c, __u32 ev)
+{
+	count_event(ev);
+	if (c)
+		c->in_drops++;
+	else if (p->secc)
+		p->secc->in_drops++;
+	return XDP_DROP;
+}
+
+// drop_out counts a drop at the LSP and at the section it was to leave by.
+static __always_inline int drop_out(struct counters *c, struct counters *outc, __u32 ev)
+{
+	count_event(ev);
+	if (outc)
+		outc->out_drops++;
+	c->out_drops++;
+	return XDP_DROP;
+}
+
+// ip_protocol tells the ethertype of an IP payload at offset off, 0 if it is none.
+static __always_inline __u16 ip_protocol(struct xdp_md *ctx, __u64 off)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u8 *b;
+
+	bound(off);
+	b = data + off;
+	if ((void *)(b + 20) > end)
+		return 0;
+	if (*b >> 4 == 4)
+		return (*b & 15) >= 5 ? P_IP : 0;
+	if (*b >> 4 == 6 && (void *)(b + 40) <= end)
+		return P_IPV6;
+	return 0;
+}
