@@ -68,8 +68,10 @@ type benchProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
@@ -78,6 +80,8 @@ type benchMapSpecs struct {
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
+	RelayPorts      *ebpf.MapSpec `ebpf:"relay_ports"`
+	Relays          *ebpf.MapSpec `ebpf:"relays"`
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
@@ -114,8 +118,10 @@ func (o *benchObjects) Close() error {
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
+	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
@@ -124,6 +130,8 @@ type benchMaps struct {
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
 	Punts           *ebpf.Map `ebpf:"punts"`
+	RelayPorts      *ebpf.Map `ebpf:"relay_ports"`
+	Relays          *ebpf.Map `ebpf:"relays"`
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
@@ -133,8 +141,10 @@ type benchMaps struct {
 func (m *benchMaps) Close() error {
 	return _BenchClose(
 		m.Buckets,
+		m.CopyLists,
 		m.DirectPorts,
 		m.Events,
+		m.Groups,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,
@@ -143,6 +153,8 @@ func (m *benchMaps) Close() error {
 		m.Prefixes4,
 		m.Prefixes6,
 		m.Punts,
+		m.RelayPorts,
+		m.Relays,
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,

@@ -19,6 +19,12 @@ type tandemBucket struct {
 	Credit uint64
 }
 
+type tandemCopies struct {
+	_     structs.HostLayout
+	N     uint32
+	Relay [62]uint16
+}
+
 type tandemCounters struct {
 	_          structs.HostLayout
 	InPackets  uint64
@@ -27,6 +33,16 @@ type tandemCounters struct {
 	OutOctets  uint64
 	InDrops    uint64
 	OutDrops   uint64
+}
+
+type tandemGroup struct {
+	_        structs.HostLayout
+	State    uint64
+	Counter  uint32
+	Copies   uint32
+	Name     uint64
+	Since    uint64
+	LegNames [2]uint64
 }
 
 type tandemLabelKey struct {
@@ -42,19 +58,29 @@ type tandemLimit struct {
 }
 
 type tandemLsp struct {
-	_          structs.HostLayout
-	Name       uint64
-	Since      uint64
-	Generation uint32
-	InLabel    uint32
-	InSection  uint32
-	Out        uint32
-	Counter    uint32
-	Op         uint8
-	Flags      uint8
-	N          uint8
-	TcSet      uint8
-	Lse        [6]uint32
+	_           structs.HostLayout
+	Out         uint32
+	Counter     uint32
+	Op          uint8
+	Flags       uint8
+	N           uint8
+	TcSet       uint8
+	Class       uint8
+	SelectorLeg uint8
+	Pad         uint16
+	Selector    uint32
+	Loop        uint32
+	Copies      uint32
+	Meg         uint32
+	Lse         [8]uint32
+	Name        uint64
+	Since       uint64
+	Generation  uint32
+	InLabel     uint32
+	InSection   uint32
+	Parent      uint32
+	LoopName    uint64
+	Reserved    [3]uint64
 }
 
 type tandemPortKey struct {
@@ -92,17 +118,30 @@ type tandemPunt struct {
 	Octets   uint64
 }
 
+type tandemRelay struct {
+	_    structs.HostLayout
+	Kind uint32
+	Ref  uint32
+}
+
 type tandemSection struct {
 	_       structs.HostLayout
-	Name    uint64
-	Since   uint64
 	Ifindex uint32
 	Vlan    uint16
 	Mtu     uint16
-	Own     [6]uint8
 	Peer    [6]uint8
+	Own     [6]uint8
 	Flags   uint8
 	Pad     [3]uint8
+}
+
+type tandemSectionSlot struct {
+	_       structs.HostLayout
+	Current uint32
+	Pad     uint32
+	Body    [2]tandemSection
+	Name    uint64
+	Since   uint64
 }
 
 // loadTandem returns the embedded CollectionSpec for tandem.
@@ -148,6 +187,7 @@ type tandemSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemProgramSpecs struct {
 	TandemImpose  *ebpf.ProgramSpec `ebpf:"tandem_impose"`
+	TandemRelay   *ebpf.ProgramSpec `ebpf:"tandem_relay"`
 	TandemSection *ebpf.ProgramSpec `ebpf:"tandem_section"`
 }
 
@@ -156,8 +196,10 @@ type tandemProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
@@ -166,6 +208,8 @@ type tandemMapSpecs struct {
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
+	RelayPorts      *ebpf.MapSpec `ebpf:"relay_ports"`
+	Relays          *ebpf.MapSpec `ebpf:"relays"`
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
@@ -199,8 +243,10 @@ func (o *tandemObjects) Close() error {
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
+	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
@@ -209,6 +255,8 @@ type tandemMaps struct {
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
 	Punts           *ebpf.Map `ebpf:"punts"`
+	RelayPorts      *ebpf.Map `ebpf:"relay_ports"`
+	Relays          *ebpf.Map `ebpf:"relays"`
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
@@ -217,8 +265,10 @@ type tandemMaps struct {
 func (m *tandemMaps) Close() error {
 	return _TandemClose(
 		m.Buckets,
+		m.CopyLists,
 		m.DirectPorts,
 		m.Events,
+		m.Groups,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,
@@ -227,6 +277,8 @@ func (m *tandemMaps) Close() error {
 		m.Prefixes4,
 		m.Prefixes6,
 		m.Punts,
+		m.RelayPorts,
+		m.Relays,
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
@@ -245,12 +297,14 @@ type tandemVariables struct {
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemPrograms struct {
 	TandemImpose  *ebpf.Program `ebpf:"tandem_impose"`
+	TandemRelay   *ebpf.Program `ebpf:"tandem_relay"`
 	TandemSection *ebpf.Program `ebpf:"tandem_section"`
 }
 
 func (p *tandemPrograms) Close() error {
 	return _TandemClose(
 		p.TandemImpose,
+		p.TandemRelay,
 		p.TandemSection,
 	)
 }

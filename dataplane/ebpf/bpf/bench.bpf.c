@@ -57,7 +57,7 @@ int bench_section(struct xdp_md *ctx)
 
 	if (save(ctx, &s))
 		return XDP_ABORTED;
-	verdict = label_switch(ctx);
+	verdict = receive(ctx);
 	if (restore(ctx, &s, (int)length(ctx) - (int)before))
 		return XDP_ABORTED;
 	return verdict;
@@ -72,7 +72,7 @@ int bench_impose(struct xdp_md *ctx)
 
 	if (save(ctx, &s))
 		return XDP_ABORTED;
-	verdict = impose_ip(ctx);
+	verdict = imposed(ctx);
 	if (restore(ctx, &s, (int)length(ctx) - (int)before))
 		return XDP_ABORTED;
 	return verdict;

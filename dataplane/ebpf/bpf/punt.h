@@ -91,7 +91,7 @@ static __always_inline int punt_frame(struct xdp_md *ctx, struct packet *p, __u3
 	}
 	if (counter)
 		bpf_loop(MAX_CPUS, add_cpu, &s, 0);
-	head.ifindex = ctx->ingress_ifindex;
+	head.ifindex = p->ifindex;
 	head.section = p->section;
 	head.label = label;
 	head.length = p->len;
