@@ -81,7 +81,7 @@ int bench_section_random(struct xdp_md *ctx)
 
 	if (randomize(ctx) || save(ctx, &s))
 		return XDP_ABORTED;
-	verdict = label_switch(ctx);
+	verdict = receive(ctx);
 	return restore(ctx, &s, 0) ? XDP_ABORTED : verdict;
 }
 
