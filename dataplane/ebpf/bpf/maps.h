@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
+#include "maps_client.h"
 #include "maps_oam.h"
 
 // The deepest stack imposed in one operation and the deepest one read.
@@ -82,6 +83,15 @@ enum event {
 	EV_ENTROPY_LABEL,   // entropy label where none may be: RFC 6790
 	EV_RELAY,           // copy or queued frame that the tc program could not be handed
 	EV_BLOCKED,         // user traffic of a blocked LSP or pseudowire
+	EV_CONTROL_WORD,    // no control word of a pseudowire where one must be
+	EV_SEQUENCE,        // out of order on a pseudowire with sequence numbers
+	EV_PAYLOAD_LONG,    // longer than the pseudowire, or the client's interface, takes
+	EV_RUNT,            // shorter than its Ethernet header and tags
+	EV_VLAN,            // to the client without the tags of its circuit
+	EV_NO_ATTACHMENT,   // off a pseudowire that no service receives
+	EV_POLICED,         // red
+	EV_PW_DOWN,         // pseudowire administratively down, or none to send on
+	EV_SERVICE_DOWN,    // service administratively down
 	EV_PUNTED,          // first of PUNT_REASONS counters of frames punted
 	EV_MAX = EV_PUNTED + PUNT_REASONS,
 };
@@ -177,6 +187,7 @@ enum relay_kind {
 	RELAY_LSP = 1,   // go on with this LSP, or branch: impose, or its label is on top
 	RELAY_GROUP = 2, // enter this group
 	RELAY_PORT = 3,  // as if received on this interface
+	RELAY_PW = 4,    // a client's frame for this pseudowire
 };
 
 // What becomes of a frame that reaches the far end of the impose device with

@@ -19,7 +19,8 @@ enum punt_reason {
 	PUNT_TTL = 1,
 	PUNT_ROUTER_ALERT = 2,
 	PUNT_RESERVED = 3,
-	PUNT_REASONS = 4,
+	PUNT_PW_ACH = 4,
+	PUNT_REASONS = 5,
 };
 
 // A token bucket: cost nanoseconds of credit buy one punt.

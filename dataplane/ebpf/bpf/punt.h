@@ -67,7 +67,7 @@ static long add_cpu(__u32 cpu, struct sum *s)
 			return EV_INTERNAL;                                                  \
 		}                                                                            \
 		bpf_ringbuf_submit(r, 0);                                                    \
-		return EV_PUNTED + (head->reason & (PUNT_REASONS - 1));                      \
+		return EV_PUNTED + (head->reason < PUNT_REASONS ? head->reason : 0);                     \
 	}
 
 PUNT_RECORD(PUNT_SHORT)
@@ -75,9 +75,9 @@ PUNT_RECORD(PUNT_LONG)
 
 // punt hands a copy of the frame to user space and ends it. c and counter are
 // those of the LSP that the frame belongs to, if any.
-static __always_inline int punt_frame(struct xdp_md *ctx, struct packet *p, __u32 reason, int has_label,
-				__u32 label, __u32 depth, __u32 counter)
+static __noinline int punt_copy(struct xdp_md *ctx, struct packet *p, __u32 what, __u32 label, __u32 counter)
 {
+	__u32 reason = what & 255, has_label = what >> 8 & 1, depth = what >> 16;
 	struct punt head = {};
 	struct sum s = { .counter = counter };
 	__u32 ev;
@@ -110,4 +110,10 @@ static __always_inline int punt_frame(struct xdp_md *ctx, struct packet *p, __u3
 	if (ev < EV_PUNTED && p->secc)
 		p->secc->in_drops++;
 	return XDP_DROP;
+}
+
+static __always_inline int punt_frame(struct xdp_md *ctx, struct packet *p, __u32 reason, int has_label,
+				      __u32 label, __u32 depth, __u32 counter)
+{
+	return punt_copy(ctx, p, reason | (__u32)has_label << 8 | depth << 16, label, counter);
 }

@@ -31,7 +31,7 @@ static __always_inline int enter_group(struct xdp_md *ctx, struct packet *p, __u
 	if (!o.c || !empty)
 		return drop_in(p, NULL, EV_INTERNAL);
 	o.lse = empty->lse;
-	return send_group(ctx, &o);
+	return through_groups(ctx, &o);
 }
 
 // entropy_label is made of what tells one flow from another (RFC 6790 section
@@ -73,6 +73,7 @@ static __always_inline __u32 entropy_label(struct xdp_md *ctx, __u32 proto)
 static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct lsp *l, __u32 proto, __u32 strip)
 {
 	__u32 id = l->counter, tc = 0, s = 1;
+	struct out o;
 	struct counters *c = bpf_map_lookup_elem(&lsp_counters, &id);
 	__u64 off = strip;
 
@@ -107,7 +108,7 @@ static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct l
 	if (l->flags & LSP_ENTROPY && s && strip == ETH_HLEN) {
 		__u32 low = l->n ? l->lse[(l->n - 1) & 7] : 0;
 		struct out o = {
-			.c = c, .lse = l->lse, .next = l->out, .n = l->n, .tc_set = l->tc_set,
+			.c = c, .counter = l->counter, .lse = l->lse, .next = l->out, .n = l->n, .tc_set = l->tc_set,
 			.len = p->len, .strip = strip, .class = l->flags & LSP_CLASS ? l->class : CLASS_BY_TC,
 			.tail_n = 2,
 		};
@@ -116,9 +117,10 @@ static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct l
 		// above it, the entropy label a TTL of 0, so that nobody forwards by it.
 		o.tail[0] = bpf_htonl(LABEL_ELI << 12 | (low & 0xeff));
 		o.tail[1] = bpf_htonl(entropy_label(ctx, proto) << 12 | 1 << 8);
-		return send_via(ctx, &o);
+		return through_groups(ctx, &o);
 	}
-	return forward(ctx, l, c, p->len, strip, 0, tc, s);
+	o = way_of(ctx, l, c, p->len, strip, 0, tc, s);
+	return through_groups(ctx, &o);
 }
 
 // impose_ip is a packet that the host's IP stack has routed into an LSP or a
@@ -157,21 +159,33 @@ static __always_inline int impose_ip(struct xdp_md *ctx, struct packet *p, __u16
 	return impose(ctx, p, l, proto, ETH_HLEN);
 }
 
-// as_received takes the tag off and goes on as the interface would have.
-static __always_inline int as_received(struct xdp_md *ctx, struct packet *p, __u32 ifindex)
+// untagged takes the tag off.
+static __always_inline int untagged(struct xdp_md *ctx)
 {
 	__u32 *from = (void *)(long)ctx->data, mac[3];
-	int verdict;
 
 	if ((void *)(from + 3) > (void *)(long)ctx->data_end)
-		return drop_in(p, NULL, EV_RELAY);
+		return -1;
 	__builtin_memcpy(mac, from, sizeof(mac));
 	if (bpf_xdp_adjust_head(ctx, 4))
-		return drop_in(p, NULL, EV_INTERNAL);
+		return -1;
 	from = (void *)(long)ctx->data;
 	if ((void *)(from + 3) > (void *)(long)ctx->data_end)
-		return drop_in(p, NULL, EV_INTERNAL);
+		return -1;
 	__builtin_memcpy(from, mac, sizeof(mac));
+	return 0;
+}
+
+// as_received goes on as the interface would have.
+static __always_inline int as_received(struct xdp_md *ctx, struct packet *p, __u32 ifindex)
+{
+	int verdict;
+
+	if (untagged(ctx))
+		return drop_in(p, NULL, EV_RELAY);
+	verdict = attachment(ctx, ifindex);
+	if (verdict != NO_CIRCUIT)
+		return finish(ctx, verdict);
 	p->ifindex = ifindex;
 	p->section = 0;
 	verdict = label_switch(ctx, p);
@@ -203,6 +217,8 @@ static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 		if (proto == P_MPLS)
 			tc = *((__u8 *)data + TAGGED + 2) >> 1 & 7;
 		return enter_group(ctx, p, ref, TAGGED, tc, proto != P_MPLS);
+	case RELAY_PW:
+		return untagged(ctx) ? drop_in(p, NULL, EV_RELAY) : finish(ctx, pw_copy(ctx, ref));
 	case RELAY_LSP:
 		l = bpf_map_lookup_elem(&lsps, &ref);
 		if (!l)

@@ -1,6 +1,7 @@
 // The way in: the section of a frame, its label stack, what belongs to each label.
 #pragma once
 
+#include "client.h"
 #include "packet.h"
 #include "punt.h"
 #include "send.h"
@@ -49,15 +50,15 @@ static __always_inline __u32 client_class(struct xdp_md *ctx, __u64 off, __u32 l
 	return *b >> 4 == 4 ? b[1] >> 5 : (*b & 15) >> 1;
 }
 
-// forward sends the packet on as the LSP says. strip is the number of octets
-// that go from the front: the Ethernet header and the labels popped. s tells
-// whether the stack is empty behind them; ttl and tc are those of the label
-// popped last, or of the IP packet.
-static __always_inline int forward(struct xdp_md *ctx, struct lsp *l, struct counters *c, __u32 len,
-				   __u32 strip, __u32 ttl, __u32 tc, __u32 s)
+// way_of is how an LSP sends a packet. strip is the number of octets that go
+// from the front: the Ethernet header and the labels popped. s tells whether
+// the stack is empty behind them; ttl and tc are those of the label popped last,
+// or of the IP packet.
+static __always_inline struct out way_of(struct xdp_md *ctx, struct lsp *l, struct counters *c, __u32 len,
+					 __u32 strip, __u32 ttl, __u32 tc, __u32 s)
 {
 	struct out o = {
-		.c = c, .lse = l->lse, .next = l->out, .n = l->n, .tc_set = l->tc_set, .tc = tc,
+		.c = c, .counter = l->counter, .lse = l->lse, .next = l->out, .n = l->n, .tc_set = l->tc_set, .tc = tc,
 		.ttl = l->op == OP_SWAP ? ttl - 1 : 0, .s = s, .len = len, .strip = strip, .class = CLASS_BY_TC,
 	};
 
@@ -65,7 +66,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct lsp *l, struct cou
 		o.class = l->class;
 	if (!l->n && l->flags & LSP_SHORT_PIPE)
 		o.class = client_class(ctx, strip, !s);
-	return send_via(ctx, &o);
+	return o;
 }
 
 // fan_out hands the frame, from the label at offset off on, to the copies of
@@ -94,26 +95,25 @@ static __always_inline int selected(struct lsp *l)
 }
 
 // find looks a label up in the section's own space, or in the per-platform
-// one. A label below another was given to a peer that need not be on this
-// section, so it can be of the per-platform space also where the section has
-// one of its own (RFC 3031 section 3.14).
-static __always_inline struct lsp *find(struct packet *p, __u32 label, __u32 depth)
+// one, and returns what it refers to, 0 for nothing. A label below another was
+// given to a peer that need not be on this section, so it can be of the
+// per-platform space also where the section has one of its own (RFC 3031
+// section 3.14).
+static __always_inline __u32 find(struct packet *p, __u32 label, __u32 depth)
 {
-	__u32 *id;
+	__u32 *ref;
 
 	if (p->sec->flags & SECTION_OWN_SPACE) {
 		struct label_key k = { .section = p->section, .label = label };
 
-		id = bpf_map_lookup_elem(&section_labels, &k);
-		if (id)
-			return bpf_map_lookup_elem(&lsps, id);
+		ref = bpf_map_lookup_elem(&section_labels, &k);
+		if (ref)
+			return *ref;
 		if (!depth)
-			return NULL;
+			return 0;
 	}
-	id = bpf_map_lookup_elem(&platform_labels, &label);
-	if (!id || !*id)
-		return NULL;
-	return bpf_map_lookup_elem(&lsps, id);
+	ref = bpf_map_lookup_elem(&platform_labels, &label);
+	return ref ? *ref : 0;
 }
 
 // special handles a special-purpose label that ends the work on the stack.
@@ -139,8 +139,10 @@ static __always_inline int special(struct xdp_md *ctx, struct packet *p, __u32 l
 // or dropped.
 static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 {
-	__u64 off = p->stack;
-	__u32 above = 0, has_above = 0, counter = 0, depth;
+	// len >> 16 is nothing, for no frame is that long, but the verifier does not
+	// know and so walks through the loop once, not for each offset.
+	__u64 off = p->stack + (p->len >> 16);
+	__u32 above = 0, has_above = 0, counter = 0, pw = 0, pw_lse = 0, depth;
 
 	for (depth = 0; depth < MAX_RECEIVE; depth++) {
 		void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -188,7 +190,18 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 			counter = 0;
 			continue;
 		}
-		l = p->given && !depth ? p->lsp : find(p, label, depth);
+		if (p->given && !depth) {
+			l = p->lsp;
+		} else {
+			__u32 ref = find(p, label, depth);
+
+			if (REF_KIND(ref) == REF_PW) {
+				pw = REF_SLOT(ref);
+				pw_lse = v;
+				break;
+			}
+			l = ref ? bpf_map_lookup_elem(&lsps, &ref) : NULL;
+		}
 		if (!l || l->op <= OP_IMPOSE || l->op > OP_POP_LOOKUP)
 			return drop_in(p, NULL, EV_NO_LABEL);
 		id = l->counter;
@@ -214,8 +227,11 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 				return drop_in(p, c, EV_LSP_DOWN);
 			if (l->copies)
 				return fan_out(ctx, l, c, off - 4, 0);
-			if (l->op != OP_POP_LOOKUP)
-				return forward(ctx, l, c, p->len, off, ttl, tc, s);
+			if (l->op != OP_POP_LOOKUP) {
+				struct out o = way_of(ctx, l, c, p->len, off, ttl, tc, s);
+
+				return send_via(ctx, &o);
+			}
 			if (l->selector && !selected(l)) {
 				count_event(EV_NOT_SELECTED);
 				return XDP_DROP;
@@ -234,13 +250,15 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		has_above = 1;
 		counter = id;
 	}
-	return drop_in(p, NULL, EV_TOO_DEEP);
-}
+	if (pw) {
+		struct arrival a = { .id = pw, .off = off + 4, .lse = pw_lse, .section = p->section };
+		int verdict = pseudowire(ctx, &a);
 
-static __always_inline int same_mac(const __u8 *a, const __u8 *b)
-{
-	return *(__u16 *)a == *(__u16 *)b && *(__u16 *)(a + 2) == *(__u16 *)(b + 2) &&
-	       *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
+		if (verdict <= GO_PUNT)
+			return punt_frame(ctx, p, GO_PUNT - verdict, 1, pw_lse >> 12, depth, a.counter);
+		return finish(ctx, verdict);
+	}
+	return drop_in(p, NULL, EV_TOO_DEEP);
 }
 
 // label_switch is the receive side of a section's interface.
