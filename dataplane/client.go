@@ -1,10 +1,5 @@
 package dataplane
 
-import (
-	"fmt"
-	"slices"
-)
-
 // PWType is what a pseudowire carries.
 type PWType uint8
 
@@ -90,9 +85,9 @@ type Profile struct {
 }
 
 // ClassMap gives the traffic class by the priority code point of a frame (that
-// of the outer tag; 0 without a tag), or for NetworkLayer by the three upper
-// bits of the DS field. The entropy of drop precedence is in the difference of
-// Green and Yellow.
+// of the outer tag as it arrives; 0 without a tag), or for NetworkLayer by the
+// three upper bits of the DS field of an IP packet, or by the traffic class of
+// an MPLS packet. The difference of Green and Yellow tells the drop precedence.
 type ClassMap struct {
 	Green, Yellow [8]uint8
 }
@@ -107,7 +102,8 @@ type Service struct {
 	Send      string
 	SendGroup bool
 	// Receive names the pseudowires whose frames go to the client: one, those
-	// of the group, or the return pseudowires of the leaves.
+	// of the group, or the return pseudowires of the leaves. Of a group with a
+	// permanent bridge (1+1) only the frames of the active leg are taken.
 	Receive []string
 	// Profile polices the frames of the client; nil: none.
 	Profile *Profile
@@ -122,70 +118,4 @@ type Service struct {
 type SwitchingPoint struct {
 	Name     string
 	Segments [2]string
-}
-
-// Key returns group/NAME.
-func (g Group) Key() Key { return Key{Kind: KindGroup, Name: g.Name} }
-
-// Key returns pseudowire/NAME.
-func (p Pseudowire) Key() Key { return Key{Kind: KindPseudowire, Name: p.Name} }
-
-// Key returns service/NAME.
-func (s Service) Key() Key { return Key{Kind: KindService, Name: s.Name} }
-
-// Key returns switching-point/NAME.
-func (s SwitchingPoint) Key() Key { return Key{Kind: KindSwitchingPoint, Name: s.Name} }
-
-// Equal reports whether o is the same group, whatever leg is active.
-func (g Group) Equal(o Object) bool {
-	h, ok := o.(Group)
-	return ok && g.Name == h.Name && slices.Equal(g.Legs, h.Legs) && g.Pseudowires == h.Pseudowires &&
-		g.Permanent == h.Permanent && g.Down == h.Down && samePrefixes(g.Prefixes, h.Prefixes)
-}
-
-// Equal reports whether o is the same pseudowire with the same forwarding.
-func (p Pseudowire) Equal(o Object) bool {
-	q, ok := o.(Pseudowire)
-	return ok && p.Name == q.Name && p.Type == q.Type && p.InLabel == q.InLabel && p.Out.equal(q.Out) &&
-		p.ControlWord == q.ControlWord && p.Sequencing == q.Sequencing && p.EncapsulationLabel == q.EncapsulationLabel &&
-		p.EffectiveMTU() == q.EffectiveMTU() && p.Down == q.Down && p.Condition == q.Condition
-}
-
-// EffectiveMTU is MTU, or 1500 where none is configured.
-func (p Pseudowire) EffectiveMTU() uint16 {
-	if p.MTU == 0 {
-		return 1500
-	}
-	return p.MTU
-}
-
-// Equal reports whether o is the same service with the same forwarding.
-func (s Service) Equal(o Object) bool {
-	t, ok := o.(Service)
-	return ok && s.Name == t.Name && s.Attachment == t.Attachment && s.Send == t.Send && s.SendGroup == t.SendGroup &&
-		slices.Equal(s.Receive, t.Receive) && s.Down == t.Down && sameValue(s.Profile, t.Profile) && sameValue(s.Classes, t.Classes)
-}
-
-func sameValue[T comparable](a, b *T) bool {
-	return a == b || a != nil && b != nil && *a == *b
-}
-
-// Equal reports whether o joins the same segments.
-func (s SwitchingPoint) Equal(o Object) bool {
-	t, ok := o.(SwitchingPoint)
-	return ok && s == t
-}
-
-// String prints the group on one line.
-func (g Group) String() string { return fmt.Sprintf("%s legs %v", g.Key(), g.Legs) }
-
-// String prints the pseudowire on one line.
-func (p Pseudowire) String() string { return fmt.Sprintf("%s in %d", p.Key(), p.InLabel) }
-
-// String prints the service on one line.
-func (s Service) String() string { return fmt.Sprintf("%s dev %s", s.Key(), s.Attachment.Interface) }
-
-// String prints the switching point on one line.
-func (s SwitchingPoint) String() string {
-	return fmt.Sprintf("%s joins %s and %s", s.Key(), s.Segments[0], s.Segments[1])
 }

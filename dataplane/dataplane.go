@@ -132,10 +132,12 @@ const (
 // 3031 section 3.10). Every other entry is a new label and starts with TTL
 // (pipe model, RFC 3443 section 3.2), where the driver has FeatureImposedTTL.
 type LabelEntry struct {
-	Label uint32 // 16..1048575.
-	TTL   uint8  // 0: 255, the default of the pipe model.
-	TC    uint8  // 0..7, used where HasTC.
-	HasTC bool   // false: TC of the packet that is encapsulated, 0 for IP.
+	// Label is 16..1048575. The lowest entry of an LSP may be an explicit null
+	// as well, 0 for IPv4 and 2 for IPv6 (RFC 3032 section 2.1, RFC 4182).
+	Label uint32
+	TTL   uint8 // 0: 255, the default of the pipe model.
+	TC    uint8 // 0..7, used where HasTC.
+	HasTC bool  // false: TC of the packet that is encapsulated, 0 for IP.
 }
 
 // NextHop is where an LSP or a pseudowire sends: the labels imposed, top first,
@@ -157,7 +159,8 @@ type Condition struct {
 	// Loop names the LSP or pseudowire of the opposite direction into which
 	// everything that arrives is sent back (RFC 6435 section 4), without the
 	// label it came with and as if it had arrived there; empty: no loopback.
-	// A frame whose TTL expires here is punted as ever.
+	// A frame whose TTL expires here is punted as ever. A pseudowire loops like
+	// a switching point: control word and all, with the TTL less one.
 	Loop string
 }
 
@@ -359,9 +362,13 @@ func Features() []Feature {
 type Capabilities struct {
 	Driver   string
 	Features map[Feature]bool
-	// MaxImpose is the deepest stack that can be imposed in one operation;
-	// MaxReceive the deepest that is parsed.
+	// MaxImpose is the highest number of labels that one packet gets, those of
+	// groups, explicit nulls and entropy labels included; MaxReceive is the
+	// deepest stack that is parsed.
 	MaxImpose, MaxReceive int
+	// MaxNesting is how many groups can lie on the way of one packet;
+	// MaxBranches how many branches an LSP can have.
+	MaxNesting, MaxBranches int
 	// MaxLabel is the highest label that can be programmed.
 	MaxLabel uint32
 	// Limits are sentences for people: what this driver does differently.

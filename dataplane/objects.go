@@ -10,14 +10,25 @@ import (
 
 // Limits of the values in objects.
 const (
-	// MinLabel and MaxLabel bound the labels of LSPs; 0 to 15 are reserved
-	// (RFC 3032 section 2.1, RFC 7274).
+	// MinLabel and MaxLabel bound the labels of LSPs and pseudowires; 0 to 15
+	// are special (RFC 3032 section 2.1, RFC 7274).
 	MinLabel = 16
 	MaxLabel = 1<<20 - 1
 	// MaxVLAN is the highest VLAN identifier (IEEE 802.1Q).
 	MaxVLAN = 4094
 	// MaxInterfaceName is IFNAMSIZ less the terminating zero.
 	MaxInterfaceName = 15
+)
+
+// Special-purpose labels (RFC 7274 section 5).
+const (
+	ExplicitNullIPv4 = 0
+	RouterAlert      = 1
+	ExplicitNullIPv6 = 2
+	ImplicitNull     = 3 // Never on the wire.
+	EntropyIndicator = 7 // ELI, RFC 6790.
+	GAL              = 13
+	ExtensionLabel   = 15 // XL: an extended special-purpose label follows.
 )
 
 // MulticastMAC is the MPLS-TP point-to-point Ethernet address, RFC 7213
@@ -115,9 +126,16 @@ func (s Section) String() string {
 	if s.InterfaceLabelSpace {
 		b.WriteString(" space interface")
 	}
-	if s.Down {
-		b.WriteString(" down")
+	if q := s.Queues; q.Enabled {
+		b.WriteString(" queues")
+		if q.Rate != 0 {
+			fmt.Fprintf(&b, " rate %d", q.Rate)
+		}
+		if q.Weights != [8]uint16{} {
+			fmt.Fprintf(&b, " weights %s", strings.Trim(strings.ReplaceAll(fmt.Sprint(q.Weights), " ", ","), "[]"))
+		}
 	}
+	printDown(&b, s.Down)
 	return b.String()
 }
 
@@ -178,15 +196,36 @@ func (l LSP) String() string {
 	if l.InSection != "" {
 		fmt.Fprintf(&b, "@%s", l.InSection)
 	}
-	for i, p := range l.Prefixes {
-		if i == 0 {
-			b.WriteString(" for ")
-		} else {
-			b.WriteByte(',')
-		}
-		b.WriteString(p.String())
+	printPrefixes(&b, l.Prefixes)
+	l.Out.print(&b)
+	for _, br := range l.Branches {
+		fmt.Fprintf(&b, " branch %s", br.Name)
+		br.NextHop.print(&b)
 	}
-	for i, e := range l.Out.Stack {
+	if l.Bud {
+		b.WriteString(" bud")
+	}
+	if l.TTLMode != Pipe {
+		fmt.Fprintf(&b, " %s", l.TTLMode)
+	}
+	if l.Class != nil {
+		fmt.Fprintf(&b, " class %d", *l.Class)
+	}
+	if l.EntropyLabel {
+		b.WriteString(" entropy-label")
+	}
+	if l.Selector != "" {
+		fmt.Fprintf(&b, " selector %s leg %d", l.Selector, l.SelectorLeg)
+	}
+	l.Condition.print(&b)
+	printDown(&b, l.Down)
+	return b.String()
+}
+
+// print prints labels and where they go: " out 200/300 via west", " out 500 via
+// group t".
+func (n NextHop) print(b *strings.Builder) {
+	for i, e := range n.Stack {
 		if i == 0 {
 			b.WriteString(" out ")
 		} else {
@@ -194,16 +233,23 @@ func (l LSP) String() string {
 		}
 		b.WriteString(e.String())
 	}
-	if l.Out.Section != "" {
-		fmt.Fprintf(&b, " via %s", l.Out.Section)
+	if n.Section != "" {
+		fmt.Fprintf(b, " via %s", n.Section)
 	}
-	if l.TTLMode != Pipe {
-		fmt.Fprintf(&b, " %s", l.TTLMode)
+	if n.Group != "" {
+		fmt.Fprintf(b, " via group %s", n.Group)
 	}
-	if l.Down {
-		b.WriteString(" down")
+}
+
+func printPrefixes(b *strings.Builder, prefixes []netip.Prefix) {
+	for i, p := range prefixes {
+		if i == 0 {
+			b.WriteString(" for ")
+		} else {
+			b.WriteByte(',')
+		}
+		b.WriteString(p.String())
 	}
-	return b.String()
 }
 
 // effective returns e with its defaults written out, for comparison.

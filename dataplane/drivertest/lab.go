@@ -7,18 +7,24 @@ import (
 	"github.com/tandem-ne/tandem/dataplane"
 )
 
-// PortID names one of the three ports of the element under test.
+// PortID names one of the ports of the element under test.
 type PortID int
 
 // West and East carry sections. Client has IP: the element is 192.0.2.1/24 and
 // 2001:db8:2::1/64 there, and knows 192.0.2.2 and 2001:db8:2::2 at the MAC of
-// the other end.
+// the other end. Customer and Customer2 have attachment circuits and nothing
+// else.
 const (
 	West PortID = iota
 	East
 	Client
+	Customer
+	Customer2
 	portCount
 )
+
+// Ports is the number of ports of a lab.
+const Ports = int(portCount)
 
 // Port is an interface of the element and what is at its other end.
 type Port struct {
@@ -27,7 +33,7 @@ type Port struct {
 	MAC, Peer dataplane.MAC
 }
 
-// Lab is an element with three ports and someone at the other end of each.
+// Lab is an element with its ports and someone at the other end of each.
 type Lab interface {
 	// Do calls f where the element is (its network namespace).
 	Do(t testing.TB, f func())

@@ -91,8 +91,10 @@ func capabilities() dataplane.Capabilities {
 		MaxImpose: 16, MaxReceive: 16, MaxLabel: dataplane.MaxLabel,
 		Limits: []string{"Forwards nothing but the frames that tests give it."},
 	}
+	base := true
 	for _, f := range dataplane.Features() {
-		c.Features[f] = true
+		base = base && f != dataplane.FeatureHierarchy
+		c.Features[f] = base
 	}
 	for _, f := range []dataplane.Feature{dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime} {
 		c.Features[f] = false

@@ -18,7 +18,7 @@ type lab struct {
 
 func port(p drivertest.PortID) drivertest.Port {
 	return drivertest.Port{
-		Name: [...]string{"west0", "east0", "client0"}[p],
+		Name: [...]string{"west0", "east0", "client0", "customer0", "customer1"}[p],
 		MAC:  dataplane.MAC{2, 0, 0, 0, 0, 0x50 + byte(p)},
 		Peer: dataplane.MAC{2, 0, 0, 0, 0, 0xa0 + byte(p)},
 	}
@@ -52,7 +52,10 @@ func (l *lab) AddPort(_ testing.TB, p drivertest.PortID)          { l.driver.Set
 
 func TestConformance(t *testing.T) {
 	l := &lab{queue: map[string][][]byte{}}
-	l.driver = fake.New(fakePort(drivertest.West, true), fakePort(drivertest.East, true), fakePort(drivertest.Client, true))
+	l.driver = fake.New()
+	for p := range drivertest.PortID(drivertest.Ports) {
+		l.driver.SetPort(fakePort(p, true))
+	}
 	for _, p := range []string{"192.0.2.0/24", "2001:db8:2::/64"} {
 		l.driver.AddRoute(fake.Route{Prefix: netip.MustParsePrefix(p), Port: port(drivertest.Client).Name, MAC: port(drivertest.Client).Peer})
 	}

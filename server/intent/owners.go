@@ -26,6 +26,7 @@ func owners() map[string]string {
 		node = root + "/node/"
 		lsp  = root + "/mtp-lsp:lsps/static-lsp/"
 		meg  = root + "/mtp-oam:oam/meg/"
+		pw   = root + "/mtp-pw:pseudowires/"
 	)
 	return map[string]string{
 		node + "name":         ownerRecord,
@@ -51,13 +52,16 @@ func owners() map[string]string {
 		lsp + "description":                 ownerRecord,
 		lsp + "admin-state":                 ownerDataplane,
 		lsp + "operation":                   ownerDataplane,
-		lsp + "type":                        ownerRule,
+		lsp + "type":                        ownerDataplane,
 		lsp + "in-segment/incoming-label":   ownerDataplane,
 		lsp + "in-segment/incoming-section": ownerDataplane,
 		lsp + "in-segment/ip-prefix":        ownerDataplane,
 		lsp + "out-segment/nhlfe-single/":   ownerDataplane,
-		lsp + "out-segment/nhlfe-multiple/": ownerRule,
+		lsp + "out-segment/nhlfe-multiple/": ownerDataplane,
 		lsp + "bandwidth":                   ownerRecord,
+		lsp + "bud":                         ownerDataplane,
+		lsp + "l-lsp-class":                 ownerDataplane,
+		lsp + "entropy-label":               ownerDataplane,
 
 		root + "/mtp-lsp:lsps/bidirectional-lsp/name":           ownerOAM,
 		root + "/mtp-lsp:lsps/bidirectional-lsp/directionality": ownerRule,
@@ -74,6 +78,17 @@ func owners() map[string]string {
 		root + "/mtp-lsp:tunnels/tunnel/lsp/bidirectional-lsp": ownerDataplane,
 		root + "/mtp-lsp:tunnels/tunnel/lsp/static-lsp":        ownerDataplane,
 		root + "/mtp-lsp:tunnels/tunnel/admin-state":           ownerDataplane,
+
+		pw + "pseudowire/":                           ownerDataplane,
+		pw + "pseudowire/local/":                     ownerRecord,
+		pw + "pseudowire/peer/":                      ownerRecord,
+		pw + "pseudowire/agi":                        ownerRecord,
+		pw + "pseudowire/vccv/":                      ownerRule,
+		pw + "p2mp-pseudowire/":                      ownerDataplane,
+		pw + "switching-point/":                      ownerDataplane,
+		root + "/mtp-service:services/service/":      ownerDataplane,
+		root + "/mtp-qos:qos/":                       ownerDataplane,
+		root + "/sections/section/mtp-qos:scheduler": ownerDataplane,
 
 		meg + "name":                            ownerOAM,
 		meg + "ip-based":                        ownerOAM,

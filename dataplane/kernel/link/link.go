@@ -40,6 +40,13 @@ type Link struct {
 	// Up is the administrative state; Carrier tells whether it is operational
 	// besides.
 	Up, Carrier bool
+	// Ethernet tells that its frames have Ethernet headers.
+	Ethernet bool
+	// Kind is the kind of a virtual interface, "veth" for example; empty for
+	// hardware.
+	Kind string
+	// Master is the index of the bond, bridge or VRF it belongs to, or 0.
+	Master int
 }
 
 // Handle gives access to the interfaces and routes of one namespace.
@@ -101,6 +108,20 @@ func (h *Handle) ByName(name string) (Link, error) {
 func (h *Handle) ByIndex(index int) (Link, error) {
 	l, err := h.nl.LinkByIndex(index)
 	return fromLibrary(l, fmt.Sprintf("index %d", index), err)
+}
+
+// XDP returns the identifiers of the XDP programs on an interface.
+func (h *Handle) XDP(index int) (mplsnl.XDP, error) {
+	ls, err := h.conn.Links()
+	if err != nil {
+		return mplsnl.XDP{}, fmt.Errorf("list interfaces: %w", err)
+	}
+	for _, l := range ls {
+		if l.Index == index {
+			return l.XDP, nil
+		}
+	}
+	return mplsnl.XDP{}, fmt.Errorf("index %d: %w", index, ErrNotFound)
 }
 
 // SetUp sets the administrative state of an interface to up.
@@ -178,7 +199,10 @@ func neighbour(index int, ip netip.Addr, mac dataplane.MAC) *netlink.Neigh {
 }
 
 func fromKernel(l mplsnl.Link) Link {
-	return Link{Index: l.Index, Name: l.Name, MAC: l.MAC, MTU: l.MTU, Up: l.Up(), Carrier: l.Carrier()}
+	return Link{
+		Index: l.Index, Name: l.Name, MAC: l.MAC, MTU: l.MTU, Up: l.Up(), Carrier: l.Carrier(),
+		Ethernet: l.Type == unix.ARPHRD_ETHER, Kind: l.Kind, Master: l.Master,
+	}
 }
 
 func fromLibrary(l netlink.Link, what string, err error) (Link, error) {
@@ -189,7 +213,13 @@ func fromLibrary(l netlink.Link, what string, err error) (Link, error) {
 		return Link{}, fmt.Errorf("look up %s: %w", what, err)
 	}
 	a := l.Attrs()
-	k := mplsnl.Link{Index: a.Index, Name: a.Name, MTU: a.MTU, Flags: a.RawFlags}
+	k := mplsnl.Link{Index: a.Index, Name: a.Name, MTU: a.MTU, Flags: a.RawFlags, Kind: l.Type(), Master: a.MasterIndex}
+	if k.Kind == "device" {
+		k.Kind = "" // What the library calls hardware.
+	}
+	if a.EncapType == "ether" {
+		k.Type = unix.ARPHRD_ETHER
+	}
 	copy(k.MAC[:], a.HardwareAddr)
 	return fromKernel(k), nil
 }

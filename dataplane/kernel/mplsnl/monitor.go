@@ -16,6 +16,18 @@ type Link struct {
 	MAC   [6]byte
 	MTU   int
 	Flags uint32 // IFF_*.
+	Type  uint16 // ARPHRD_*.
+	// Kind is the kind of a virtual interface, "veth" for example; empty for
+	// hardware.
+	Kind string
+	// Master is the index of the bond, bridge or VRF that it belongs to.
+	Master int
+	XDP    XDP
+}
+
+// XDP is the program on an interface; zero: none.
+type XDP struct {
+	Native, Generic, Offloaded uint32 // Identifiers of programs.
 }
 
 // Up reports the administrative state.
@@ -137,7 +149,8 @@ func ParseLink(b []byte) (Link, error) {
 	if len(b) < ifinfomsgLen || !wellFormed(b[ifinfomsgLen:]) {
 		return Link{}, errors.New("malformed message about an interface")
 	}
-	l := Link{Index: int(int32(binary.NativeEndian.Uint32(b[4:]))), Flags: binary.NativeEndian.Uint32(b[8:])}
+	l := Link{Index: int(int32(binary.NativeEndian.Uint32(b[4:]))), Flags: binary.NativeEndian.Uint32(b[8:]),
+		Type: binary.NativeEndian.Uint16(b[2:])}
 	for typ, v := range attributes(b[ifinfomsgLen:]) {
 		switch typ {
 		case unix.IFLA_IFNAME:
@@ -152,12 +165,73 @@ func ParseLink(b []byte) (Link, error) {
 				return Link{}, err
 			}
 			l.MTU = int(mtu)
+		case unix.IFLA_MASTER:
+			master, err := parseU32(v)
+			if err != nil {
+				return Link{}, err
+			}
+			l.Master = int(int32(master))
+		case unix.IFLA_LINKINFO:
+			l.Kind = parseKind(v)
+		case unix.IFLA_XDP:
+			l.XDP = parseXDP(v)
 		}
 	}
 	if l.Index <= 0 {
 		return Link{}, errors.New("message about an interface without index")
 	}
 	return l, nil
+}
+
+// parseKind finds the kind in IFLA_LINKINFO.
+func parseKind(b []byte) (kind string) {
+	if !wellFormed(b) {
+		return ""
+	}
+	for typ, v := range attributes(b) {
+		if typ == unix.IFLA_INFO_KIND {
+			kind = unix.ByteSliceToString(v)
+		}
+	}
+	return kind
+}
+
+// parseXDP decodes IFLA_XDP. Where there is one program only, older kernels give
+// its identifier without the attribute of its mode.
+func parseXDP(b []byte) (x XDP) {
+	const native, generic, offloaded = 1, 2, 3 // XDP_ATTACHED_*.
+	var mode byte
+	var id uint32
+	if !wellFormed(b) {
+		return x
+	}
+	for typ, v := range attributes(b) {
+		n, _ := parseU32(v)
+		switch typ {
+		case unix.IFLA_XDP_ATTACHED:
+			if len(v) == 1 {
+				mode = v[0]
+			}
+		case unix.IFLA_XDP_PROG_ID:
+			id = n
+		case unix.IFLA_XDP_DRV_PROG_ID:
+			x.Native = n
+		case unix.IFLA_XDP_SKB_PROG_ID:
+			x.Generic = n
+		case unix.IFLA_XDP_HW_PROG_ID:
+			x.Offloaded = n
+		}
+	}
+	switch {
+	case x != XDP{}:
+	case mode == native:
+		x.Native = id
+	case mode == generic:
+		x.Generic = id
+	case mode == offloaded:
+		x.Offloaded = id
+	}
+	return x
 }
 
 // Links returns every interface of the namespace.

@@ -1,4 +1,4 @@
-// Package netlab builds, for tests, an element with three veth ports in a
+// Package netlab builds, for tests, an element with veth ports in a
 // network namespace of its own and the other ends of the ports in another. It
 // is the drivertest.Lab of the drivers that forward in Linux. The namespaces
 // have no names and vanish with the last file that refers to them.
@@ -25,11 +25,11 @@ import (
 type Lab struct {
 	element, outside *os.File // Namespaces.
 	nl               *netlink.Handle
-	wires            [3]*wire
+	wires            [drivertest.Ports]*wire
 }
 
 // portNames are the interfaces of the element, in the order of PortID.
-var portNames = [3]string{"west0", "east0", "client0"}
+var portNames = [drivertest.Ports]string{"west0", "east0", "client0", "customer0", "customer1"}
 
 // New builds a lab and tears it down at the end of the test. It needs root.
 func New(t testing.TB) *Lab {

@@ -21,7 +21,7 @@ type wire struct {
 }
 
 // frameSize is the largest frame a test receives.
-const frameSize = 2048
+const frameSize = 4096
 
 // openWire sets an interface up in the namespace of the calling thread and
 // opens a packet socket on it.
@@ -141,10 +141,14 @@ func untag(frame, oob []byte) []byte {
 			continue
 		}
 		// struct tpacket_auxdata: status at 0, tci at 16, tpid at 18.
-		if binary.NativeEndian.Uint32(m.Data)&unix.TP_STATUS_VLAN_VALID == 0 {
+		status, tpid := binary.NativeEndian.Uint32(m.Data), uint16(0x8100)
+		if status&unix.TP_STATUS_VLAN_VALID == 0 {
 			return frame
 		}
-		tag := binary.BigEndian.AppendUint16(nil, 0x8100)
+		if status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
+			tpid = binary.NativeEndian.Uint16(m.Data[18:])
+		}
+		tag := binary.BigEndian.AppendUint16(nil, tpid)
 		tag = binary.BigEndian.AppendUint16(tag, binary.NativeEndian.Uint16(m.Data[16:]))
 		return append(append(append([]byte(nil), frame[:12]...), tag...), frame[12:]...)
 	}
