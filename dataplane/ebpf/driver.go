@@ -49,6 +49,8 @@ type Driver struct {
 
 	zeros []tandemCounters // of every CPU
 
+	outlets outlets // of groups, for OAM
+
 	events chan dataplane.Event
 	evMu   sync.Mutex
 	lost   bool // an event did not fit; under evMu

@@ -29,6 +29,7 @@ type Punts struct {
 	at       uint64 // what is read so far; the consumer's position at Release
 	bad      atomic.Uint64
 	steady   steadyTable
+	outlets  *outlets
 }
 
 var _ packetio.Source = (*Punts)(nil)
@@ -46,7 +47,7 @@ func (d *Driver) Punts() (*Punts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open punt ring: %w", err)
 	}
-	p := &Punts{ring: ring}
+	p := &Punts{ring: ring, outlets: &d.outlets}
 	page, size := os.Getpagesize(), int(ring.MaxEntries())
 	if p.consumer, err = unix.Mmap(ring.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		p.Close()
