@@ -81,7 +81,9 @@ enum event {
 	EV_EXTENSION_LABEL, // below the extension label: RFC 7274
 	EV_ENTROPY_LABEL,   // entropy label where none may be: RFC 6790
 	EV_RELAY,           // copy or queued frame that the tc program could not be handed
-	EV_BLOCKED,         // user traffic of a blocked LSP or pseudowire
+	EV_PUNT_CHANNEL,    // not punted: over the rate of its channel type
+	EV_PUNT_MEG,        // not punted: over the rate of its MEG
+	EV_BLOCKED,         // user traffic of a path that is blocked
 	EV_PUNTED,          // first of PUNT_REASONS counters of frames punted
 	EV_MAX = EV_PUNTED + PUNT_REASONS,
 };
