@@ -54,13 +54,12 @@ type benchSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchProgramSpecs struct {
-	BenchGenerate    *ebpf.ProgramSpec `ebpf:"bench_generate"`
-	BenchImpose      *ebpf.ProgramSpec `ebpf:"bench_impose"`
-	BenchPass        *ebpf.ProgramSpec `ebpf:"bench_pass"`
-	BenchSection     *ebpf.ProgramSpec `ebpf:"bench_section"`
-	BenchSink        *ebpf.ProgramSpec `ebpf:"bench_sink"`
-	BenchWrapper     *ebpf.ProgramSpec `ebpf:"bench_wrapper"`
-	BenchWrapperMove *ebpf.ProgramSpec `ebpf:"bench_wrapper_move"`
+	BenchImpose        *ebpf.ProgramSpec `ebpf:"bench_impose"`
+	BenchSection       *ebpf.ProgramSpec `ebpf:"bench_section"`
+	BenchSectionRandom *ebpf.ProgramSpec `ebpf:"bench_section_random"`
+	BenchWrapper       *ebpf.ProgramSpec `ebpf:"bench_wrapper"`
+	BenchWrapperMove   *ebpf.ProgramSpec `ebpf:"bench_wrapper_move"`
+	BenchWrapperRandom *ebpf.ProgramSpec `ebpf:"bench_wrapper_random"`
 }
 
 // benchMapSpecs contains maps before they are loaded into the kernel.
@@ -81,16 +80,14 @@ type benchMapSpecs struct {
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
-	Sunk            *ebpf.MapSpec `ebpf:"sunk"`
 }
 
 // benchVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchVariableSpecs struct {
-	GenHead    *ebpf.VariableSpec `ebpf:"gen_head"`
-	GenIfindex *ebpf.VariableSpec `ebpf:"gen_ifindex"`
-	GenLabels  *ebpf.VariableSpec `ebpf:"gen_labels"`
+	BenchLabels *ebpf.VariableSpec `ebpf:"bench_labels"`
+	BenchStride *ebpf.VariableSpec `ebpf:"bench_stride"`
 }
 
 // benchObjects contains all objects after they have been loaded into the kernel.
@@ -127,7 +124,6 @@ type benchMaps struct {
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
-	Sunk            *ebpf.Map `ebpf:"sunk"`
 }
 
 func (m *benchMaps) Close() error {
@@ -146,7 +142,6 @@ func (m *benchMaps) Close() error {
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
-		m.Sunk,
 	)
 }
 
@@ -154,33 +149,30 @@ func (m *benchMaps) Close() error {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchVariables struct {
-	GenHead    *ebpf.Variable `ebpf:"gen_head"`
-	GenIfindex *ebpf.Variable `ebpf:"gen_ifindex"`
-	GenLabels  *ebpf.Variable `ebpf:"gen_labels"`
+	BenchLabels *ebpf.Variable `ebpf:"bench_labels"`
+	BenchStride *ebpf.Variable `ebpf:"bench_stride"`
 }
 
 // benchPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchPrograms struct {
-	BenchGenerate    *ebpf.Program `ebpf:"bench_generate"`
-	BenchImpose      *ebpf.Program `ebpf:"bench_impose"`
-	BenchPass        *ebpf.Program `ebpf:"bench_pass"`
-	BenchSection     *ebpf.Program `ebpf:"bench_section"`
-	BenchSink        *ebpf.Program `ebpf:"bench_sink"`
-	BenchWrapper     *ebpf.Program `ebpf:"bench_wrapper"`
-	BenchWrapperMove *ebpf.Program `ebpf:"bench_wrapper_move"`
+	BenchImpose        *ebpf.Program `ebpf:"bench_impose"`
+	BenchSection       *ebpf.Program `ebpf:"bench_section"`
+	BenchSectionRandom *ebpf.Program `ebpf:"bench_section_random"`
+	BenchWrapper       *ebpf.Program `ebpf:"bench_wrapper"`
+	BenchWrapperMove   *ebpf.Program `ebpf:"bench_wrapper_move"`
+	BenchWrapperRandom *ebpf.Program `ebpf:"bench_wrapper_random"`
 }
 
 func (p *benchPrograms) Close() error {
 	return _BenchClose(
-		p.BenchGenerate,
 		p.BenchImpose,
-		p.BenchPass,
 		p.BenchSection,
-		p.BenchSink,
+		p.BenchSectionRandom,
 		p.BenchWrapper,
 		p.BenchWrapperMove,
+		p.BenchWrapperRandom,
 	)
 }
 

@@ -56,7 +56,7 @@ func TestObjects(t *testing.T) {
 		}
 	}
 	built, err := filepath.Glob(filepath.Join(dir, "*.o"))
-	if err != nil || len(built) != 2 {
+	if err != nil || len(built) != 3 {
 		t.Fatalf("objects built: %v, %v", built, err)
 	}
 	for _, b := range built {

@@ -1,16 +1,9 @@
 // Programs of the benchmarks: the forwarding in a wrapper that undoes it, so
-// that a repeated run sees the same frame, a generator and a sink.
+// that a repeated run sees the same frame.
 #include "stack.h"
 #include "relay.bpf.h"
 
 #define SAVED 40
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} sunk SEC(".maps");
 
 struct saved {
 	__u64 head[SAVED / 8];
@@ -63,6 +56,45 @@ int bench_section(struct xdp_md *ctx)
 	return verdict;
 }
 
+// With one of bench_labels labels at random, as those of traffic.bpf.c.
+volatile const __u32 bench_labels = 0;
+volatile const __u32 bench_stride = 1;
+
+static __always_inline int randomize(struct xdp_md *ctx)
+{
+	__be32 *lse = (void *)(long)ctx->data + ETH_HLEN;
+	__u32 n = bpf_get_prandom_u32();
+
+	if ((void *)(lse + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	if (bench_labels)
+		n %= bench_labels;
+	*lse = bpf_htonl((LABEL_MIN + (__u32)((__u64)n * bench_stride % 1048560)) << 12 | 1 << 8 | 64);
+	return 0;
+}
+
+SEC("xdp")
+int bench_section_random(struct xdp_md *ctx)
+{
+	struct saved s;
+	int verdict;
+
+	if (randomize(ctx) || save(ctx, &s))
+		return XDP_ABORTED;
+	verdict = label_switch(ctx);
+	return restore(ctx, &s, 0) ? XDP_ABORTED : verdict;
+}
+
+SEC("xdp")
+int bench_wrapper_random(struct xdp_md *ctx)
+{
+	struct saved s;
+
+	if (randomize(ctx) || save(ctx, &s) || restore(ctx, &s, 0))
+		return XDP_ABORTED;
+	return XDP_DROP;
+}
+
 SEC("xdp")
 int bench_impose(struct xdp_md *ctx)
 {
@@ -97,49 +129,6 @@ int bench_wrapper_move(struct xdp_md *ctx)
 	if (save(ctx, &s) || bpf_xdp_adjust_head(ctx, -4) || restore(ctx, &s, 4))
 		return XDP_ABORTED;
 	return XDP_DROP;
-}
-
-volatile const __u32 gen_ifindex = 0;
-volatile const __u64 gen_head[7] = {};
-volatile const __u32 gen_labels = 0;
-
-// bench_generate makes live frames, which keep what was done to them the last
-// time, new again, with a label of gen_labels at random, and sends them.
-SEC("xdp")
-int bench_generate(struct xdp_md *ctx)
-{
-	__u64 *d = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
-	int i;
-
-	if ((void *)(d + 7) > end)
-		return XDP_ABORTED;
-#pragma unroll
-	for (i = 0; i < 7; i++)
-		d[i] = gen_head[i];
-	if (gen_labels) {
-		__be32 *lse = (void *)d + ETH_HLEN;
-
-		*lse = bpf_htonl((LABEL_MIN + bpf_get_prandom_u32() % gen_labels) << 12 | 1 << 8 | 64);
-	}
-	return bpf_redirect(gen_ifindex, 0);
-}
-
-SEC("xdp")
-int bench_sink(struct xdp_md *ctx)
-{
-	__u32 zero = 0;
-	__u64 *n = bpf_map_lookup_elem(&sunk, &zero);
-
-	if (n)
-		(*n)++;
-	return XDP_DROP;
-}
-
-SEC("xdp")
-int bench_pass(struct xdp_md *ctx)
-{
-	return XDP_PASS;
 }
 
 char LICENSE[] SEC("license") = "GPL";
