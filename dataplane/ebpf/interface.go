@@ -66,11 +66,14 @@ func (d *Driver) InterfaceStates() ([]dataplane.InterfaceState, error) {
 		if h.roles&roleImpose != 0 {
 			continue
 		}
-		s := dataplane.InterfaceState{Name: h.name, Mode: h.mode.String(), Reason: h.reason, OffloadsSwitched: d.remembered(ifindex)}
+		s := dataplane.InterfaceState{Name: h.name, Mode: h.mode.String(), Reason: h.reason, Switched: d.remembered(ifindex)}
 		if l, err := d.net.ByIndex(ifindex); err == nil && l.Master != 0 {
 			if m, err := d.net.ByIndex(l.Master); err == nil {
 				s.Reason += fmt.Sprintf("; it belongs to %s %s, which does not see labelled frames", m.Kind, m.Name)
 			}
+		}
+		for _, q := range d.queues[ifindex] {
+			s.Queueing = queueing(q)
 		}
 		out = append(out, s)
 	}

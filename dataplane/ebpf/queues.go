@@ -3,6 +3,9 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
@@ -91,3 +94,26 @@ func (d *Driver) queueDrift() (names []string) {
 // probeQueues tells why there can be no queues here, on the far end of the
 // impose device, which sends nothing.
 func (d *Driver) probeQueues() error { return d.net.ProbeQueues(d.impose.Index) }
+
+// queueing describes queues for people.
+func queueing(q dataplane.Queues) string {
+	var strict, weighted []string
+	for class, w := range slices.Backward(q.Weights[:]) {
+		if w == 0 {
+			strict = append(strict, strconv.Itoa(class))
+		} else {
+			weighted = append(weighted, fmt.Sprintf("%d:%d", class, w))
+		}
+	}
+	s := "htb"
+	if q.Rate != 0 {
+		s += fmt.Sprintf(", %d bit/s", q.Rate)
+	}
+	if strict != nil {
+		s += ", strict " + strings.Join(strict, " ")
+	}
+	if weighted != nil {
+		s += ", weights " + strings.Join(weighted, " ")
+	}
+	return s
+}
