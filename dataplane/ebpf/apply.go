@@ -47,7 +47,12 @@ func (d *Driver) takeOver() error {
 	if err := d.updateHooks(); err != nil {
 		return err
 	}
-	return d.attach(d.impose.Index, d.impose.Name, d.objs.TandemImpose)
+	for ifindex, h := range d.hooks {
+		if h.roles == 0 && ifindex != d.impose.Index {
+			d.detach(ifindex) // Of the other version alone.
+		}
+	}
+	return d.openImposeDevice()
 }
 
 // fault is an error with a reason for people that a retry cannot cure.

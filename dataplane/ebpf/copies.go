@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -223,13 +224,19 @@ func (d *Driver) portRelay(ifindex uint32, all bool) (uint32, error) {
 }
 
 // dropPortRelay undoes portRelay.
-func (d *Driver) dropPortRelay(ifindex uint32) error {
+func (d *Driver) dropPortRelay(ifindex uint32) {
 	var id uint32
-	if err := d.objs.RelayPorts.Lookup(ifindex, &id); err != nil {
-		return absent(err)
+	err := d.objs.RelayPorts.Lookup(ifindex, &id)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return
 	}
-	if err := absent(d.objs.RelayPorts.Delete(ifindex)); err != nil {
-		return fmt.Errorf("remove relay of interface %d: %w", ifindex, err)
+	if err == nil {
+		err = absent(d.objs.RelayPorts.Delete(ifindex))
 	}
-	return d.dropRelay(id &^ relayAll)
+	if err == nil {
+		err = d.dropRelay(id &^ relayAll)
+	}
+	if err != nil {
+		d.log.Error("relay of an interface not removed", "interface-index", ifindex, "error", err)
+	}
 }

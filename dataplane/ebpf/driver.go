@@ -40,6 +40,7 @@ type Driver struct {
 	counterIDs  *slots
 	labels      map[labelKey]*lsp
 	prefixes    map[netip.Prefix]client
+	byTC        bool              // what comes from the impose device is not redirected by XDP
 	groupMu     sync.Mutex        // besides mu, for the two below and the entries of groups: Switch takes only it
 	groups      map[uint64]*group // by name
 	groupIDs    map[uint32]*group
@@ -54,6 +55,7 @@ type Driver struct {
 	generation  uint32
 	otherPinned bool              // maps of another schema version are still there
 	faults      map[string]string // what the audit cannot repair, and why
+	hostState
 
 	zeros []tandemCounters // of every CPU
 
@@ -97,7 +99,8 @@ func Open(o Options) (*Driver, error) {
 		groups: map[uint64]*group{}, groupIDs: map[uint32]*group{},
 		legOf: map[uint64]map[*group]bool{}, loopsTo: map[uint64]map[uint64]bool{},
 		strays: map[dataplane.Key]func() error{}, wanted: map[string]bool{}, faults: map[string]string{},
-		events: make(chan dataplane.Event, 256), stop: make(chan struct{}),
+		hostState: hostState{blocked: map[int]string{}, queues: map[int]map[uint64]dataplane.Queues{}},
+		events:    make(chan dataplane.Event, 256), stop: make(chan struct{}),
 	}
 	if err := d.open(); err != nil {
 		d.release()
@@ -138,6 +141,9 @@ func (d *Driver) open() (err error) {
 		if err := d.adopt(); err != nil {
 			return fmt.Errorf("adopt tables: %w", err)
 		}
+	}
+	if err := d.openFound(); err != nil {
+		return err
 	}
 	if err := d.openHooks(adopted); err != nil {
 		return err
@@ -306,9 +312,7 @@ func (d *Driver) Close() error {
 
 // release closes what Open opened.
 func (d *Driver) release() {
-	for _, h := range d.hooks {
-		h.link.Close()
-	}
+	d.closeHooks()
 	if d.objs != nil {
 		d.objs.Close()
 	}

@@ -103,10 +103,8 @@ func (d *Driver) dumpSections(v *dumpView) []dataplane.Object {
 			Name: name, Interface: l.Name, VLAN: e.body.Vlan, PeerMAC: e.body.Peer,
 			InterfaceLabelSpace: e.body.Flags&flagSectionSpace != 0, Down: e.body.Flags&flagSectionDown != 0,
 		}
-		if want, ok := v.desired[o.Key()].(dataplane.Section); ok && e.body.Flags&flagSectionQueues != 0 == want.Queues.Enabled {
-			o.Queues = want.Queues // The queueing itself is the interface's.
-		} else {
-			o.Queues.Enabled = e.body.Flags&flagSectionQueues != 0
+		if e.body.Flags&flagSectionQueues != 0 {
+			o.Queues = d.queuesOf(int(e.body.Ifindex), e.name)
 		}
 		if s := d.sections[e.name]; !known || s == nil {
 			d.strays[o.Key()] = func() error { return d.removeSection(id, e) }
@@ -175,6 +173,8 @@ func (d *Driver) dumpGroups(v *dumpView) []dataplane.Object {
 			d.strays[o.Key()] = func() error { return d.removeGroup(id, e) }
 		} else if !d.groupInPlace(v.im, g) || !d.legsInPlace(g) {
 			continue
+		} else if err := d.openOutlet(g, name); err != nil {
+			d.log.Error("no way into a group for OAM", "group", name, "error", err)
 		}
 		out = append(out, o)
 	}

@@ -116,6 +116,9 @@ func (d *Driver) putGroup(o dataplane.Group, rt *routes) error {
 		}
 	}
 	g.name = o.Name
+	if err := d.openOutlet(g, o.Name); err != nil {
+		return err
+	}
 	d.setLegs(g, old.LegNames)
 	was := g.prefixes
 	if err := d.putPrefixes(g, o.Prefixes, rt); err != nil {
@@ -300,6 +303,7 @@ func (d *Driver) deleteGroup(g *group, rt *routes) error {
 	if err := d.objs.write(d.objs.Groups, g.id, groupStateOffset, uint64(0)); err != nil {
 		return fmt.Errorf("remove group: %w", err)
 	}
+	d.outlets.shut(g.name)
 	if err := d.dropRelay(g.own); err != nil {
 		return err
 	}
@@ -365,21 +369,15 @@ func (d *Driver) ActiveLeg(name string) (uint8, error) {
 	return 0, nil
 }
 
-// GroupRelay tells how a labelled frame is sent into a group: on the interface
-// of that index, with an 802.1ad tag of that value behind the addresses and the
-// type of what follows behind the tag. It stays the same as long as the group
-// is there.
-func (d *Driver) GroupRelay(name string) (ifindex int, tci uint16, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	g := d.groups[hashName(name)]
-	if g == nil {
-		return 0, 0, &dataplane.OpError{Key: dataplane.Key{Kind: dataplane.KindGroup, Name: name}, Reason: "there is no such group"}
-	}
+// openOutlet gives OAM its way into a group: a relay, which stays the same as
+// long as the group is there.
+func (d *Driver) openOutlet(g *group, name string) error {
 	if g.own == 0 {
+		var err error
 		if g.own, err = d.newRelay(relayGroup, g.id); err != nil {
-			return 0, 0, err
+			return err
 		}
 	}
-	return d.imposeNear.Index, uint16(g.own), nil
+	d.outlets.open(name, d.imposeNear.Index, uint16(g.own))
+	return nil
 }

@@ -14,3 +14,6 @@ func (d *Driver) adoptLabel(labelKey, uint32) bool { return false }
 
 // pseudowireLabels is how many labels lead to pseudowires.
 func (d *Driver) pseudowireLabels() int { return 0 }
+
+// attachmentInterfaces are the interfaces of adopted attachment circuits.
+func (d *Driver) attachmentInterfaces() []int { return nil }

@@ -25,12 +25,13 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 	d.wanted[o.Interface] = true
 	l, err := d.net.ByName(o.Interface)
 	if errors.Is(err, link.ErrNotFound) {
+		d.withdraw(d.sections[hashName(o.Name)])
 		return &fault{"no interface " + o.Interface, err}
 	}
 	if err != nil {
 		return err
 	}
-	e := sectionEntry(o, l)
+	e := d.sectionEntry(o, l)
 	hash := hashName(o.Name)
 	s := d.sections[hash]
 	if s != nil && s.name != "" && s.name != o.Name {
@@ -45,12 +46,11 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 			return err
 		}
 	}
-	if o.VLAN != 0 {
-		if err := d.prepareVLAN(l.Name); err != nil {
-			return err
-		}
+	if err := d.prepareSection(l, o); err != nil {
+		d.withdraw(s)
+		d.leaveIdle(l.Index)
+		return err
 	}
-	d.joinMulticast(l.Name)
 	if s == nil {
 		id := d.sectionIDs.get(time.Now())
 		if id == 0 {
@@ -69,6 +69,7 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 	s.name = o.Name
 	d.sections[hash], d.byID[s.id], d.ports[portOf(e)] = s, s, s
 	if old.Ifindex != 0 && portOf(old) != portOf(e) {
+		d.clearQueues(int(old.Ifindex), hash)
 		if err := d.releasePort(old); err != nil {
 			return err
 		}
@@ -76,14 +77,17 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 	if err := d.objs.setPort(portOf(e), s.id); err != nil {
 		return fmt.Errorf("write port: %w", err)
 	}
+	if !o.Queues.Enabled {
+		d.clearQueues(l.Index, hash) // Nothing is sent through them any more.
+	}
 	if old.Mtu != e.Mtu && old.Ifindex != 0 {
 		d.reroute(rt, func(ref uint32) bool { return ref == s.id })
 	}
-	return d.attach(l.Index, l.Name, d.objs.TandemSection)
+	return nil
 }
 
 // sectionEntry builds the body of a section.
-func sectionEntry(o dataplane.Section, l link.Link) tandemSection {
+func (d *Driver) sectionEntry(o dataplane.Section, l link.Link) tandemSection {
 	e := tandemSection{
 		Ifindex: uint32(l.Index), Vlan: o.VLAN, Mtu: uint16(min(l.MTU, 65535)),
 		Own: l.MAC, Peer: o.PeerMAC.OrMulticast(),
@@ -97,8 +101,36 @@ func sectionEntry(o dataplane.Section, l link.Link) tandemSection {
 	if o.Queues.Enabled {
 		e.Flags |= flagSectionQueues
 	}
+	if d.byTC {
+		e.Flags |= flagSectionByTC
+	}
 	return e
 }
+
+// setNative tells the programs whether what comes from the impose device can be
+// redirected to sections by XDP. Where it cannot, the tc program does it.
+func (d *Driver) setNative(native bool) {
+	if d.byTC == !native {
+		return
+	}
+	d.byTC = !native
+	for _, s := range d.sections {
+		e := s.entry
+		e.Flags &^= flagSectionByTC
+		if d.byTC {
+			e.Flags |= flagSectionByTC
+		}
+		if e.Ifindex == 0 {
+			continue
+		}
+		if err := d.writeSection(s, e); err != nil {
+			d.log.Error("section not written", "section", s.name, "error", err)
+		}
+	}
+}
+
+// relayProgram is the tc program of interfaces in use.
+func (d *Driver) relayProgram() *ebpf.Program { return d.objs.TandemRelay }
 
 // writeSection writes the body that is not in use and then makes it the one in
 // use, so that a program sees the one or the other. One that is in use already
@@ -106,7 +138,7 @@ func sectionEntry(o dataplane.Section, l link.Link) tandemSection {
 func (d *Driver) writeSection(s *section, e tandemSection) error {
 	slot := tandemSectionSlot{Current: s.current, Name: s.hash, Since: s.since}
 	slot.Body[s.current] = s.entry
-	if e == s.entry || s.entry.Ifindex == 0 {
+	if e == s.entry || s.entry == (tandemSection{}) {
 		slot.Body[s.current] = e
 		if err := d.objs.Sections.Update(s.id, slot, ebpf.UpdateAny); err != nil {
 			return err
@@ -140,7 +172,7 @@ func (d *Driver) releasePort(e tandemSection) error {
 			return nil
 		}
 	}
-	d.detach(int(e.Ifindex))
+	d.leaveInterface(int(e.Ifindex), roleSection|roleTagged)
 	return nil
 }
 
@@ -154,6 +186,7 @@ func (d *Driver) deleteSection(s *section) error {
 	if err := d.clearSection(s.id); err != nil {
 		return fmt.Errorf("remove section: %w", err)
 	}
+	d.clearQueues(int(s.entry.Ifindex), s.hash)
 	delete(d.sections, s.hash)
 	delete(d.byID, s.id)
 	d.sectionIDs.put(s.id, time.Now())

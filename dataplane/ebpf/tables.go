@@ -27,6 +27,7 @@ const (
 	flagSectionDown   = 1
 	flagSectionSpace  = 2
 	flagSectionQueues = 4
+	flagSectionByTC   = 8
 
 	galSReason = 0
 

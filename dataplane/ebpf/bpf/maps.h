@@ -57,6 +57,7 @@ enum section_flag {
 	SECTION_DOWN = 1,
 	SECTION_OWN_SPACE = 2,
 	SECTION_QUEUES = 4,
+	SECTION_BY_TC = 8, // frames of the impose device reach it by the tc program
 };
 
 enum event {
