@@ -1,37 +1,62 @@
 package ebpf
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/tandem-ne/tandem/oam/ach"
 )
 
-// Mode is how XDP is attached to interfaces.
+// Mode is how frames of an interface come to the programs.
 type Mode uint8
 
 const (
 	// ModeAuto takes native XDP while every interface in use is a network card
 	// whose driver has it, and generic XDP otherwise. A veth counts as
 	// otherwise: native redirection to it drops every packet unless its far
-	// end runs XDP or GRO, and nobody tells.
+	// end runs XDP or GRO, and nobody tells. An interface that takes no XDP
+	// program of ours, because somebody else's is there, is in ModeTC.
 	ModeAuto Mode = iota
-	// ModeNative attaches in the drivers and fails where one cannot.
+	// ModeNative attaches XDP in the drivers and fails where one cannot.
 	ModeNative
-	// ModeGeneric attaches in the network core: any interface, slower.
+	// ModeGeneric attaches XDP in the network core: any interface, slower.
 	ModeGeneric
+	// ModeTC attaches at tc ingress, which relays frames to the impose device:
+	// any interface, whatever XDP program it has, slowest.
+	ModeTC
+	// ModeRelay is ModeTC of an attachment circuit whose frames may lack
+	// checksums or wait for segmentation: the relay completes them. It is
+	// chosen by kind of interface, never by an option.
+	ModeRelay
 )
 
-// String returns "auto", "native" or "generic".
+// String returns "auto", "native", "generic", "tc" or "relay".
 func (m Mode) String() string {
 	switch m {
 	case ModeNative:
 		return "native"
 	case ModeGeneric:
 		return "generic"
+	case ModeTC:
+		return "tc"
+	case ModeRelay:
+		return "relay"
 	}
 	return "auto"
 }
 
-// Rate limits the punts of one reason, per section and CPU.
+// ParseMode is the inverse of String, for the modes that can be asked for.
+func ParseMode(s string) (Mode, error) {
+	for _, m := range []Mode{ModeAuto, ModeNative, ModeGeneric, ModeTC} {
+		if s == m.String() {
+			return m, nil
+		}
+	}
+	return ModeAuto, fmt.Errorf("%q: auto, native, generic or tc", s)
+}
+
+// Rate is that of a token bucket for punts.
 type Rate struct {
 	PerSecond uint32 // At least 1.
 	Burst     uint32 // Frames taken at once after a pause; at least 1.
@@ -55,10 +80,20 @@ type Options struct {
 	// MaxLSPs is the size of the LSP table: 64 octets and 48 per CPU for
 	// each. Empty: 65,536. A pinned table keeps its size.
 	MaxLSPs uint32
-	// GALRate limits G-ACh frames, ExceptionRate each of TTL expiry, router
+	// GALRate limits G-ACh frames of one section, per CPU, ExceptionRate each of TTL expiry, router
 	// alert and reserved labels. Zero: 200,000/s in bursts of 8,192 and
 	// 1,000/s in bursts of 128.
 	GALRate, ExceptionRate Rate
+	// MEGRate limits the punts of one MEG: a section, LSP or pseudowire. Zero:
+	// 5,000/s in bursts of 512.
+	MEGRate Rate
+	// ChannelRates limit the punts of G-ACh channel types, per CPU, over all
+	// MEGs. Types that are not named have the rates of DefaultChannelRates, or
+	// UnknownChannelRate. At most 62 types that are not in those defaults.
+	ChannelRates map[ach.ChannelType]Rate
+	// UnknownChannelRate limits all other channel types together. Zero: 1,000/s
+	// in bursts of 128.
+	UnknownChannelRate Rate
 	// AuditInterval is the time between two looks for changes behind our
 	// back. Zero: 10 s.
 	AuditInterval time.Duration
@@ -77,6 +112,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ExceptionRate == (Rate{}) {
 		o.ExceptionRate = Rate{PerSecond: 1000, Burst: 128}
+	}
+	if o.MEGRate == (Rate{}) {
+		o.MEGRate = Rate{PerSecond: 5000, Burst: 512}
+	}
+	if o.UnknownChannelRate == (Rate{}) {
+		o.UnknownChannelRate = Rate{PerSecond: 1000, Burst: 128}
 	}
 	if o.AuditInterval == 0 {
 		o.AuditInterval = 10 * time.Second

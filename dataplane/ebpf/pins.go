@@ -20,7 +20,7 @@ import (
 
 // schemaVersion is the version of bpf/maps.h. A process finds only pins of its
 // own version; those of another are replaced (see openTables).
-const schemaVersion = 1
+const schemaVersion = 3
 
 const (
 	sysBPFFS = "/sys/fs/bpf"
@@ -40,8 +40,8 @@ type pins struct{ root string }
 
 func (p pins) maps() string  { return filepath.Join(p.root, "v"+strconv.Itoa(schemaVersion)) }
 func (p pins) links() string { return filepath.Join(p.root, "links") }
-func (p pins) link(ifindex int, m Mode) string {
-	return filepath.Join(p.links(), strconv.Itoa(ifindex)+"-"+m.String())
+func (p pins) link(ifindex int, what string) string {
+	return filepath.Join(p.links(), strconv.Itoa(ifindex)+"-"+what)
 }
 
 // openPins finds or mounts the BPF file system and makes the directories. It
@@ -99,9 +99,15 @@ func (d *Driver) restorePins() (restored int, err error) {
 	}
 	for ifindex, h := range d.hooks {
 		// One that is not attached is attached again under a new pin.
-		if path := d.pins.link(ifindex, h.mode); absent(path) && h.attached() {
+		if path := d.pins.link(ifindex, h.mode.String()); h.link != nil && absent(path) && h.attached() {
 			missing[path] = h.link
 		}
+		if path := d.pins.link(ifindex, tcxPin); h.relay.link != nil && absent(path) && h.relay.attached(ifindex) {
+			missing[path] = h.relay.link
+		}
+	}
+	if path := filepath.Join(d.pins.root, foundPin); absent(path) {
+		missing[path] = d.found.table
 	}
 	if len(missing) == 0 {
 		return 0, nil
@@ -159,7 +165,8 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 		return nil, false, err
 	}
 	spec.Maps["lsps"].MaxEntries = o.MaxLSPs
-	spec.Maps["lsp_counters"].MaxEntries = o.MaxLSPs
+	spec.Maps["lsp_counters"].MaxEntries = o.MaxLSPs + spec.Maps["groups"].MaxEntries
+	spec.Maps["meg_buckets"].MaxEntries = maxSections + o.MaxLSPs
 	replace := map[string]*ebpf.Map{}
 	defer func() {
 		for _, m := range replace {
@@ -217,8 +224,11 @@ func (m *tandemMaps) named() map[string]*ebpf.Map {
 		"ports": m.Ports, "direct_ports": m.DirectPorts, "sections": m.Sections, "section_counters": m.SectionCounters,
 		"platform_labels": m.PlatformLabels, "section_labels": m.SectionLabels,
 		"lsps": m.Lsps, "lsp_counters": m.LspCounters,
+		"groups": m.Groups, "copy_lists": m.CopyLists, "relays": m.Relays, "relay_ports": m.RelayPorts,
 		"prefixes4": m.Prefixes4, "prefixes6": m.Prefixes6,
 		"events": m.Events, "limits": m.Limits, "buckets": m.Buckets, "punts": m.Punts,
+		"meg_buckets": m.MegBuckets, "channels": m.Channels, "channel_slots": m.ChannelSlots,
+		"steady": m.Steady, "seen": m.Seen,
 	}
 }
 
@@ -252,6 +262,9 @@ func Remove(o Options) error {
 		}
 	}
 	if err := net.Delete(o.ImposeDevice); err != nil {
+		return err
+	}
+	if err := removeHost(p, net); err != nil {
 		return err
 	}
 	// Unpinning alone detaches later, when the kernel gets round to it.

@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -26,6 +27,7 @@ const (
 	flagSectionDown   = 1
 	flagSectionSpace  = 2
 	flagSectionQueues = 4
+	flagSectionByTC   = 8
 
 	galSReason = 0
 
@@ -162,6 +164,36 @@ func (t *tandemMaps) clearPrefix(p netip.Prefix) error {
 		return absent(t.Prefixes4.Delete(prefix4(p)))
 	}
 	return absent(t.Prefixes6.Delete(prefix6(p)))
+}
+
+// write writes 4 or 8 octets at an offset into an element of a mapped array, in
+// one store of the processor: a program sees the value before or the one after.
+func (t *tandemMaps) write(m *ebpf.Map, slot uint32, offset int, value any) error {
+	mem, err := m.Memory()
+	if err != nil {
+		return fmt.Errorf("map array: %w", err)
+	}
+	var b [8]byte
+	n := 8
+	switch v := value.(type) {
+	case uint32:
+		binary.NativeEndian.PutUint32(b[:], v)
+		n = 4
+	case uint64:
+		binary.NativeEndian.PutUint64(b[:], v)
+	default:
+		return fmt.Errorf("%T is no word", value)
+	}
+	size := (int64(m.ValueSize()) + 7) &^ 7
+	if _, err := mem.WriteAt(b[:n], int64(slot)*size+int64(offset)); err != nil {
+		return fmt.Errorf("write mapped array: %w", err)
+	}
+	return nil
+}
+
+// setLoop points an LSP that is in loopback to another.
+func (t *tandemMaps) setLoop(slot, to uint32) error {
+	return t.write(t.Lsps, slot, int(unsafe.Offsetof(tandemLsp{}.Loop)), to)
 }
 
 // absent makes deleting what is not there a success.

@@ -711,7 +711,9 @@ struct arrival {
 	__u32 off; // behind its label
 	__u32 lse; // its label stack entry
 	__u32 section;
-	__u32 counter; // of the pseudowire, set where its frame is to be punted
+	// Set where the frame is to be punted: the pseudowire's counter, the offset
+	// of the ACH.
+	__u32 counter, ach;
 };
 
 // GO_PUNT and below are returned instead of a verdict where a frame is to be
@@ -762,14 +764,15 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 	if (room)
 		below = bpf_ntohl(*w);
 	cw = pw->flags & PW_CONTROL_WORD;
-	if (REF_KIND(to) != REF_PW && room) {
-		if (!s && below >> 12 == LABEL_GAL && below >> 8 & 1)
-			return GO_PUNT - PUNT_GAL;
-		if (s && cw && below >> 28 == 1)
-			return GO_PUNT - PUNT_PW_ACH;
-	}
+	// The channel below the GAL is found by its label, that below a control
+	// word by its nibble (RFC 5586, 4385 section 5).
+	if (room && !s && below >> 12 == LABEL_GAL && below >> 8 & 1 && (void *)(w + 2) <= end)
+		a->ach = off + 4;
+	else if (room && s && cw && below >> 28 == 1)
+		a->ach = off;
+	if (a->ach && REF_KIND(to) != REF_PW)
+		return a->ach == off ? GO_PUNT - PUNT_PW_ACH : GO_PUNT - PUNT_GAL;
 	if ((lse & 255) <= 1) {
-		count_event(EV_TTL);
 		c->in_drops++;
 		return GO_PUNT - PUNT_TTL;
 	}

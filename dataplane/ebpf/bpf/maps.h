@@ -58,6 +58,7 @@ enum section_flag {
 	SECTION_DOWN = 1,
 	SECTION_OWN_SPACE = 2,
 	SECTION_QUEUES = 4,
+	SECTION_BY_TC = 8, // frames of the impose device reach it by the tc program
 };
 
 enum event {
@@ -82,7 +83,6 @@ enum event {
 	EV_EXTENSION_LABEL, // below the extension label: RFC 7274
 	EV_ENTROPY_LABEL,   // entropy label where none may be: RFC 6790
 	EV_RELAY,           // copy or queued frame that the tc program could not be handed
-	EV_BLOCKED,         // user traffic of a blocked LSP or pseudowire
 	EV_CONTROL_WORD,    // no control word of a pseudowire where one must be
 	EV_SEQUENCE,        // out of order on a pseudowire with sequence numbers
 	EV_PAYLOAD_LONG,    // longer than the pseudowire, or the client's interface, takes
@@ -92,6 +92,9 @@ enum event {
 	EV_POLICED,         // red
 	EV_PW_DOWN,         // pseudowire administratively down, or none to send on
 	EV_SERVICE_DOWN,    // service administratively down
+	EV_PUNT_CHANNEL,    // not punted: over the rate of its channel type
+	EV_PUNT_MEG,        // not punted: over the rate of its MEG
+	EV_BLOCKED,         // user traffic of a path that is blocked
 	EV_PUNTED,          // first of PUNT_REASONS counters of frames punted
 	EV_MAX = EV_PUNTED + PUNT_REASONS,
 };

@@ -119,12 +119,15 @@ static __always_inline __u32 find(struct packet *p, __u32 label, __u32 depth)
 // special handles a special-purpose label that ends the work on the stack.
 static __always_inline int special(struct xdp_md *ctx, struct packet *p, __u32 label, __u32 s, __u32 depth)
 {
+	struct origin o = { .label = label, .has_label = 1, .entity = ENTITY_NONE, .depth = depth };
+
 	switch (label) {
 	case LABEL_ROUTER_ALERT:
 		// RFC 3032 section 2.1: anywhere but at the bottom.
 		if (s)
 			return drop_in(p, NULL, EV_MALFORMED);
-		return punt_frame(ctx, p, PUNT_ROUTER_ALERT, 1, label, depth, 0);
+		o.reason = PUNT_ROUTER_ALERT;
+		return punt_frame(ctx, p, &o);
 	case LABEL_EXTENSION:
 		// RFC 7274 section 3.1: what follows is no ordinary label, and none is
 		// known here.
@@ -161,12 +164,19 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		s = v >> 8 & 1;
 		ttl = v & 255;
 		if (label < LABEL_MIN) {
+			struct origin o = { .label = label, .has_label = 1, .entity = ENTITY_NONE, .depth = depth };
+
 			if (label == LABEL_GAL) {
 				// RFC 5586 section 4.2.1: always the bottom of the stack,
 				// with the ACH below; section 4.1: on top for a section.
 				if (!s || (void *)(lse + 2) > end || (depth && !has_above))
 					return drop_in(p, NULL, EV_MALFORMED);
-				return punt_frame(ctx, p, PUNT_GAL, has_above, above, depth, counter);
+				o.label = above;
+				o.has_label = has_above;
+				o.counter = counter;
+				o.entity = has_above ? ENTITY_LSP : ENTITY_SECTION;
+				o.ach = off + 4;
+				return punt_frame(ctx, p, &o);
 			}
 			if (label == LABEL_ELI && has_above) {
 				// RFC 6790 section 4.1: the label behind is no label to look up.
@@ -181,7 +191,8 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 				return special(ctx, p, label, s, depth);
 			if (ttl <= 1) {
 				count_event(EV_TTL);
-				return punt_frame(ctx, p, PUNT_TTL, 1, label, depth, 0);
+				o.reason = PUNT_TTL;
+				return punt_frame(ctx, p, &o);
 			}
 			off += 4;
 			if (s)
@@ -219,9 +230,15 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 			   bpf_ntohl(lse[1]) >> 12 == LABEL_GAL;
 		if (!gal_next) {
 			if (ttl <= 1) {
+				struct origin o = { .label = label, .has_label = 1, .depth = depth };
+
 				count_event(EV_TTL);
 				c->in_drops++;
-				return punt_frame(ctx, p, PUNT_TTL, 1, label, depth, id);
+				o.reason = PUNT_TTL;
+				o.counter = id;
+				o.entity = ENTITY_LSP;
+				o.ach = ach_below(ctx, off, s);
+				return punt_frame(ctx, p, &o);
 			}
 			if (l->flags & LSP_DOWN)
 				return drop_in(p, c, EV_LSP_DOWN);
@@ -240,7 +257,10 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 				return deliver(ctx, p, c, off, 0);
 		} else if (l->copies) {
 			// A bud node has its MEP here and the branches go on.
-			int verdict = punt_frame(ctx, p, PUNT_GAL, 1, label, depth + 1, id);
+			struct origin o = {
+				.label = label, .has_label = 1, .entity = ENTITY_LSP, .depth = depth + 1, .counter = id, .ach = off + 4,
+			};
+			int verdict = punt_frame(ctx, p, &o);
 
 			if (ttl <= 1 || l->flags & LSP_DOWN)
 				return verdict;
@@ -254,8 +274,16 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		struct arrival a = { .id = pw, .off = off + 4, .lse = pw_lse, .section = p->section };
 		int verdict = pseudowire(ctx, &a);
 
-		if (verdict <= GO_PUNT)
-			return punt_frame(ctx, p, GO_PUNT - verdict, 1, pw_lse >> 12, depth, a.counter);
+		if (verdict <= GO_PUNT) {
+			struct origin o = {
+				.label = pw_lse >> 12, .has_label = 1, .counter = a.counter, .reason = GO_PUNT - verdict,
+				.entity = ENTITY_PW, .depth = depth, .ach = a.ach,
+			};
+
+			if (o.reason == PUNT_TTL)
+				count_event(EV_TTL);
+			return punt_frame(ctx, p, &o);
+		}
 		return finish(ctx, verdict);
 	}
 	return drop_in(p, NULL, EV_TOO_DEEP);
