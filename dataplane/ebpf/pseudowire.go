@@ -132,7 +132,7 @@ func (d *Driver) putPseudowire(o dataplane.Pseudowire) error {
 		return &fault{reason: fmt.Sprintf("%d labels of its own, a pseudowire has up to %d", len(o.Out.Stack), len(e.Lse))}
 	}
 	if e.Flags&flagPWSends != 0 {
-		out, err := d.nextRef(o.Out)
+		out, err := d.hop(o.Out)
 		if err != nil {
 			return err
 		}
@@ -223,15 +223,12 @@ func (d *Driver) newPWID(e *tandemPw, now time.Time) error {
 	if e.Id = d.clients.pwIDs.get(now); e.Id == 0 {
 		return &fault{reason: "the table of pseudowires is full"}
 	}
-	if e.Counter = d.counterIDs.get(now); e.Counter == 0 {
+	var err error
+	if e.Counter, err = d.newCounter(); err != nil {
 		d.clients.pwIDs.put(e.Id, now)
-		return &fault{reason: "the table of counters is full"}
+		return err
 	}
-	err := d.zeroCounters(d.objs.LspCounters, e.Counter)
-	if err == nil {
-		err = d.objs.PwStates.Update(e.Id, tandemPwState{}, ebpf.UpdateAny)
-	}
-	if err != nil {
+	if err := d.objs.PwStates.Update(e.Id, tandemPwState{}, ebpf.UpdateAny); err != nil {
 		d.freePWID(*e, now)
 		return fmt.Errorf("start pseudowire: %w", err)
 	}
@@ -284,6 +281,24 @@ func (d *Driver) dropPWLabel(e tandemPw) error {
 		return nil
 	}
 	return d.releaseLabel(labelKey{0, e.InLabel}, refPW|e.Id)
+}
+
+// claimLabel makes a label lead to a pseudowire, whoever had it before.
+func (d *Driver) claimLabel(k labelKey, ref uint32) error {
+	delete(d.labels, k)
+	return d.objs.setLabel(k, ref)
+}
+
+// releaseLabel clears a label that still leads to a pseudowire.
+func (d *Driver) releaseLabel(k labelKey, ref uint32) error {
+	var now uint32
+	if err := d.objs.PlatformLabels.Lookup(k.label, &now); err != nil {
+		return err
+	}
+	if now != ref {
+		return nil
+	}
+	return d.objs.clearLabel(k)
 }
 
 func (d *Driver) deletePseudowire(pw *pseudowire) error {
@@ -361,70 +376,4 @@ func (d *Driver) clearRetiredClients() error {
 		return err
 	}
 	return d.clearRetiredServices()
-}
-
-// switching is a switching point as it is in the tables.
-type switching struct {
-	name string
-	hash uint64
-	segs tandemSegments
-}
-
-func (d *Driver) putSwitchingPoint(o dataplane.SwitchingPoint) error {
-	a, err := d.pwNamed(o.Segments[0])
-	if err != nil {
-		return err
-	}
-	b, err := d.pwNamed(o.Segments[1])
-	if err != nil {
-		return err
-	}
-	hash := hashName(o.Name)
-	old := d.clients.switching[hash]
-	if old != nil && old.name != "" && old.name != o.Name {
-		return &fault{reason: fmt.Sprintf("name clashes with switching point %s", old.name)}
-	}
-	sp := &switching{name: o.Name, hash: hash, segs: tandemSegments{A: a.entry.Id, B: b.entry.Id}}
-	if err := d.objs.SwitchingPoints.Update(hash, sp.segs, ebpf.UpdateAny); err != nil {
-		return fmt.Errorf("write switching point: %w", err)
-	}
-	d.clients.switching[hash] = sp
-	if err := d.direct(a, refPW|b.entry.Id); err != nil {
-		return err
-	}
-	if err := d.direct(b, refPW|a.entry.Id); err != nil {
-		return err
-	}
-	if old != nil && old.segs != sp.segs {
-		return d.separate(old, sp)
-	}
-	return nil
-}
-
-// separate stops the frames of the segments of old from being switched, as far
-// as new does not join them.
-func (d *Driver) separate(old, now *switching) error {
-	for _, s := range [][2]uint32{{old.segs.A, old.segs.B}, {old.segs.B, old.segs.A}} {
-		if now != nil && (s == [2]uint32{now.segs.A, now.segs.B} || s == [2]uint32{now.segs.B, now.segs.A}) {
-			continue
-		}
-		if err := d.undirect(d.clients.pwByID[s[0]], refPW|s[1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *Driver) deleteSwitchingPoint(sp *switching) error {
-	if sp == nil {
-		return nil
-	}
-	if err := d.separate(sp, nil); err != nil {
-		return err
-	}
-	if err := absent(d.objs.SwitchingPoints.Delete(sp.hash)); err != nil {
-		return fmt.Errorf("remove switching point: %w", err)
-	}
-	delete(d.clients.switching, sp.hash)
-	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -109,7 +108,7 @@ func (d *Driver) endsOf(o dataplane.Service) (ends, error) {
 	e := ends{receive: map[uint32]bool{}}
 	switch {
 	case o.SendGroup:
-		ref, err := d.pwGroupRef(o.Send)
+		ref, err := d.hop(dataplane.NextHop{Group: o.Send})
 		if err != nil {
 			return e, err
 		}
@@ -137,6 +136,7 @@ func (d *Driver) putService(o dataplane.Service) error {
 	d.wanted[o.Attachment.Interface] = true
 	l, err := d.net.ByName(o.Attachment.Interface)
 	if errors.Is(err, link.ErrNotFound) {
+		d.withdrawService(d.clients.services[hashName(o.Name)])
 		return &fault{"no interface " + o.Attachment.Interface, err}
 	}
 	if err != nil {
@@ -155,15 +155,36 @@ func (d *Driver) putService(o dataplane.Service) error {
 	if old != nil && old.name != "" && old.name != o.Name {
 		return &fault{reason: fmt.Sprintf("name clashes with service %s", old.name)}
 	}
+	if err := d.useInterface(l, roleAttachment); err != nil {
+		d.withdrawService(old)
+		if !d.hasCircuits(e.Ifindex) {
+			d.leaveInterface(l.Index, roleAttachment)
+		}
+		return err
+	}
 	s, was, err := d.writeService(e, old)
 	if err != nil {
 		return err
 	}
 	s.name = o.Name
-	if err := d.joinService(s, to.receive, was); err != nil {
-		return err
+	return d.joinService(s, to.receive, was)
+}
+
+// withdrawService takes a service off an interface that is gone or cannot be
+// used any more. It stays known, with its counters.
+func (d *Driver) withdrawService(s *service) {
+	if s == nil || s.entry.Ifindex == 0 {
+		return
 	}
-	return d.useAttachment(l)
+	e := s.entry
+	e.Ifindex = 0
+	s, was, err := d.writeService(e, s)
+	if err == nil {
+		err = d.joinService(s, was.receive, was)
+	}
+	if err != nil {
+		d.log.Error("service not withdrawn", "error", err)
+	}
 }
 
 // writeService writes an entry: over the one that is there if it is the same, to
@@ -222,8 +243,10 @@ func (d *Driver) joinService(s *service, receive map[uint32]bool, was service) e
 		}
 	}
 	s.receive = receive
-	if err := d.setCircuit(circuitOf(s.entry), s); err != nil {
-		return fmt.Errorf("write attachment circuit: %w", err)
+	if s.entry.Ifindex != 0 {
+		if err := d.setCircuit(circuitOf(s.entry), s); err != nil {
+			return fmt.Errorf("write attachment circuit: %w", err)
+		}
 	}
 	if was.slot == 0 {
 		return nil
@@ -306,13 +329,16 @@ func (t *tandemMaps) setCircuit(k tandemCircuitKey, slot uint32, direct tandemCi
 // over, and leaves the interface with the last one.
 func (d *Driver) leaveCircuit(k tandemCircuitKey, s *service) error {
 	c := &d.clients
+	if k.Ifindex == 0 {
+		return nil
+	}
 	if c.circuits[k] == s {
 		if err := d.setCircuit(k, nil); err != nil {
 			return fmt.Errorf("remove attachment circuit: %w", err)
 		}
 	}
 	if !d.hasCircuits(k.Ifindex) {
-		d.leaveAttachment(int(k.Ifindex))
+		d.leaveInterface(int(k.Ifindex), roleAttachment)
 	}
 	return nil
 }
@@ -355,16 +381,10 @@ func (d *Driver) serviceCounters(s *service) (dataplane.Counters, error) {
 		out.Out.Octets += c.OutOctets
 		out.InDrops += c.InDrops
 		out.OutDrops += c.OutDrops
+		for i := range out.Colours {
+			out.Colours[i].Packets += c.ColourPackets[i]
+			out.Colours[i].Octets += c.ColourOctets[i]
+		}
 	}
 	return out, nil
-}
-
-// sortedIDs returns the identifiers of a set in order.
-func sortedIDs(set map[uint32]bool) []uint32 {
-	out := make([]uint32, 0, len(set))
-	for id := range set {
-		out = append(out, id)
-	}
-	slices.Sort(out)
-	return out
 }
