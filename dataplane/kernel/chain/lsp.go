@@ -123,11 +123,9 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	if err != nil {
 		return err
 	}
-	if pref == prefLabel {
-		for _, x := range legs {
-			b.c.count(b.passed, b.l.Key(), Out, 4*x.own-4)
-			b.c.account(b.passed, x, -4) // The label taken off.
-		}
+	for _, x := range legs {
+		b.c.count(b.passed, b.l.Key(), Out, 4*x.own-4)
+		b.c.account(b.passed, x, -4) // The label taken off.
 	}
 	switch {
 	case len(legs) == 0 && !b.l.Bud:
