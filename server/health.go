@@ -45,6 +45,7 @@ type health struct {
 	links     map[string]Interface
 	defects   map[string]oam.Defects // By MEG.
 	published map[dataplane.Key]string
+	block     blocker
 	paired    map[string]string    // oper-state of bidirectional LSPs and tunnels, by path.
 	touched   map[string]tree.Path // Those that must be derived again.
 	dirty     map[dataplane.Key]bool
@@ -62,6 +63,7 @@ func newHealth(s *Server) *health {
 		objects: map[dataplane.Key]dataplane.Object{}, users: map[string]map[string]bool{},
 		status: map[dataplane.Key]reconcile.Status{}, links: map[string]Interface{},
 		defects: map[string]oam.Defects{}, published: map[dataplane.Key]string{},
+		block:  newBlocker(),
 		paired: map[string]string{}, touched: map[string]tree.Path{}, dirty: map[dataplane.Key]bool{},
 		root: root, pairNode: lsps.Child("bidirectional-lsp"), tunnelNode: tunnels.Child("tunnel"),
 	}
@@ -140,9 +142,11 @@ func (h *health) configure(state *intent.State, old, running *tree.Node, r *inte
 				h.users[l.Out.Section][l.Name] = true
 			}
 			h.dirty[o.Key()] = true
+			h.guardObject(o.Key())
 		}
 		for _, name := range r.OAM.Delete {
 			delete(h.defects, name)
+			h.guard(name)
 		}
 		for _, m := range r.OAM.Put {
 			for _, k := range state.Entity(m.Name) {
@@ -155,6 +159,7 @@ func (h *health) configure(state *intent.State, old, running *tree.Node, r *inte
 // forget removes the state of an object that left the configuration.
 func (h *health) forget(k dataplane.Key) {
 	h.unlink(k)
+	h.unguard(k)
 	delete(h.objects, k)
 	delete(h.status, k)
 	delete(h.published, k)
@@ -181,6 +186,7 @@ func (h *health) onStatus(k dataplane.Key, st reconcile.Status) {
 		before := h.status[k]
 		h.status[k] = st
 		h.dirty[k] = true
+		h.guardFailed()
 		e := edits{at: h.s.intent.Path(k)}
 		e.set(st.State.String(), "data-plane-state", "state")
 		if st.Reason != "" {
@@ -242,6 +248,7 @@ func (h *health) onDefects(meg string, d oam.Defects) {
 		for _, k := range h.state.Entity(meg) {
 			h.dirty[k] = true
 		}
+		h.guard(meg)
 	})
 }
 

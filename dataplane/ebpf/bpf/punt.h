@@ -198,6 +198,12 @@ static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct or
 	__u32 ev, slot = 0;
 
 	head.time = bpf_ktime_get_ns();
+	if (o->reason == PUNT_TTL) {
+		__u64 *n = bpf_map_lookup_elem(&expiries, &p->section);
+
+		if (n)
+			(*n)++;
+	}
 	if (o->ach) {
 		ch = channel_at(ctx, o->ach, &head.channel, &slot);
 		if (ch) {
