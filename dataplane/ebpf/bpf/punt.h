@@ -120,8 +120,8 @@ static __always_inline struct channel *channel_at(struct xdp_md *ctx, __u64 off,
 
 	bound(off);
 	ach = data + off;
-	if ((void *)(ach + 1) > end)
-		return NULL;
+	if ((void *)(ach + 1) > end || bpf_ntohl(*ach) >> 28 != 1)
+		return NULL; // RFC 4385 section 5: an ACH begins with nibble 1
 	*type = bpf_ntohl(*ach);
 	s = bpf_map_lookup_elem(&channel_slots, &zero);
 	if (!s)
