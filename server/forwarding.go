@@ -96,11 +96,9 @@ func (s *Server) drops() (map[string]uint64, error) {
 	return nil, nil
 }
 
-// Prefixes of counters that are no drops: punts by reason, G-ACh frames by
-// channel type.
 const (
-	punted  = "punted-"
-	channel = "channel-"
+	punted  = "punted-"  // Prefix of the counters of punts.
+	channel = "channel-" // Prefix of the counters of channel types.
 )
 
 // discardProvider lists what the data plane dropped, by reason.
