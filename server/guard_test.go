@@ -168,7 +168,7 @@ func TestMisConnectivityBlocks(t *testing.T) {
 		{"no defect", func() {}, false, false},
 		{"loss of continuity blocks nothing", func() { r.health.onDefects("m", none.With(oam.LossOfContinuity)) }, false, false},
 		{"mis-connectivity blocks what is received", func() { r.health.onDefects("m", mis) }, true, false},
-		{"a change of the LSP", func() { must(t, r.commit(t, in+"/in-segment/incoming-label = 302")) }, true, false},
+		{"a change of the LSP", func() { must(t, r.commit(t, in+"/l-lsp-class = 3")) }, true, false},
 		{"an audit", func() { r.reconciler.Audit() }, true, false},
 		{"the defect clears", func() { r.health.onDefects("m", none) }, false, false},
 		{"again", func() { r.health.onDefects("m", mis.With(oam.LossOfContinuity)) }, true, false},

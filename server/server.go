@@ -213,7 +213,6 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.startGuard()
-	s.startGuard()
 	s.Store.Serve()
 	return s, nil
 }
