@@ -187,8 +187,7 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 		replace[name] = m
 		spec.Maps[name].MaxEntries = m.MaxEntries()
 	}
-	objs = new(tandemObjects)
-	if err := spec.LoadAndAssign(objs, &ebpf.CollectionOptions{MapReplacements: replace}); err != nil {
+	if objs, err = load(spec, replace); err != nil {
 		return nil, false, fmt.Errorf("load BPF programs: %w", err)
 	}
 	for name, m := range objs.named() {

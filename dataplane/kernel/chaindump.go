@@ -240,10 +240,13 @@ func (s *survey) leftovers() {
 			add(chain.Stale(&h.what), func(l *leftover) { l.filters = append(l.filters, id) })
 		}
 	}
-	for p := range t.routes {
+	for p, h := range t.routes {
 		if _, ok := s.kept[p]; !ok {
 			o := dataplane.LSP{
 				Name: "?prefix-" + strings.ReplaceAll(p.String(), "/", "-"), Op: dataplane.ImposeAndForward, Prefixes: []netip.Prefix{p},
+			}
+			if len(h.what.Labels) == 1 && h.what.Interface == t.state.Device.Index {
+				o.Name = chain.StaleClient(h.what.Labels[0])
 			}
 			add(o, func(l *leftover) { l.prefixes = append(l.prefixes, p) })
 		}
