@@ -71,6 +71,7 @@ type benchMapSpecs struct {
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Expiries        *ebpf.MapSpec `ebpf:"expiries"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
@@ -120,6 +121,7 @@ type benchMaps struct {
 	Channels        *ebpf.Map `ebpf:"channels"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Expiries        *ebpf.Map `ebpf:"expiries"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
@@ -143,6 +145,7 @@ func (m *benchMaps) Close() error {
 		m.Channels,
 		m.DirectPorts,
 		m.Events,
+		m.Expiries,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,

@@ -201,6 +201,7 @@ type tandemMapSpecs struct {
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Expiries        *ebpf.MapSpec `ebpf:"expiries"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
@@ -249,6 +250,7 @@ type tandemMaps struct {
 	Channels        *ebpf.Map `ebpf:"channels"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Expiries        *ebpf.Map `ebpf:"expiries"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
@@ -272,6 +274,7 @@ func (m *tandemMaps) Close() error {
 		m.Channels,
 		m.DirectPorts,
 		m.Events,
+		m.Expiries,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,
