@@ -96,16 +96,16 @@ func circuitOf(e tandemService) tandemCircuitKey {
 	return k
 }
 
-// ends are the pseudowires of a service.
-type ends struct {
+// serviceEnds are the pseudowires of a service.
+type serviceEnds struct {
 	send    uint32 // as service.send of the table
 	network bool
 	receive map[uint32]bool
 }
 
 // endsOf finds the pseudowires of a service.
-func (d *Driver) endsOf(o dataplane.Service) (ends, error) {
-	e := ends{receive: map[uint32]bool{}}
+func (d *Driver) endsOf(o dataplane.Service) (serviceEnds, error) {
+	e := serviceEnds{receive: map[uint32]bool{}}
 	switch {
 	case o.SendGroup:
 		ref, err := d.hop(dataplane.NextHop{Group: o.Send})

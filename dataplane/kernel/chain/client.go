@@ -47,9 +47,9 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, n
 	mtu := 0
 	switch {
 	case down || len(legs) == 0:
-		f.Actions = []mplsnl.Action{counting(in, mplsnl.Drop), counting(passed, mplsnl.Drop)}
+		f.Actions = []mplsnl.Action{counting(in), silent(), counting(passed)}
 	default:
-		f.Actions = append([]mplsnl.Action{counting(in, mplsnl.Pipe), counting(passed, mplsnl.Pipe)}, forward(legs, false, 0)...)
+		f.Actions = append([]mplsnl.Action{counting(in), counting(passed)}, forward(legs, false, 0)...)
 		for _, x := range legs {
 			c.account(passed, x, -egressOctets)
 			if k.Kind == dataplane.KindLSP {

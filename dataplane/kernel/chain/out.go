@@ -97,11 +97,25 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 				here = append(here, via{v.key, v.in + own, v.out + own})
 			}
 			x.via, x.own = here, own
-			x.stack = append(append([]dataplane.LabelEntry(nil), x.stack...), n.Stack...)
+			x.stack = append(inherit(x.stack, n.Stack), n.Stack...)
 			all = append(all, x)
 		}
 	}
 	return all, nil
+}
+
+// inherit returns the labels of a leg: those without a traffic class of their
+// own take that of the label below them, if it has one.
+func inherit(stack, below []dataplane.LabelEntry) []dataplane.LabelEntry {
+	all := append([]dataplane.LabelEntry(nil), stack...)
+	if len(below) > 0 && below[0].HasTC {
+		for i := range all {
+			if !all[i].HasTC {
+				all[i].HasTC, all[i].TC = true, below[0].TC
+			}
+		}
+	}
+	return all
 }
 
 // account counts what passes an action for everything on the way of a leg.
