@@ -70,6 +70,7 @@ type benchMapSpecs struct {
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
+	DirectCircuits  *ebpf.MapSpec `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
@@ -78,17 +79,26 @@ type benchMapSpecs struct {
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
 	MegBuckets      *ebpf.MapSpec `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.MapSpec `ebpf:"platform_labels"`
+	Policers        *ebpf.MapSpec `ebpf:"policers"`
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
+	PwRefs          *ebpf.MapSpec `ebpf:"pw_refs"`
+	PwStates        *ebpf.MapSpec `ebpf:"pw_states"`
+	Pws             *ebpf.MapSpec `ebpf:"pws"`
 	RelayPorts      *ebpf.MapSpec `ebpf:"relay_ports"`
 	Relays          *ebpf.MapSpec `ebpf:"relays"`
+	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
 	Seen            *ebpf.MapSpec `ebpf:"seen"`
+	ServiceCounters *ebpf.MapSpec `ebpf:"service_counters"`
+	Services        *ebpf.MapSpec `ebpf:"services"`
 	Steady          *ebpf.MapSpec `ebpf:"steady"`
+	SwitchingPoints *ebpf.MapSpec `ebpf:"switching_points"`
+	TaggedCircuits  *ebpf.MapSpec `ebpf:"tagged_circuits"`
 }
 
 // benchVariableSpecs contains global variables before they are loaded into the kernel.
@@ -123,6 +133,7 @@ type benchMaps struct {
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
 	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
+	DirectCircuits  *ebpf.Map `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
 	Groups          *ebpf.Map `ebpf:"groups"`
@@ -131,17 +142,26 @@ type benchMaps struct {
 	Lsps            *ebpf.Map `ebpf:"lsps"`
 	MegBuckets      *ebpf.Map `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.Map `ebpf:"platform_labels"`
+	Policers        *ebpf.Map `ebpf:"policers"`
 	Ports           *ebpf.Map `ebpf:"ports"`
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
 	Punts           *ebpf.Map `ebpf:"punts"`
+	PwRefs          *ebpf.Map `ebpf:"pw_refs"`
+	PwStates        *ebpf.Map `ebpf:"pw_states"`
+	Pws             *ebpf.Map `ebpf:"pws"`
 	RelayPorts      *ebpf.Map `ebpf:"relay_ports"`
 	Relays          *ebpf.Map `ebpf:"relays"`
+	Scratch         *ebpf.Map `ebpf:"scratch"`
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
 	Seen            *ebpf.Map `ebpf:"seen"`
+	ServiceCounters *ebpf.Map `ebpf:"service_counters"`
+	Services        *ebpf.Map `ebpf:"services"`
 	Steady          *ebpf.Map `ebpf:"steady"`
+	SwitchingPoints *ebpf.Map `ebpf:"switching_points"`
+	TaggedCircuits  *ebpf.Map `ebpf:"tagged_circuits"`
 }
 
 func (m *benchMaps) Close() error {
@@ -150,6 +170,7 @@ func (m *benchMaps) Close() error {
 		m.ChannelSlots,
 		m.Channels,
 		m.CopyLists,
+		m.DirectCircuits,
 		m.DirectPorts,
 		m.Events,
 		m.Groups,
@@ -158,17 +179,26 @@ func (m *benchMaps) Close() error {
 		m.Lsps,
 		m.MegBuckets,
 		m.PlatformLabels,
+		m.Policers,
 		m.Ports,
 		m.Prefixes4,
 		m.Prefixes6,
 		m.Punts,
+		m.PwRefs,
+		m.PwStates,
+		m.Pws,
 		m.RelayPorts,
 		m.Relays,
+		m.Scratch,
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
 		m.Seen,
+		m.ServiceCounters,
+		m.Services,
 		m.Steady,
+		m.SwitchingPoints,
+		m.TaggedCircuits,
 	)
 }
 
