@@ -10,7 +10,7 @@ import (
 )
 
 // provideClients registers the readers of the counters of tunnels, pseudowires,
-// switching points and services.
+// switching points, services and channel types.
 func (s *Server) provideClients() error {
 	const (
 		tunnels     = "/mtp-node:mpls-tp/mtp-lsp:tunnels/tunnel"
@@ -18,12 +18,13 @@ func (s *Server) provideClients() error {
 		services    = "/mtp-node:mpls-tp/mtp-service:services/service"
 	)
 	for path, p := range map[string]oper.Provider{
-		tunnels + "/statistics":                     statistics{s, dataplane.KindGroup},
-		pseudowires + "/pseudowire/statistics":      statistics{s, dataplane.KindPseudowire},
-		pseudowires + "/p2mp-pseudowire/statistics": statistics{s, dataplane.KindPseudowire},
-		pseudowires + "/switching-point/statistics": statistics{s, dataplane.KindSwitchingPoint},
-		services + "/statistics":                    statistics{s, dataplane.KindService},
-		services + "/policing":                      policing{s},
+		tunnels + "/statistics":                          statistics{s, dataplane.KindGroup},
+		pseudowires + "/pseudowire/statistics":           statistics{s, dataplane.KindPseudowire},
+		pseudowires + "/p2mp-pseudowire/statistics":      statistics{s, dataplane.KindPseudowire},
+		pseudowires + "/switching-point/statistics":      statistics{s, dataplane.KindSwitchingPoint},
+		services + "/statistics":                         statistics{s, dataplane.KindService},
+		services + "/policing":                           policing{s},
+		"/mtp-node:mpls-tp/mtp-oam:oam/counters/channel": channelCounters{s},
 	} {
 		if err := s.Hub.Provide(path, p); err != nil {
 			return fmt.Errorf("provider of %s: %w", path, err)

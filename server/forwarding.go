@@ -23,6 +23,7 @@ func (s *Server) provideState(o Options) error {
 		"/mtp-node:mpls-tp/mtp-oam:oam/meg/mep/state/session":  sessionProvider{s},
 		"/mtp-node:mpls-tp/mtp-oam:oam/counters":               oamCounters{s},
 		"/mtp-node:mpls-tp/node/data-plane/discard":            discardProvider{s},
+		"/mtp-node:mpls-tp/node/data-plane/interface":          interfaceProvider{s},
 		"/mtp-node:mpls-tp/mpls-label-blocks/mpls-label-block": labelBlocks{s},
 		"/ietf-system:system-state/clock":                      systemClock{s},
 	} {
@@ -96,7 +97,10 @@ func (s *Server) drops() (map[string]uint64, error) {
 	return nil, nil
 }
 
-const punted = "punted-" // Prefix of the counters of punts.
+const (
+	punted  = "punted-"  // Prefix of the counters of punts.
+	channel = "channel-" // Prefix of the counters of channel types.
+)
 
 // discardProvider lists what the data plane dropped, by reason.
 type discardProvider struct{ *Server }
@@ -110,7 +114,7 @@ func (p discardProvider) Read(_ context.Context, req oper.Request) error {
 	root := tree.Path{{Node: p.Schema.Root().Child("mpls-tp")}}
 	at := below(root, "node", "data-plane")
 	for reason, n := range counters {
-		if strings.HasPrefix(reason, punted) {
+		if strings.HasPrefix(reason, punted) || strings.HasPrefix(reason, channel) {
 			continue
 		}
 		e := edits{at: entry(at, "discard", reason)}

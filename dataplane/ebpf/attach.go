@@ -164,7 +164,10 @@ func (d *Driver) attachXDP(h *hook, relay error) error {
 		err = &fault{fmt.Sprintf("interface %s has %s", h.name, foreign), err}
 		d.blocked[h.ifindex] = h.name
 	}
-	if d.opt.Mode != ModeAuto || relay != nil {
+	if d.opt.Mode != ModeAuto {
+		return err
+	}
+	if relay != nil {
 		return errors.Join(err, relay)
 	}
 	h.mode, h.reason = ModeTC, err.Error()
@@ -341,7 +344,6 @@ func (d *Driver) detach(ifindex int) {
 	d.detachXDP(h)
 	d.detachRelay(h)
 	d.restoreOffloads(ifindex)
-	delete(d.blocked, ifindex)
 	if len(d.hooks) <= 1 {
 		d.startMode() // Only the impose device is left: the next one may be a card.
 	}

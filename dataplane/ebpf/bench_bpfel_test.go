@@ -73,6 +73,7 @@ type benchMapSpecs struct {
 	DirectCircuits  *ebpf.MapSpec `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Expiries        *ebpf.MapSpec `ebpf:"expiries"`
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
@@ -136,6 +137,7 @@ type benchMaps struct {
 	DirectCircuits  *ebpf.Map `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Expiries        *ebpf.Map `ebpf:"expiries"`
 	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
@@ -173,6 +175,7 @@ func (m *benchMaps) Close() error {
 		m.DirectCircuits,
 		m.DirectPorts,
 		m.Events,
+		m.Expiries,
 		m.Groups,
 		m.Limits,
 		m.LspCounters,

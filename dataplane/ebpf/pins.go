@@ -187,8 +187,7 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 		replace[name] = m
 		spec.Maps[name].MaxEntries = m.MaxEntries()
 	}
-	objs = new(tandemObjects)
-	if err := spec.LoadAndAssign(objs, &ebpf.CollectionOptions{MapReplacements: replace}); err != nil {
+	if objs, err = load(spec, replace); err != nil {
 		return nil, false, fmt.Errorf("load BPF programs: %w", err)
 	}
 	for name, m := range objs.named() {
@@ -228,7 +227,7 @@ func (m *tandemMaps) named() map[string]*ebpf.Map {
 		"prefixes4": m.Prefixes4, "prefixes6": m.Prefixes6,
 		"events": m.Events, "limits": m.Limits, "buckets": m.Buckets, "punts": m.Punts,
 		"meg_buckets": m.MegBuckets, "channels": m.Channels, "channel_slots": m.ChannelSlots,
-		"steady": m.Steady, "seen": m.Seen,
+		"steady": m.Steady, "seen": m.Seen, "expiries": m.Expiries,
 	}
 }
 

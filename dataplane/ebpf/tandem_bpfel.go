@@ -375,6 +375,7 @@ type tandemMapSpecs struct {
 	DirectCircuits  *ebpf.MapSpec `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Expiries        *ebpf.MapSpec `ebpf:"expiries"`
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
@@ -437,6 +438,7 @@ type tandemMaps struct {
 	DirectCircuits  *ebpf.Map `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Expiries        *ebpf.Map `ebpf:"expiries"`
 	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
@@ -474,6 +476,7 @@ func (m *tandemMaps) Close() error {
 		m.DirectCircuits,
 		m.DirectPorts,
 		m.Events,
+		m.Expiries,
 		m.Groups,
 		m.Limits,
 		m.LspCounters,
