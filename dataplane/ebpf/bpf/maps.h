@@ -308,7 +308,10 @@ struct {
 } relays SEC(".maps");
 
 // The interfaces whose frames the tc program sends to the impose device as they
-// are, and the relay that stands for each.
+// are, and the relay that stands for each: all frames with RELAY_ALL, else those
+// of sections.
+#define RELAY_ALL (1 << 16)
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_SECTIONS);

@@ -133,8 +133,6 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 		if (state & GROUP_DOWN)
 			return drop_leg(sender, c, EV_GROUP_DOWN), -1;
 		if (state & GROUP_PERMANENT) {
-			c->out_packets++;
-			c->out_octets += size;
 			legs->copies = g->copies;
 			return legs->copies ? 0 : (drop_leg(sender, c, EV_GROUP_EMPTY), -1);
 		}
@@ -144,8 +142,6 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 		l = bpf_map_lookup_elem(&lsps, &id);
 		if (!l || l->op != OP_IMPOSE)
 			return drop_leg(sender, c, EV_GROUP_EMPTY), -1;
-		c->out_packets++;
-		c->out_octets += size;
 		id = l->counter;
 		c = bpf_map_lookup_elem(&lsp_counters, &id);
 		if (!c)

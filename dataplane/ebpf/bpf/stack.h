@@ -62,10 +62,12 @@ static __always_inline struct out way_of(struct xdp_md *ctx, struct lsp *l, stru
 		.ttl = l->op == OP_SWAP ? ttl - 1 : 0, .s = s, .len = len, .strip = strip, .class = CLASS_BY_TC,
 	};
 
+	// RFC 3270 section 2.6: behind the end of an LSP its own traffic class
+	// selects the queue (pipe), or that of the client (short pipe).
+	if (l->op == OP_POP)
+		o.class = l->flags & LSP_SHORT_PIPE ? client_class(ctx, strip, !s) : tc;
 	if (l->flags & LSP_CLASS)
 		o.class = l->class;
-	if (!l->n && l->flags & LSP_SHORT_PIPE)
-		o.class = client_class(ctx, strip, !s);
 	return o;
 }
 
@@ -178,13 +180,12 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 				o.ach = off + 4;
 				return punt_frame(ctx, p, &o);
 			}
-			if (label == LABEL_ELI && has_above) {
-				// RFC 6790 section 4.1: the label behind is no label to look up.
-				if (s || (void *)(lse + 2) > end)
-					return drop_in(p, NULL, EV_MALFORMED);
+			if (label == LABEL_ELI && has_above && !s && (void *)(lse + 2) <= end &&
+			    bpf_ntohl(lse[1]) >> 12 >= LABEL_MIN) {
+				// RFC 6790 section 4.1: the two go with the label above them.
 				off += 8;
 				if (bpf_ntohl(lse[1]) >> 8 & 1)
-					return deliver(ctx, p, NULL, off, 0);
+					return deliver(ctx, p, bpf_map_lookup_elem(&lsp_counters, &counter), off, 0);
 				continue;
 			}
 			if (label != LABEL_IPV4_NULL && label != LABEL_IPV6_NULL)
@@ -226,24 +227,30 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		off += 4;
 		// OAM of an LSP that ends here reaches its MEP also while the LSP is
 		// down, and with whatever TTL it arrives.
-		gal_next = (l->op == OP_POP_LOOKUP || l->flags & LSP_BUD) && !s && (void *)(lse + 2) <= end &&
-			   bpf_ntohl(lse[1]) >> 12 == LABEL_GAL;
-		if (!gal_next) {
-			if (ttl <= 1) {
-				struct origin o = { .label = label, .has_label = 1, .depth = depth };
+		gal_next = !s && (void *)(lse + 2) <= end && bpf_ntohl(lse[1]) >> 12 == LABEL_GAL;
+		if (!gal_next || l->op != OP_POP_LOOKUP) {
+			struct origin o = {
+				.label = label, .has_label = 1, .depth = depth, .counter = id, .entity = ENTITY_LSP,
+			};
 
+			if (ttl <= 1) {
 				count_event(EV_TTL);
 				c->in_drops++;
 				o.reason = PUNT_TTL;
-				o.counter = id;
-				o.entity = ENTITY_LSP;
 				o.ach = ach_below(ctx, off, s);
 				return punt_frame(ctx, p, &o);
 			}
 			if (l->flags & LSP_DOWN)
 				return drop_in(p, c, EV_LSP_DOWN);
-			if (l->copies)
-				return fan_out(ctx, l, c, off - 4, 0);
+			if (l->copies) {
+				if (!gal_next || !(l->flags & LSP_BUD))
+					return fan_out(ctx, l, c, off - 4, 0);
+				o.reason = PUNT_GAL; // The MEP of a bud node is here.
+				o.depth++;
+				o.ach = off + 4;
+				punt_frame(ctx, p, &o);
+				return fan_out(ctx, l, c, off - 4, 1);
+			}
 			if (l->op != OP_POP_LOOKUP) {
 				struct out o = way_of(ctx, l, c, p->len, off, ttl, tc, s);
 
@@ -255,16 +262,6 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 			}
 			if (s)
 				return deliver(ctx, p, c, off, 0);
-		} else if (l->copies) {
-			// A bud node has its MEP here and the branches go on.
-			struct origin o = {
-				.label = label, .has_label = 1, .entity = ENTITY_LSP, .depth = depth + 1, .counter = id, .ach = off + 4,
-			};
-			int verdict = punt_frame(ctx, p, &o);
-
-			if (ttl <= 1 || l->flags & LSP_DOWN)
-				return verdict;
-			return fan_out(ctx, l, c, off - 4, 1);
 		}
 		above = label;
 		has_above = 1;

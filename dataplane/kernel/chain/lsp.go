@@ -10,7 +10,7 @@ import (
 // lsp compiles an LSP.
 func (s *State) lsp(c *Compiled, l dataplane.LSP) *dataplane.OpError {
 	if l.Op == dataplane.ImposeAndForward {
-		return s.clients(c, l.Key(), l.Prefixes, dataplane.NextHop{Section: l.Out.Section, Group: l.Out.Group, Stack: l.Out.Stack}, l.Down || l.Blocked)
+		return s.clients(c, l.Key(), l.Prefixes, hops(l), l.Down || l.Blocked)
 	}
 	space := uint32(Platform)
 	if l.InSection != "" {
@@ -105,14 +105,7 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	}
 	var legs []leg
 	var err *dataplane.OpError
-	hops := []dataplane.NextHop{b.l.Out}
-	if len(b.l.Branches) > 0 {
-		hops = hops[:0]
-		for _, x := range b.l.Branches {
-			hops = append(hops, x.NextHop)
-		}
-	}
-	for _, h := range hops {
+	for _, h := range hops(b.l) {
 		more, e := b.resolve(b.c, b.l.Key(), h, 0)
 		if e != nil {
 			err = e

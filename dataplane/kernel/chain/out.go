@@ -54,6 +54,18 @@ func (s *State) resolve(c *Compiled, who dataplane.Key, n dataplane.NextHop, nes
 	return []leg{{section: sec.Name, port: p, vlan: sec.VLAN, peer: sec.PeerMAC.OrMulticast(), stack: n.Stack, own: len(n.Stack)}}, nil
 }
 
+// hops are the next hops of an LSP: one, or those of its branches.
+func hops(l dataplane.LSP) []dataplane.NextHop {
+	if len(l.Branches) == 0 {
+		return []dataplane.NextHop{l.Out}
+	}
+	all := make([]dataplane.NextHop, 0, len(l.Branches))
+	for _, b := range l.Branches {
+		all = append(all, b.NextHop)
+	}
+	return all
+}
+
 func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop, nesting int) ([]leg, *dataplane.OpError) {
 	k := key(dataplane.KindGroup, n.Group)
 	c.need(k)
@@ -86,9 +98,13 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 		if l.Down || l.Blocked {
 			continue
 		}
-		more, err := s.resolve(c, who, l.Out, nesting+1)
-		if err != nil {
-			return nil, err
+		var more []leg
+		for _, h := range hops(l) {
+			ways, err := s.resolve(c, who, h, nesting+1)
+			if err != nil {
+				return nil, err
+			}
+			more = append(more, ways...)
 		}
 		own := len(n.Stack)
 		for _, x := range more {
