@@ -218,13 +218,8 @@ func (s *survey) match(desired []dataplane.Object) {
 
 // bound tells whether the interface of an object has our block.
 func (s *survey) bound(o dataplane.Object) bool {
-	name := ""
-	switch o := o.(type) {
-	case dataplane.Section:
-		name = o.Interface
-	case dataplane.Service:
-		name = o.Attachment.Interface
-	default:
+	name := interfaceOf(o)
+	if name == "" {
 		return true
 	}
 	p, ok := s.state.Ports[name]
@@ -278,11 +273,8 @@ func (s *survey) leftovers() {
 
 // interfaceOf names the interface that an object is on.
 func interfaceOf(o dataplane.Object) string {
-	switch o := o.(type) {
-	case dataplane.Section:
-		return o.Interface
-	case dataplane.Service:
-		return o.Attachment.Interface
+	if s, ok := o.(dataplane.Section); ok {
+		return s.Interface
 	}
 	return ""
 }

@@ -34,13 +34,8 @@ func newClaims() claims {
 
 // labelOf returns the label that an object takes.
 func labelOf(o dataplane.Object) (spaceLabel, bool) {
-	switch o := o.(type) {
-	case dataplane.LSP:
-		return spaceLabel{o.InSection, o.InLabel}, o.InLabel != 0
-	case dataplane.Pseudowire:
-		return spaceLabel{"", o.InLabel}, o.InLabel != 0
-	}
-	return spaceLabel{}, false
+	l, ok := o.(dataplane.LSP)
+	return spaceLabel{l.InSection, l.InLabel}, ok && l.InLabel != 0
 }
 
 // prefixesOf returns the IP clients of an object.

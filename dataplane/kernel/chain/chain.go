@@ -22,7 +22,7 @@ import (
 // the blocks alive.
 const Device = "mtk0"
 
-// The blocks: Ingress of sections and attachment circuits, Egress of Device.
+// The blocks: Ingress of sections, Egress of Device.
 const (
 	Ingress = 0x54500001
 	Egress  = 0x54500002
@@ -39,13 +39,11 @@ const (
 
 // The chains of a label space, from its base on.
 const (
-	offLabels  = iota
-	offPop     // What pops its last label, by what is below.
-	offIPv4    // The same, IPv4.
-	offIPv6    // The same, IPv6.
-	offWord    // Pseudowires with control word, by what is there.
-	offControl // The same, with a control word.
-	spaceSize  = 8
+	offLabels = iota
+	offPop    // What pops its last label, by what is below.
+	offIPv4   // The same, IPv4.
+	offIPv6   // The same, IPv6.
+	spaceSize = 8
 )
 
 // Platform is the number of the per-platform label space; those of interfaces
@@ -59,9 +57,6 @@ const (
 const (
 	prefVLAN    = 0x10
 	prefSection = 0x20
-	prefQinQ    = 0x30
-	prefTagged  = 0x31
-	prefPort    = 0x32
 	prefNotOurs = 0x40
 	prefTTL     = 0x10
 	prefGACh    = 0x18
@@ -157,13 +152,6 @@ func (s *State) Compile(o dataplane.Object) (Compiled, *dataplane.OpError) {
 		err = s.lsp(&c, o)
 	case dataplane.Group:
 		err = s.group(&c, o)
-	case dataplane.Pseudowire:
-		err = s.pseudowire(&c, o)
-	case dataplane.Service:
-		err = s.service(&c, o)
-	case dataplane.SwitchingPoint:
-		c.need(key(dataplane.KindPseudowire, o.Segments[0]))
-		c.need(key(dataplane.KindPseudowire, o.Segments[1]))
 	}
 	if err != nil {
 		c.Filters, c.Routes, c.Counts = nil, nil, nil

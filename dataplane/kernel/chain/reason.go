@@ -14,13 +14,7 @@ const (
 	NotIP
 	Blocked
 	NotSelected
-	ControlWord
 	SectionDown
-	GroupDown
-	PayloadTooLong
-	Policed
-	PseudowireDown
-	ServiceDown
 	reasons
 )
 
@@ -28,8 +22,7 @@ const (
 func (r Reason) String() string {
 	return [...]string{
 		"", "not-for-us", "no-label", "ttl-expired", "special-label", "extension-label", "entropy-label", "not-ip",
-		"blocked", "not-selected", "control-word", "section-down", "group-down", "payload-too-long", "policed",
-		"pseudowire-down", "service-down",
+		"blocked", "not-selected", "section-down",
 	}[r]
 }
 

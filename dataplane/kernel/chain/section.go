@@ -145,9 +145,7 @@ func Space(space uint32) []mplsnl.Filter {
 	}
 	all = append(all,
 		nibble(at+offPop, 0, 4, going(at+offIPv4)), nibble(at+offPop, 1, 6, going(at+offIPv6)),
-		rest(at+offPop, prefNoNibble, NotIP),
-		nibble(at+offWord, 0, 0, going(at+offControl)), nibble(at+offWord, 1, 1, silent()),
-		rest(at+offWord, prefNoNibble, ControlWord))
+		rest(at+offPop, prefNoNibble, NotIP))
 	mark(all)
 	return all
 }
