@@ -164,7 +164,7 @@ func (d *Driver) Capabilities() dataplane.Capabilities {
 			"An IP payload that leaves an LSP is routed by the host: IP forwarding must be on, and reverse path filtering not strict, on the interfaces of sections.",
 			"Labelled frames taken by XDP are not seen by tcpdump on the receiving interface.",
 			"VLAN tags must be in the frame: receive VLAN offload is turned off on interfaces with VLAN sections.",
-			"Traffic classes are carried and written; no queueing follows from them.",
+			"A traffic class selects a queue only where a section has queues; with native XDP such frames take the slower way through the kernel.",
 		},
 	}
 	for _, f := range slices.Concat(forwardingFeatures(), clientFeatures(), oamFeatures()) {
@@ -180,6 +180,8 @@ func forwardingFeatures() []dataplane.Feature {
 		dataplane.FeatureTrafficClass, dataplane.FeatureImposedTTL, dataplane.FeaturePayloadTTL, dataplane.FeatureShortPipe,
 		dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureInterfaceLabelSpace,
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
+		dataplane.FeatureHierarchy, dataplane.FeatureGroupSwitch, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud,
+		dataplane.FeatureEntropy, dataplane.FeatureLLSP, dataplane.FeatureQueues,
 	}
 }
 

@@ -33,6 +33,12 @@ func (t *chains) dump(desired []dataplane.Object) ([]dataplane.Object, error) {
 	if err := s.readKernel(); err != nil {
 		return nil, fmt.Errorf("read the kernel data plane: %w", err)
 	}
+	if len(desired) > 0 {
+		// Nobody asks for what is always there, so it is repaired here.
+		if err := t.ensureBase(); err != nil {
+			return nil, err
+		}
+	}
 	s.recover(desired)
 	s.match(desired)
 	s.leftovers()

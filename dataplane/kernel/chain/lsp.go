@@ -10,7 +10,7 @@ import (
 // lsp compiles an LSP.
 func (s *State) lsp(c *Compiled, l dataplane.LSP) *dataplane.OpError {
 	if l.Op == dataplane.ImposeAndForward {
-		return s.clients(c, l.Key(), l.Prefixes, dataplane.NextHop{Section: l.Out.Section, Group: l.Out.Group, Stack: l.Out.Stack}, l.Down || l.Blocked)
+		return s.clients(c, l.Key(), l.Prefixes, hops(l), l.Down || l.Blocked)
 	}
 	space := uint32(Platform)
 	if l.InSection != "" {
@@ -105,14 +105,7 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	}
 	var legs []leg
 	var err *dataplane.OpError
-	hops := []dataplane.NextHop{b.l.Out}
-	if len(b.l.Branches) > 0 {
-		hops = hops[:0]
-		for _, x := range b.l.Branches {
-			hops = append(hops, x.NextHop)
-		}
-	}
-	for _, h := range hops {
+	for _, h := range hops(b.l) {
 		more, e := b.resolve(b.c, b.l.Key(), h, 0)
 		if e != nil {
 			err = e
@@ -123,11 +116,9 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	if err != nil {
 		return err
 	}
-	if pref == prefLabel {
-		for _, x := range legs {
-			b.c.count(b.passed, b.l.Key(), Out, 4*x.own-4)
-			b.c.account(b.passed, x, -4) // The label taken off.
-		}
+	for _, x := range legs {
+		b.c.count(b.passed, b.l.Key(), Out, 4*x.own-4)
+		b.c.account(b.passed, x, -4) // The label taken off.
 	}
 	switch {
 	case len(legs) == 0 && !b.l.Bud:
