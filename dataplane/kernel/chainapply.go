@@ -115,8 +115,6 @@ func (c *change) operation(op dataplane.Op) {
 	switch o := op.Object.(type) {
 	case dataplane.Section:
 		c.joins(k, o.Interface, o.Down)
-	case dataplane.Service:
-		c.joins(k, o.Attachment.Interface, o.Down)
 	case dataplane.Group:
 		if active, ok := c.state.Active[o.Name]; !ok || int(active) >= len(o.Legs) {
 			c.state.Active[o.Name] = o.Active
@@ -144,11 +142,8 @@ func (c *change) joins(k dataplane.Key, name string, down bool) {
 
 // left notes the interface that an object may leave.
 func (c *change) left(o dataplane.Object) {
-	switch o := o.(type) {
-	case dataplane.Section:
-		c.leave[o.Interface] = struct{}{}
-	case dataplane.Service:
-		c.leave[o.Attachment.Interface] = struct{}{}
+	if name := interfaceOf(o); name != "" {
+		c.leave[name] = struct{}{}
 	}
 }
 

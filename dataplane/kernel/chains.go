@@ -177,15 +177,8 @@ var errForeignQdisc = fmt.Errorf("the interface has an ingress queueing discipli
 // leaveInterface takes the shared block off an interface that no object uses.
 func (t *chains) leaveInterface(name string) error {
 	for _, o := range t.state.Objects {
-		switch o := o.(type) {
-		case dataplane.Section:
-			if o.Interface == name {
-				return nil
-			}
-		case dataplane.Service:
-			if o.Attachment.Interface == name {
-				return nil
-			}
+		if interfaceOf(o) == name {
+			return nil
 		}
 	}
 	p, ok := t.state.Ports[name]
