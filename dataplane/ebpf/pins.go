@@ -75,7 +75,7 @@ func (p pins) make() error {
 	if _, err := ensureBPFFS(filepath.Dir(filepath.Dir(p.root))); err != nil {
 		return err
 	}
-	for _, dir := range []string{p.maps(), p.links()} {
+	for _, dir := range []string{p.maps(), p.links(), p.programs()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make pin directory: %w", err)
 		}
@@ -107,6 +107,11 @@ func (d *Driver) restorePins() (restored int, err error) {
 		}
 		if path := d.pins.link(ifindex, tcxPin); h.relay.link != nil && absent(path) && h.relay.attached(ifindex) {
 			missing[path] = h.relay.link
+		}
+	}
+	for name, prog := range fieldsOf[*ebpf.Program](&d.objs.tandemPrograms) {
+		if path := filepath.Join(d.pins.programs(), name); absent(path) {
+			missing[path] = prog
 		}
 	}
 	if path := filepath.Join(d.pins.root, foundPin); absent(path) {
@@ -221,11 +226,15 @@ func (p pins) dropOtherVersions() error {
 }
 
 // named returns the maps by their pin names, which are those of the programs.
-func (m *tandemMaps) named() map[string]*ebpf.Map {
-	out := map[string]*ebpf.Map{}
-	v := reflect.ValueOf(m).Elem()
+func (m *tandemMaps) named() map[string]*ebpf.Map { return fieldsOf[*ebpf.Map](m) }
+
+// fieldsOf returns the fields of a struct that bpf2go made, by their names in
+// the object.
+func fieldsOf[T any](of any) map[string]T {
+	out := map[string]T{}
+	v := reflect.ValueOf(of).Elem()
 	for i := range v.NumField() {
-		if one, is := v.Field(i).Interface().(*ebpf.Map); is {
+		if one, is := v.Field(i).Interface().(T); is {
 			out[v.Type().Field(i).Tag.Get("ebpf")] = one
 		}
 	}
