@@ -51,12 +51,11 @@ func (t *chains) dump(desired []dataplane.Object, check func(dataplane.Object) e
 // readKernel makes the picture of the kernel anew.
 func (s *survey) readKernel() error {
 	t := s.chains
-	active := t.state.Active
 	t.state = chain.NewState()
-	t.state.Active = active
 	t.made, t.users = map[dataplane.Key]*made{}, map[dataplane.Key]map[dataplane.Key]struct{}{}
 	t.have, t.routes = map[filterID]held[mplsnl.Filter]{}, map[netip.Prefix]held[mplsnl.IPRoute]{}
 	t.foreign, t.claims, t.stale = map[filterID]struct{}{}, newClaims(), map[dataplane.Key]leftover{}
+	t.broken = map[dataplane.Key]struct{}{}
 	t.counts.whom = map[uint32][]chain.Count{}
 	links, err := t.link.List()
 	if err != nil {
@@ -140,11 +139,9 @@ func (s *survey) recover(desired []dataplane.Object) {
 		}
 		switch o := o.(type) {
 		case dataplane.Group:
-			if known {
+			t.state.Active[o.Name] = o.Active
+			if known && int(r.active) < len(o.Legs) {
 				t.state.Active[o.Name] = r.active
-			}
-			if int(t.state.Active[o.Name]) >= len(o.Legs) {
-				t.state.Active[o.Name] = o.Active
 			}
 		case dataplane.Section:
 			space := spaces[fmt.Sprintf("%s.%d", o.Interface, o.VLAN)]
@@ -214,6 +211,9 @@ func (s *survey) match(desired []dataplane.Object) {
 	}
 	for _, k := range absent {
 		delete(t.state.Objects, k)
+		if k.Kind == dataplane.KindGroup {
+			delete(t.state.Active, k.Name)
+		}
 	}
 	for k := range t.counts.totals {
 		if t.made[k] == nil {
