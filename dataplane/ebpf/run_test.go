@@ -81,7 +81,7 @@ func (r *rig) sections(t testing.TB) map[uint32]tandemSection {
 		secShort: {Ifindex: 3, Mtu: 60, Own: outOwn, Peer: outPeer},
 	}
 	for id, s := range all {
-		r.put(t, r.objs.Sections, id, s)
+		r.put(t, r.objs.Sections, id, tandemSectionSlot{Body: [2]tandemSection{s}})
 		if err := r.objs.setPort(portOf(s), id); err != nil {
 			t.Fatal(err)
 		}
