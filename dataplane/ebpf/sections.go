@@ -51,6 +51,7 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 		d.leaveIdle(l.Index)
 		return err
 	}
+	e = d.sectionEntry(o, l) // What was found out of the interface is in it.
 	if s == nil {
 		id := d.sectionIDs.get(time.Now())
 		if id == 0 {
@@ -114,6 +115,9 @@ func (d *Driver) setNative(native bool) {
 		return
 	}
 	d.byTC = !native
+	if err := d.setByTC(); err != nil {
+		d.log.Error("way out of the impose device not written", "error", err)
+	}
 	for _, s := range d.sections {
 		e := s.entry
 		e.Flags &^= flagSectionByTC
@@ -127,6 +131,15 @@ func (d *Driver) setNative(native bool) {
 			d.log.Error("section not written", "section", s.name, "error", err)
 		}
 	}
+}
+
+// setByTC writes which interface sends by the tc program.
+func (d *Driver) setByTC() error {
+	far := uint32(0)
+	if d.byTC {
+		far = uint32(d.impose.Index)
+	}
+	return d.objs.ByTc.Update(uint32(0), far, ebpf.UpdateAny)
 }
 
 // relayProgram is the tc program of interfaces in use.
@@ -217,6 +230,9 @@ func (d *Driver) setHost() error {
 	var slot tandemSectionSlot
 	if err := d.objs.Sections.Lookup(uint32(0), &slot); err != nil {
 		return fmt.Errorf("read section: %w", err)
+	}
+	if err := d.setByTC(); err != nil {
+		return fmt.Errorf("write way out of the impose device: %w", err)
 	}
 	s := &section{since: uint64(d.impose.Index), entry: slot.Body[slot.Current&1], current: slot.Current & 1}
 	if err := d.writeSection(s, e); err != nil {

@@ -202,6 +202,13 @@ type tandemPwState struct {
 	Expect uint16
 }
 
+type tandemRate struct {
+	_     structs.HostLayout
+	Rate  uint64
+	Burst uint64
+	Fill  uint64
+}
+
 type tandemRelay struct {
 	_    structs.HostLayout
 	Kind uint32
@@ -235,21 +242,11 @@ type tandemSegments struct {
 }
 
 type tandemService struct {
-	_         structs.HostLayout
-	Name      uint64
-	Since     uint64
-	Committed struct {
-		_     structs.HostLayout
-		Rate  uint64
-		Burst uint64
-		Fill  uint64
-	}
-	Excess struct {
-		_     structs.HostLayout
-		Rate  uint64
-		Burst uint64
-		Fill  uint64
-	}
+	_          structs.HostLayout
+	Name       uint64
+	Since      uint64
+	Committed  tandemRate
+	Excess     tandemRate
 	Generation uint32
 	Id         uint32
 	Ifindex    uint32
@@ -369,6 +366,7 @@ type tandemProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	ByTc            *ebpf.MapSpec `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
@@ -432,6 +430,7 @@ func (o *tandemObjects) Close() error {
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
+	ByTc            *ebpf.Map `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
 	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
@@ -470,6 +469,7 @@ type tandemMaps struct {
 func (m *tandemMaps) Close() error {
 	return _TandemClose(
 		m.Buckets,
+		m.ByTc,
 		m.ChannelSlots,
 		m.Channels,
 		m.CopyLists,

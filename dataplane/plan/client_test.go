@@ -61,7 +61,11 @@ func TestSetCheckClients(t *testing.T) {
 		swap("x", 100, "east", 200),
 		wire("p", 500, 600), wire("q", 501, 601), wire("r", 502, 602), wire("a", 503, 603), wire("b", 504, 604), wire("free", 505, 605),
 		service("s", "ac0", 10, 0, "p", "p"),
-		func() dataplane.Service { v := service("red", "ac0", 20, 5, "pair", "q", "r"); v.SendGroup = true; return v }(), pair("pair", "q", "r"),
+		func() dataplane.Service {
+			v := service("red", "ac0", 20, 5, "pair", "q", "r")
+			v.SendGroup = true
+			return v
+		}(), pair("pair", "q", "r"),
 		dataplane.SwitchingPoint{Name: "sp", Segments: [2]string{"a", "b"}},
 	)}
 	put := func(o ...dataplane.Object) dataplane.Delta { return dataplane.Delta{Put: o} }

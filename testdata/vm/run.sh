@@ -2,7 +2,7 @@
 # run.sh [-k SERIES] [-t SECONDS] PACKAGE... [-- TEST-FLAGS]
 # Runs the tests of Go packages inside QEMU, one guest per package, and exits
 # with 0 only if all passed. PACKAGE is a path as go test takes it; -k is the
-# kernel series (6.1, the default, or 6.12); TEST-FLAGS go to the test binary
+# kernel series (6.1, the default, 6.12 or 5.10); TEST-FLAGS go to the test binary
 # (-test.v, -test.run, -test.bench ...). No root and no KVM is needed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,7 +14,7 @@ while [ $# -gt 0 ]; do
 	-k) series=$2; shift 2 ;;
 	-t) limit=$2; shift 2 ;;
 	--) shift; flags=("$@"); break ;;
-	-*) die "unknown flag $1; usage: run.sh [-k 6.1|6.12] [-t SECONDS] PACKAGE... [-- TEST-FLAGS]" ;;
+	-*) die "unknown flag $1; usage: run.sh [-k 5.10|6.1|6.12] [-t SECONDS] PACKAGE... [-- TEST-FLAGS]" ;;
 	*) packages+=("$1"); shift ;;
 	esac
 done

@@ -33,6 +33,8 @@ const (
 	chainAdmit   = 0
 	chainDeliver = 1 // IP packets below a last label, to the host.
 	chainBud     = 2 // Copies for this node.
+	chainNull4   = 4 // What an explicit null says to be IPv4.
+	chainNull6   = 5
 	chainRecord  = 3 // Never entered: what the driver must find again.
 	firstChain   = 16
 )
@@ -90,9 +92,9 @@ type State struct {
 	Active  map[string]uint8  // The active leg of each group.
 	Spaces  map[string]uint32 // The label space of each section that has its own.
 	// Clients are the client labels of LSPs and groups with prefixes, Records
-	// the handles of groups.
+	// the handles of what has a record, by key.
 	Clients map[dataplane.Key]uint32
-	Records map[string]uint32
+	Records map[dataplane.Key]uint32
 	Device  Port
 }
 
@@ -100,7 +102,7 @@ type State struct {
 func NewState() *State {
 	return &State{
 		Objects: map[dataplane.Key]dataplane.Object{}, Ports: map[string]Port{}, Active: map[string]uint8{},
-		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[string]uint32{},
+		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[dataplane.Key]uint32{},
 	}
 }
 

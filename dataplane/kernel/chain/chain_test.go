@@ -22,7 +22,7 @@ func state() *chain.State {
 	put(s, impose("working", "east", 501))
 	put(s, impose("protecting", "west", 502))
 	put(s, dataplane.Group{Name: "t", Legs: []string{"working", "protecting"}})
-	s.Records["t"] = 7
+	s.Records[dataplane.Key{Kind: dataplane.KindGroup, Name: "t"}] = 7
 	return s
 }
 
@@ -99,7 +99,8 @@ func TestLSP(t *testing.T) {
 		{"pop and look up", look, 2, "count ttl count pop goto", 0},
 		{"not selected", selector, 2, "count drop count", 0},
 		{"clients", clients, 1, "count count modify push pedit redirect", 2},
-		{"clients of nobody", impose("x", "east", 300), 0, "", 0},
+		{"clients of nobody", impose("x", "east", 300), 1, "drop", 0},
+		{"pop into a group", dataplane.LSP{Name: "x", Op: dataplane.PopAndForward, InLabel: 100, Out: dataplane.NextHop{Group: "t"}}, 1, "count ttl count modify pedit redirect", 0},
 		{"a group", dataplane.Group{Name: "t", Legs: []string{"working", "protecting"}}, 1, "drop", 0},
 		{"a section", dataplane.Section{Name: "west", Interface: "west0"}, 2, "count skbedit goto", 0},
 	} {
@@ -142,6 +143,7 @@ func TestMissing(t *testing.T) {
 		{swap(dataplane.NextHop{Group: "u", Stack: out("", 2).Stack}), "group u"},
 		{dataplane.LSP{Name: "x", Op: dataplane.PopAndLookup, InLabel: 100, InSection: "north"}, "section north"},
 		{dataplane.LSP{Name: "x", Op: dataplane.PopAndLookup, InLabel: 100, InSection: "own"}, "no label space"},
+		{dataplane.Group{Name: "g", Legs: []string{"working", "absent"}}, "absent"},
 		{dataplane.Section{Name: "n", Interface: "nowhere0"}, "no interface nowhere0"},
 		{dataplane.LSP{Name: "x", Op: dataplane.PopAndLookup, InLabel: 100, Selector: "u"}, "group u"},
 	} {
@@ -220,9 +222,11 @@ func TestBase(t *testing.T) {
 
 // TestRecord: the record of a group tells its active leg.
 func TestRecord(t *testing.T) {
-	f := chain.Record("tunnel", 5, 1)
+	k := dataplane.Key{Kind: dataplane.KindGroup, Name: "tunnel"}
+	lsp := dataplane.Key{Kind: dataplane.KindLSP, Name: "tunnel"}
+	f := chain.Record(k, 5, 1)
 	c, ok := chain.IsRecord(&f)
-	if !ok || c != chain.RecordCookie("tunnel", 1) || c == chain.RecordCookie("tunnel", 0) || c == chain.RecordCookie("tunnel2", 1) {
+	if !ok || c != chain.RecordCookie(k, 1) || c == chain.RecordCookie(k, 0) || c == chain.RecordCookie(lsp, 1) {
 		t.Errorf("cookie %x, %v", c, ok)
 	}
 	if _, ok := chain.IsRecord(&mplsnl.Filter{Block: chain.Ingress}); ok {

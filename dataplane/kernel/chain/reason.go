@@ -15,14 +15,17 @@ const (
 	Blocked
 	NotSelected
 	SectionDown
+	GroupDown
+	LSPDown
+	Malformed
 	reasons
 )
 
 // String returns the name as DropCounters shows it.
 func (r Reason) String() string {
 	return [...]string{
-		"", "not-for-us", "no-label", "ttl-expired", "special-label", "extension-label", "entropy-label", "not-ip",
-		"blocked", "not-selected", "section-down",
+		"", "not-for-us", "no-label", "ttl-expired", "special-label", "extension-label", "entropy-label", "unknown-payload",
+		"blocked", "not-selected", "section-down", "group-down", "lsp-down", "malformed",
 	}[r]
 }
 
