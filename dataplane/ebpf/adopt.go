@@ -126,6 +126,9 @@ func (d *Driver) adoptMode() {
 			h.reason = "relayed frames are seen by native XDP only"
 			continue
 		}
+		if h.roles == 0 {
+			continue // Of another schema version: the first Apply tells.
+		}
 		if !h.takesXDP() {
 			h.mode = ModeRelay
 			continue
@@ -246,7 +249,7 @@ func (d *Driver) allNative() bool {
 func passProgram() (*ebpf.Program, error) {
 	const xdpPass = 2
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "tandem_pass", Type: ebpf.XDP, License: "GPL",
+		Name: "tandem_pass", Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
 	})
 	if err != nil {

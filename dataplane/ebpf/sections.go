@@ -51,7 +51,7 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 		d.leaveIdle(l.Index)
 		return err
 	}
-	e = d.sectionEntry(o, l) // What was found out of the interface is in it.
+	e = d.sectionEntry(o, l) // The way out may be another now.
 	if s == nil {
 		id := d.sectionIDs.get(time.Now())
 		if id == 0 {
