@@ -318,6 +318,8 @@ static __always_inline int relay_frame(struct __sk_buff *skb)
 		kind = m->kind;
 		arg = m->arg;
 		ref = m->ref;
+		// The words stay on the frame, across a veth too: they were for us.
+		m->magic = 0;
 		if (kind == META_QUEUE) {
 			skb->priority = arg;
 			return bpf_redirect(ref, 0);
