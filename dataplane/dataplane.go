@@ -382,10 +382,17 @@ type Counter struct {
 }
 
 // Counters of one object. In and Out are seen from the object: an LSP's In is
-// what arrived with its incoming-label or prefix.
+// what arrived with its incoming-label or prefix or, of a leg, from its group;
+// a group's In is what entered it, without the labels of the legs. A
+// pseudowire's In is what came from the network and its Out what went there,
+// both as octets of the client's frame or packet; a service's In is what came
+// from the client and its Out what went to it, as frames with their Ethernet
+// header; a switching point's are those of both directions.
 type Counters struct {
 	In, Out           Counter
 	InDrops, OutDrops uint64
+	// Colours are what a service with a Profile found green, yellow and red.
+	Colours [3]Counter
 	// Since is when the counters started (discontinuity-time).
 	Since time.Time
 }
@@ -465,4 +472,23 @@ type Driver interface {
 // "punted-".
 type DiscardCounter interface {
 	DropCounters() (map[string]uint64, error)
+}
+
+// InterfaceState tells how a driver works on an interface of the host.
+type InterfaceState struct {
+	Name string
+	// Mode is "native", "generic" or "tc", or "kernel" where the kernel's own
+	// MPLS forwards; Reason tells why it is not the better one.
+	Mode, Reason string
+	// Switched lists the offloads that had to be switched off, by their ethtool
+	// names.
+	Switched []string
+	// Queueing is the queueing on egress, for people; empty: that of the host.
+	Queueing string
+}
+
+// InterfaceReporter is implemented by drivers that work on interfaces of the
+// host.
+type InterfaceReporter interface {
+	InterfaceStates() ([]InterfaceState, error)
 }

@@ -12,8 +12,10 @@ type EntityKind uint8
 
 // The kinds of entity.
 const (
-	Section EntityKind = iota // A section: the GAL is the only label.
-	LSP                       // An LSP or SPME: the GAL is below the LSP's label.
+	Section    EntityKind = iota // A section: the GAL is the only label.
+	LSP                          // An LSP or SPME: the GAL is below the LSP's label.
+	Pseudowire                   // A pseudowire: the ACH or a GAL is below its label.
+	NoEntity                     // Of a received frame: the label is nobody's.
 )
 
 // String returns the kind's name.
@@ -23,6 +25,10 @@ func (k EntityKind) String() string {
 		return "section"
 	case LSP:
 		return "lsp"
+	case Pseudowire:
+		return "pseudowire"
+	case NoEntity:
+		return "none"
 	}
 	return fmt.Sprintf("entity-%d", uint8(k))
 }

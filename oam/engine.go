@@ -60,6 +60,15 @@ type Host interface {
 	// It returns false if the frame is lost because there is no such path.
 	Send(frame []byte) bool
 
+	// Watch asks the data plane to consume the frames of the MEG that are
+	// octets (WatchLen of them, from the ACH on) and to note them in what it
+	// returns; nil where that cannot be. A session has one Watch at a time, and
+	// none after Close.
+	Watch(octets []byte) *Seen
+
+	// Unwatch ends a Watch.
+	Unwatch(*Seen)
+
 	// Drop counts a received frame that was not used.
 	Drop(DropReason)
 

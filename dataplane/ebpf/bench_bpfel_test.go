@@ -67,11 +67,14 @@ type benchProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
+	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
+	MegBuckets      *ebpf.MapSpec `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.MapSpec `ebpf:"platform_labels"`
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
@@ -80,6 +83,8 @@ type benchMapSpecs struct {
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
+	Seen            *ebpf.MapSpec `ebpf:"seen"`
+	Steady          *ebpf.MapSpec `ebpf:"steady"`
 }
 
 // benchVariableSpecs contains global variables before they are loaded into the kernel.
@@ -111,11 +116,14 @@ func (o *benchObjects) Close() error {
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
+	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
+	Channels        *ebpf.Map `ebpf:"channels"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
+	MegBuckets      *ebpf.Map `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.Map `ebpf:"platform_labels"`
 	Ports           *ebpf.Map `ebpf:"ports"`
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
@@ -124,16 +132,21 @@ type benchMaps struct {
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
+	Seen            *ebpf.Map `ebpf:"seen"`
+	Steady          *ebpf.Map `ebpf:"steady"`
 }
 
 func (m *benchMaps) Close() error {
 	return _BenchClose(
 		m.Buckets,
+		m.ChannelSlots,
+		m.Channels,
 		m.DirectPorts,
 		m.Events,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,
+		m.MegBuckets,
 		m.PlatformLabels,
 		m.Ports,
 		m.Prefixes4,
@@ -142,6 +155,8 @@ func (m *benchMaps) Close() error {
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
+		m.Seen,
+		m.Steady,
 	)
 }
 

@@ -49,6 +49,8 @@ type Driver struct {
 
 	zeros []tandemCounters // of every CPU
 
+	outlets outlets // of groups, for OAM
+
 	events chan dataplane.Event
 	evMu   sync.Mutex
 	lost   bool // an event did not fit; under evMu
@@ -131,14 +133,8 @@ func (d *Driver) open() (err error) {
 	d.sectionIDs = newSlots(d.objs.Sections.MaxEntries())
 	d.lspIDs = newSlots(d.objs.Lsps.MaxEntries())
 	d.counterIDs = newSlots(d.objs.LspCounters.MaxEntries())
-	for reason := range uint32(4) {
-		rate := d.opt.ExceptionRate
-		if reason == galSReason {
-			rate = d.opt.GALRate
-		}
-		if err := d.objs.Limits.Update(reason, rate.limit(), ebpf.UpdateAny); err != nil {
-			return fmt.Errorf("set punt rate: %w", err)
-		}
+	if err := d.objs.setLimits(d.opt); err != nil {
+		return err
 	}
 	if adopted {
 		if err := d.adopt(); err != nil {
@@ -350,14 +346,15 @@ func (d *Driver) DropCounters() (map[string]uint64, error) {
 			out[name] += n
 		}
 	}
-	return out, nil
+	return out, d.objs.channelCounters(out)
 }
 
 // eventNames are the names of enum event of bpf/maps.h, in order.
 var eventNames = [...]string{
 	"malformed", "too-deep", "unknown-label", "foreign-mac", "section-down", "lsp-down", "ttl-expired",
 	"unknown-payload", "too-long", "punt-rate", "punt-full", "unknown-prefix", "internal",
-	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved",
+	"punt-channel-limited", "punt-meg-limited", "blocked",
+	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved", "punted-pw-ach",
 }
 
 // Events implements dataplane.Driver.

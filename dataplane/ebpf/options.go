@@ -3,6 +3,8 @@ package ebpf
 import (
 	"log/slog"
 	"time"
+
+	"github.com/tandem-ne/tandem/oam/ach"
 )
 
 // Mode is how XDP is attached to interfaces.
@@ -31,7 +33,7 @@ func (m Mode) String() string {
 	return "auto"
 }
 
-// Rate limits the punts of one reason, per section and CPU.
+// Rate is that of a token bucket for punts.
 type Rate struct {
 	PerSecond uint32 // At least 1.
 	Burst     uint32 // Frames taken at once after a pause; at least 1.
@@ -55,10 +57,20 @@ type Options struct {
 	// MaxLSPs is the size of the LSP table: 64 octets and 48 per CPU for
 	// each. Empty: 65,536. A pinned table keeps its size.
 	MaxLSPs uint32
-	// GALRate limits G-ACh frames, ExceptionRate each of TTL expiry, router
+	// GALRate limits G-ACh frames of one section, per CPU, ExceptionRate each of TTL expiry, router
 	// alert and reserved labels. Zero: 200,000/s in bursts of 8,192 and
 	// 1,000/s in bursts of 128.
 	GALRate, ExceptionRate Rate
+	// MEGRate limits the punts of one MEG: a section, LSP or pseudowire. Zero:
+	// 5,000/s in bursts of 512.
+	MEGRate Rate
+	// ChannelRates limit the punts of G-ACh channel types, per CPU, over all
+	// MEGs. Types that are not named have the rates of DefaultChannelRates, or
+	// UnknownChannelRate. At most 62 types that are not in those defaults.
+	ChannelRates map[ach.ChannelType]Rate
+	// UnknownChannelRate limits all other channel types together. Zero: 1,000/s
+	// in bursts of 128.
+	UnknownChannelRate Rate
 	// AuditInterval is the time between two looks for changes behind our
 	// back. Zero: 10 s.
 	AuditInterval time.Duration
@@ -77,6 +89,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ExceptionRate == (Rate{}) {
 		o.ExceptionRate = Rate{PerSecond: 1000, Burst: 128}
+	}
+	if o.MEGRate == (Rate{}) {
+		o.MEGRate = Rate{PerSecond: 5000, Burst: 512}
+	}
+	if o.UnknownChannelRate == (Rate{}) {
+		o.UnknownChannelRate = Rate{PerSecond: 1000, Burst: 128}
 	}
 	if o.AuditInterval == 0 {
 		o.AuditInterval = 10 * time.Second

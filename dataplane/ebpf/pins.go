@@ -20,7 +20,7 @@ import (
 
 // schemaVersion is the version of bpf/maps.h. A process finds only pins of its
 // own version; those of another are replaced (see openTables).
-const schemaVersion = 1
+const schemaVersion = 2
 
 const (
 	sysBPFFS = "/sys/fs/bpf"
@@ -160,6 +160,7 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 	}
 	spec.Maps["lsps"].MaxEntries = o.MaxLSPs
 	spec.Maps["lsp_counters"].MaxEntries = o.MaxLSPs
+	spec.Maps["meg_buckets"].MaxEntries = maxSections + o.MaxLSPs
 	replace := map[string]*ebpf.Map{}
 	defer func() {
 		for _, m := range replace {
@@ -219,6 +220,8 @@ func (m *tandemMaps) named() map[string]*ebpf.Map {
 		"lsps": m.Lsps, "lsp_counters": m.LspCounters,
 		"prefixes4": m.Prefixes4, "prefixes6": m.Prefixes6,
 		"events": m.Events, "limits": m.Limits, "buckets": m.Buckets, "punts": m.Punts,
+		"meg_buckets": m.MegBuckets, "channels": m.Channels, "channel_slots": m.ChannelSlots,
+		"steady": m.Steady, "seen": m.Seen,
 	}
 }
 

@@ -28,6 +28,8 @@ type Punts struct {
 	mask     uint64
 	at       uint64 // what is read so far; the consumer's position at Release
 	bad      atomic.Uint64
+	steady   steadyTable
+	outlets  *outlets
 }
 
 var _ packetio.Source = (*Punts)(nil)
@@ -45,7 +47,7 @@ func (d *Driver) Punts() (*Punts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open punt ring: %w", err)
 	}
-	p := &Punts{ring: ring}
+	p := &Punts{ring: ring, outlets: &d.outlets}
 	page, size := os.Getpagesize(), int(ring.MaxEntries())
 	if p.consumer, err = unix.Mmap(ring.FD(), 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		p.Close()
@@ -57,6 +59,10 @@ func (d *Driver) Punts() (*Punts, error) {
 	}
 	p.data, p.mask = p.producer[page:], uint64(size-1)
 	p.at = atomic.LoadUint64((*uint64)(unsafe.Pointer(&p.consumer[0])))
+	if err := p.openSteady(&d.objs.tandemMaps); err != nil {
+		p.Close()
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -104,14 +110,15 @@ func parsePunt(record []byte, f *packetio.Frame) bool {
 	}
 	h := (*tandemPunt)(unsafe.Pointer(&record[0]))
 	frame := record[headLen:]
-	if int(h.Captured) > len(frame) || int(h.Stack) > int(h.Captured) || uint32(h.Captured) > h.Length || h.Reason > uint8(oam.ReasonReserved) {
+	if int(h.Captured) > len(frame) || int(h.Stack) > int(h.Captured) || uint32(h.Captured) > h.Length || h.Reason > uint8(oam.ReasonPWACH) ||
+		h.Entity > uint8(oam.NoEntity) {
 		return false
 	}
 	*f = packetio.Frame{
 		Time: int64(h.Time), IfIndex: h.Ifindex, VLAN: h.Vlan, Reason: oam.Reason(h.Reason),
-		Label: h.Label, HasLabel: h.HasLabel != 0,
+		Entity: oam.EntityKind(h.Entity), Label: h.Label, HasLabel: h.HasLabel != 0,
 		Stack: frame[h.Stack:h.Captured], Truncated: uint32(h.Captured) < h.Length,
-		Snapshot: packetio.Snapshot{Packets: h.Packets, Octets: h.Octets},
+		Snapshot: oam.Snapshot{InPackets: h.InPackets, InOctets: h.InOctets, OutPackets: h.OutPackets, OutOctets: h.OutOctets},
 	}
 	return true
 }
@@ -124,10 +131,14 @@ func (p *Punts) Close() error {
 			errs = append(errs, unix.Munmap(m))
 		}
 	}
+	if p.steady.expected != nil {
+		errs = append(errs, p.steady.expected.Close())
+	}
 	return errors.Join(append(errs, p.ring.Close())...)
 }
 
 // oamFeatures are what the punts can do here.
 func oamFeatures() []dataplane.Feature {
-	return []dataplane.Feature{dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime}
+	return []dataplane.Feature{dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
+		dataplane.FeatureSteadyCC, dataplane.FeatureSnapshot, dataplane.FeaturePuntLimits}
 }

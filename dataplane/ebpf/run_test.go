@@ -33,14 +33,15 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	spec.Maps["lsps"].MaxEntries, spec.Maps["lsp_counters"].MaxEntries = rigLSPs, rigLSPs
+	spec.Maps["meg_buckets"].MaxEntries = maxSections + rigLSPs
 	objs := new(tandemObjects)
 	if err := spec.LoadAndAssign(objs, nil); err != nil {
 		t.Fatalf("load programs: %v (the test needs root)", err)
 	}
 	t.Cleanup(func() { objs.Close() })
 	r := &rig{objs: objs, out: make([]byte, 4096)}
-	for reason := range uint32(4) {
-		r.put(t, objs.Limits, reason, Rate{PerSecond: 1_000_000_000, Burst: 1 << 20}.limit())
+	for i := range uint32(limitChannel + channels) {
+		r.put(t, objs.Limits, i, Rate{PerSecond: 1_000_000_000, Burst: 1 << 20}.limit())
 	}
 	return r
 }

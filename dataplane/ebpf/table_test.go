@@ -166,7 +166,7 @@ func TestPuntRate(t *testing.T) {
 	for i := range bucket {
 		bucket[i].Credit = 3 * 86400e9
 	}
-	p.put(t, p.objs.Buckets, uint32(secIn*4)+uint32(oam.ReasonTTLExpired), bucket)
+	p.put(t, p.objs.Buckets, uint32(secIn*puntReasons)+uint32(oam.ReasonTTLExpired), bucket)
 	count := func() (n int) {
 		p.punts.Release()
 		return p.punts.Next(make([]packetio.Frame, 64))
@@ -185,7 +185,7 @@ func TestPuntRate(t *testing.T) {
 		t.Error("the flood has taken the G-ACh's tokens")
 	}
 	other := frame(own, outPeer, 20, 0x8847, lse{16, 0, 1, true}, ip4("10.0.0.1"))
-	bucketOther := uint32(secOut*4) + uint32(oam.ReasonTTLExpired)
+	bucketOther := uint32(secOut*puntReasons) + uint32(oam.ReasonTTLExpired)
 	p.put(t, p.objs.Buckets, bucketOther, bucket)
 	if p.run(t, p.objs.TandemSection, other); count() != 1 {
 		t.Error("the flood has taken another section's tokens")
@@ -243,7 +243,7 @@ func TestPuntTruncates(t *testing.T) {
 		t.Errorf("punt of %d octets, truncated %v", len(frames[0].Stack), frames[0].Truncated)
 	}
 	for i := range uint64(repeat) {
-		if s := frames[i].Snapshot; s.Packets != i+1 || s.Octets != (i+1)*uint64(len(f)-14) {
+		if s := frames[i].Snapshot; s.InPackets != i+1 || s.InOctets != (i+1)*uint64(len(f)-14) || s.OutPackets != 0 || s.OutOctets != 0 {
 			t.Errorf("punt %d: snapshot %+v", i, s)
 		}
 	}

@@ -19,6 +19,15 @@ type tandemBucket struct {
 	Credit uint64
 }
 
+type tandemChannel struct {
+	_        structs.HostLayout
+	Bucket   tandemBucket
+	Received uint64
+	Consumed uint64
+	Punted   uint64
+	Limited  uint64
+}
+
 type tandemCounters struct {
 	_          structs.HostLayout
 	InPackets  uint64
@@ -27,6 +36,12 @@ type tandemCounters struct {
 	OutOctets  uint64
 	InDrops    uint64
 	OutDrops   uint64
+}
+
+type tandemExpected struct {
+	_      structs.HostLayout
+	Seen   uint32
+	Octets [7]uint32
 }
 
 type tandemLabelKey struct {
@@ -76,20 +91,26 @@ type tandemPrefix6Key struct {
 }
 
 type tandemPunt struct {
-	_        structs.HostLayout
-	Time     uint64
-	Ifindex  uint32
-	Section  uint32
-	Label    uint32
-	Length   uint32
-	Captured uint16
-	Reason   uint8
-	HasLabel uint8
-	Stack    uint8
-	Depth    uint8
-	Vlan     uint16
-	Packets  uint64
-	Octets   uint64
+	_          structs.HostLayout
+	Time       uint64
+	InPackets  uint64
+	InOctets   uint64
+	OutPackets uint64
+	OutOctets  uint64
+	Ifindex    uint32
+	Section    uint32
+	Label      uint32
+	Length     uint32
+	Captured   uint16
+	Vlan       uint16
+	Channel    uint16
+	Reason     uint8
+	HasLabel   uint8
+	Stack      uint8
+	Depth      uint8
+	Entity     uint8
+	Ach        uint8
+	_          [4]byte
 }
 
 type tandemSection struct {
@@ -103,6 +124,26 @@ type tandemSection struct {
 	Peer    [6]uint8
 	Flags   uint8
 	Pad     [3]uint8
+}
+
+type tandemSighting struct {
+	_     structs.HostLayout
+	Last  uint64
+	Count uint64
+}
+
+type tandemSlotTable struct {
+	_    structs.HostLayout
+	Slot [65536]uint8
+}
+
+type tandemSteadyKey struct {
+	_        structs.HostLayout
+	Ifindex  uint32
+	Label    uint32
+	Vlan     uint16
+	HasLabel uint8
+	Reason   uint8
 }
 
 // loadTandem returns the embedded CollectionSpec for tandem.
@@ -156,11 +197,14 @@ type tandemProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
+	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
+	MegBuckets      *ebpf.MapSpec `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.MapSpec `ebpf:"platform_labels"`
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
@@ -169,6 +213,8 @@ type tandemMapSpecs struct {
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
+	Seen            *ebpf.MapSpec `ebpf:"seen"`
+	Steady          *ebpf.MapSpec `ebpf:"steady"`
 }
 
 // tandemVariableSpecs contains global variables before they are loaded into the kernel.
@@ -199,11 +245,14 @@ func (o *tandemObjects) Close() error {
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
+	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
+	Channels        *ebpf.Map `ebpf:"channels"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
+	MegBuckets      *ebpf.Map `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.Map `ebpf:"platform_labels"`
 	Ports           *ebpf.Map `ebpf:"ports"`
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
@@ -212,16 +261,21 @@ type tandemMaps struct {
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
+	Seen            *ebpf.Map `ebpf:"seen"`
+	Steady          *ebpf.Map `ebpf:"steady"`
 }
 
 func (m *tandemMaps) Close() error {
 	return _TandemClose(
 		m.Buckets,
+		m.ChannelSlots,
+		m.Channels,
 		m.DirectPorts,
 		m.Events,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,
+		m.MegBuckets,
 		m.PlatformLabels,
 		m.Ports,
 		m.Prefixes4,
@@ -230,6 +284,8 @@ func (m *tandemMaps) Close() error {
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
+		m.Seen,
+		m.Steady,
 	)
 }
 

@@ -47,25 +47,30 @@ type Counters struct {
 	// stack, not sent because the section is down, refused by the kernel.
 	NoSection, Malformed, SectionDown, SendErrors uint64
 	Truncated                                     uint64 // Handed over all the same.
+	// Unwatched are sessions in a steady state whose frames the data plane
+	// refused to consume.
+	Unwatched uint64
 }
 
 // Transport implements oam.Transport.
 type Transport struct {
-	source Source
-	send   int // packet socket
-	event  int // eventfd of Wake
+	source   Source
+	consumer Consumer // nil if the source is none
+	send     int      // packet socket
+	event    int      // eventfd of Wake
 
 	closed atomic.Bool
 	woken  atomic.Bool
 	count  struct {
-		received, sent, noSection, malformed, sectionDown, sendErrors, truncated atomic.Uint64
+		received, sent, noSection, malformed, sectionDown, sendErrors, truncated, unwatched atomic.Uint64
 	}
 
 	mu       sync.Mutex // guards what follows and is held while sending
 	sections map[string]*section
 	paths    []*path // by PathID; nil: free
 	free     []oam.PathID
-	joined   map[int]bool // interfaces on which the MPLS-TP address is received
+	joined   map[int]bool         // interfaces on which the MPLS-TP address is received
+	watches  map[*oam.Seen]string // the section of each; "" is any
 	tx       txBatch
 
 	names atomic.Pointer[map[port]string] // of the sections that are up
@@ -86,11 +91,15 @@ type port struct {
 	vlan    uint16
 }
 
-var _ oam.Transport = (*Transport)(nil)
+var (
+	_ oam.Transport = (*Transport)(nil)
+	_ oam.Watcher   = (*Transport)(nil)
+)
 
 // New returns a Transport in the network namespace of the calling thread.
 func New(o Options) (*Transport, error) {
-	t := &Transport{source: o.Source, sections: map[string]*section{}, joined: map[int]bool{}, send: -1, event: -1}
+	t := &Transport{source: o.Source, sections: map[string]*section{}, joined: map[int]bool{}, watches: map[*oam.Seen]string{}, send: -1, event: -1}
+	t.consumer, _ = o.Source.(Consumer)
 	t.names.Store(&map[port]string{})
 	var err error
 	// Protocol 0: the socket receives nothing.
@@ -114,6 +123,9 @@ func (t *Transport) SetSection(name string, s Section) {
 	if sec == nil {
 		sec = &section{name: name, paths: map[*path]bool{}}
 		t.sections[name] = sec
+	}
+	if sec.Section != s {
+		t.muteWatches(name)
 	}
 	sec.Section = s
 	if s.IfIndex != 0 && !t.joined[s.IfIndex] {
@@ -146,6 +158,7 @@ func (t *Transport) RemoveSection(name string) {
 	if len(sec.paths) == 0 {
 		delete(t.sections, name)
 	}
+	t.muteWatches(name)
 	sec.Section = Section{}
 	for p := range sec.paths {
 		p.build(&sec.Section)
@@ -170,7 +183,7 @@ func (t *Transport) Counters() Counters {
 		Received: t.count.received.Load(), Sent: t.count.sent.Load(),
 		NoSection: t.count.noSection.Load(), Malformed: t.count.malformed.Load(),
 		SectionDown: t.count.sectionDown.Load(), SendErrors: t.count.sendErrors.Load(),
-		Truncated: t.count.truncated.Load(),
+		Truncated: t.count.truncated.Load(), Unwatched: t.count.unwatched.Load(),
 	}
 }
 

@@ -180,6 +180,10 @@ func TestSend(t *testing.T) {
 		{"LSP in an SPME", oam.Path{Section: "plain", Labels: labels, GALTTL: 9}, 0,
 			ether(macB, macA, lse(400, 6, 255, 0), lse(200, 0, 64, 0), lse(13, 0, 9, 1), ach)},
 		{"multicast", oam.Path{Section: "multicast", GALTTL: 1}, 0, ether(dataplane.MulticastMAC(), macA, lse(13, 0, 1, 1), ach)},
+		{"pseudowire with a control word", oam.Path{Section: "plain", Labels: labels, Control: oam.ControlPWACH}, 0,
+			ether(macB, macA, lse(400, 6, 255, 0), lse(200, 0, 64, 1), ach)},
+		{"pseudowire by router alert", oam.Path{Section: "plain", Labels: labels, Control: oam.ControlRouterAlert}, 0,
+			ether(macB, macA, lse(400, 6, 255, 0), lse(1, 0, 64, 0), lse(200, 0, 64, 1), ach)},
 		{"VLAN", oam.Path{Section: "vlan", Labels: labels[1:], GALTTL: 1}, 100, ether(macB, macA, lse(200, 0, 64, 0), lse(13, 0, 1, 1), ach)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -241,13 +245,19 @@ func TestOpenPathRefuses(t *testing.T) {
 		deep[i] = oam.LSE{Label: 100, TTL: 255}
 	}
 	for name, p := range map[string]oam.Path{
-		"unknown section": {Section: "none"},
-		"reserved label":  {Section: "s", Labels: []oam.LSE{{Label: 15, TTL: 1}}},
-		"label too large": {Section: "s", Labels: []oam.LSE{{Label: 1 << 20, TTL: 1}}},
-		"traffic class 8": {Section: "s", Labels: []oam.LSE{{Label: 16, TC: 8, TTL: 1}}},
-		"TTL 0":           {Section: "s", Labels: []oam.LSE{{Label: 16}}},
-		"too many labels": {Section: "s", Labels: deep},
-		"GAL with TC 8":   {Section: "s", GALTC: 8},
+		"unknown section":                  {Section: "none"},
+		"reserved label":                   {Section: "s", Labels: []oam.LSE{{Label: 15, TTL: 1}}},
+		"label too large":                  {Section: "s", Labels: []oam.LSE{{Label: 1 << 20, TTL: 1}}},
+		"traffic class 8":                  {Section: "s", Labels: []oam.LSE{{Label: 16, TC: 8, TTL: 1}}},
+		"TTL 0":                            {Section: "s", Labels: []oam.LSE{{Label: 16}}},
+		"too many labels":                  {Section: "s", Labels: deep},
+		"GAL with TC 8":                    {Section: "s", GALTC: 8},
+		"nowhere":                          {Labels: deep[2:]},
+		"two ways":                         {Section: "s", Group: "g"},
+		"a group where there is no way in": {Group: "g", Labels: deep[2:]},
+		"unknown control":                  {Section: "s", Labels: deep[2:], Control: 3},
+		"neither label nor GAL":            {Section: "s", Control: oam.ControlPWACH},
+		"router alert without label":       {Section: "s", Control: oam.ControlRouterAlert},
 	} {
 		if _, err := tr.OpenPath(p); err == nil {
 			t.Errorf("%s: path opened", name)
@@ -403,6 +413,17 @@ func TestSocketSource(t *testing.T) {
 			case c.want != nil:
 				r := got[0]
 				r.Time, r.IfIndex = 0, 0
+				// The stack is what is in front of the payload, whatever the header was.
+				if want := bytes.TrimSuffix(c.frame, ach); !bytes.HasSuffix(want, r.Stack) || len(r.Stack) != 4*int(r.Depth) {
+					t.Errorf("stack %x of frame %x", r.Stack, c.frame)
+				}
+				r.Stack = nil
+				switch {
+				case r.Label >= 16:
+					c.want.Entity = oam.LSP
+				case r.HasLabel:
+					c.want.Entity = oam.NoEntity
+				}
 				if fmt.Sprintf("%+v", r) != fmt.Sprintf("%+v", *c.want) {
 					t.Errorf("received\n %+v, want\n %+v", r, *c.want)
 				}

@@ -18,6 +18,7 @@ const (
 
 	typeMPLS = 0x8847
 	typeVLAN = 0x8100
+	typeSTag = 0x88a8
 
 	labelGAL   = 13
 	firstLabel = 16
@@ -35,14 +36,16 @@ var errSectionDown = errors.New("section is down or has no interface")
 
 // path is everything in front of the ACH, ready to send.
 type path struct {
-	id      oam.PathID
-	section *section
-	labels  []oam.LSE
-	gal     oam.LSE
-	up      bool
-	header  [maxHeader]byte
-	length  uint64
-	to      unix.RawSockaddrLinklayer
+	id       oam.PathID
+	section  *section // nil where there is an outlet
+	outlet   *Outlet
+	built    uint64 // the outlet's value that the header was built for
+	stack    []oam.LSE
+	priority int
+	up       bool
+	header   [maxHeader]byte
+	length   uint64
+	to       unix.RawSockaddrLinklayer
 }
 
 // OpenPath implements oam.Transport.
@@ -60,6 +63,14 @@ func (t *Transport) OpenPath(o oam.Path) (oam.PathID, error) {
 			return 0, fmt.Errorf("path with TTL 0 for label %d: no node may send it", l.Label)
 		}
 	}
+	switch {
+	case (o.Section == "") == (o.Group == ""):
+		return 0, fmt.Errorf("path over section %q and into group %q: exactly one is needed", o.Section, o.Group)
+	case o.Control > oam.ControlRouterAlert:
+		return 0, fmt.Errorf("path with control %d, which is not known", o.Control)
+	case o.Control != oam.ControlGAL && len(o.Labels) == 0:
+		return 0, errors.New("path without a label and without a GAL")
+	}
 	if o.GALTC > 7 {
 		return 0, fmt.Errorf("path with traffic class %d for the GAL, outside 0..7", o.GALTC)
 	}
@@ -68,16 +79,24 @@ func (t *Transport) OpenPath(o oam.Path) (oam.PathID, error) {
 	if t.closed.Load() {
 		return 0, os.ErrClosed
 	}
-	sec := t.sections[o.Section]
-	if sec == nil {
-		return 0, fmt.Errorf("path over unknown section %q", o.Section)
+	p := &path{stack: wireStack(&o)}
+	p.priority = int(p.stack[0].TC)
+	if o.Group != "" {
+		g, ok := t.source.(Grouper)
+		if !ok {
+			return 0, fmt.Errorf("path into group %q: this data plane has no way in", o.Group)
+		}
+		p.outlet = g.Outlet(o.Group)
+		p.enter(p.outlet.v.Load())
+	} else {
+		sec := t.sections[o.Section]
+		if sec == nil {
+			return 0, fmt.Errorf("path over unknown section %q", o.Section)
+		}
+		p.section = sec
+		p.build(&sec.Section)
+		sec.paths[p] = true
 	}
-	p := &path{
-		section: sec, labels: append([]oam.LSE(nil), o.Labels...),
-		gal: oam.LSE{Label: labelGAL, TC: o.GALTC, TTL: max(o.GALTTL, 1)},
-	}
-	p.build(&sec.Section)
-	sec.paths[p] = true
 	if n := len(t.free); n > 0 {
 		p.id, t.free = t.free[n-1], t.free[:n-1]
 		t.paths[p.id] = p
@@ -88,6 +107,21 @@ func (t *Transport) OpenPath(o oam.Path) (oam.PathID, error) {
 	return p.id, nil
 }
 
+// wireStack is the label stack of a path as it is sent.
+func wireStack(o *oam.Path) []oam.LSE {
+	stack := append([]oam.LSE(nil), o.Labels...)
+	switch o.Control {
+	case oam.ControlGAL:
+		return append(stack, oam.LSE{Label: labelGAL, TC: o.GALTC, TTL: max(o.GALTTL, 1)})
+	case oam.ControlRouterAlert:
+		last := len(stack) - 1
+		alert := stack[last]
+		alert.Label = labelRouterAlert
+		return append(stack[:last], alert, stack[last])
+	}
+	return stack
+}
+
 // ClosePath implements oam.Transport.
 func (t *Transport) ClosePath(id oam.PathID) {
 	t.mu.Lock()
@@ -96,7 +130,9 @@ func (t *Transport) ClosePath(id oam.PathID) {
 	if p == nil {
 		return
 	}
-	delete(p.section.paths, p)
+	if p.section != nil {
+		delete(p.section.paths, p)
+	}
 	t.paths[id] = nil
 	t.free = append(t.free, id)
 }
@@ -117,14 +153,34 @@ func (p *path) build(s *Section) {
 		b = binary.BigEndian.AppendUint16(b, s.VLAN)
 	}
 	b = binary.BigEndian.AppendUint16(b, typeMPLS)
-	for _, l := range p.labels {
-		b = appendLSE(b, l, 0)
-	}
-	b = appendLSE(b, p.gal, 1)
-	p.length = uint64(len(b))
+	p.finish(b)
 	p.up = s.Up && s.IfIndex != 0
 	p.to = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Ifindex: int32(s.IfIndex), Halen: 6}
 	copy(p.to.Addr[:], peer[:])
+}
+
+// enter writes the header for an outlet as it is.
+func (p *path) enter(outlet uint64) {
+	p.built, p.up = outlet, outlet&outletOpen != 0
+	// The far end looks at no addresses.
+	b := append(p.header[:0], make([]byte, 12)...)
+	b = binary.BigEndian.AppendUint16(b, typeSTag)
+	b = binary.BigEndian.AppendUint16(b, uint16(outlet))
+	b = binary.BigEndian.AppendUint16(b, typeMPLS)
+	p.finish(b)
+	p.to = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Ifindex: int32(uint32(outlet >> 16)), Halen: 6}
+}
+
+// finish writes the stack behind the Ethernet header.
+func (p *path) finish(b []byte) {
+	for i, l := range p.stack {
+		s := uint32(0)
+		if i == len(p.stack)-1 {
+			s = 1
+		}
+		b = appendLSE(b, l, s)
+	}
+	p.length = uint64(len(b))
 }
 
 func appendLSE(b []byte, l oam.LSE, s uint32) []byte {
@@ -140,8 +196,9 @@ type mmsghdr struct {
 
 // txBatch is the memory of one system call.
 type txBatch struct {
-	msgs [txMax]mmsghdr
-	iovs [txMax][2]unix.Iovec
+	priority int // of the socket
+	msgs     [txMax]mmsghdr
+	iovs     [txMax][2]unix.Iovec
 }
 
 func (b *txBatch) init() {
@@ -162,12 +219,25 @@ func (t *Transport) Send(batch []oam.Tx) (sent int, err error) {
 	n := 0
 	for i := range batch {
 		p := t.path(batch[i].Path)
+		if p != nil && p.outlet != nil {
+			if v := p.outlet.v.Load(); v != p.built {
+				p.enter(v)
+			}
+		}
 		if p == nil || !p.up || len(batch[i].Payload) == 0 {
 			t.count.sectionDown.Add(1)
 			if err == nil {
 				err = errSectionDown
 			}
 			continue
+		}
+		if p.priority != t.tx.priority {
+			k, e := t.flush(n)
+			sent, n = sent+k, 0
+			if err == nil {
+				err = e
+			}
+			t.setPriority(p.priority)
 		}
 		t.tx.msgs[n].hdr.Name = (*byte)(unsafe.Pointer(&p.to))
 		t.tx.iovs[n][0].Base, t.tx.iovs[n][0].Len = &p.header[0], p.length
@@ -188,6 +258,14 @@ func (t *Transport) Send(batch []oam.Tx) (sent int, err error) {
 		}
 	}
 	return sent, err
+}
+
+// setPriority makes frames go into the queue of their traffic class, that of the
+// top label (SO_PRIORITY is the socket's: one system call where frames of
+// different classes meet). A kernel that refuses sends them all the same.
+func (t *Transport) setPriority(p int) {
+	_ = unix.SetsockoptInt(t.send, unix.SOL_SOCKET, unix.SO_PRIORITY, p)
+	t.tx.priority = p
 }
 
 // flush sends the first n messages; one that the kernel refuses is left out.

@@ -127,8 +127,8 @@ func (t *Transport) frame(f *Frame, names map[port]string, rx *oam.Rx) bool {
 		t.count.truncated.Add(1)
 	}
 	*rx = oam.Rx{
-		Time: f.Time, IfIndex: f.IfIndex, Section: name, Reason: f.Reason, Label: f.Label, HasLabel: f.HasLabel,
-		Depth: uint8(depth), Truncated: f.Truncated, Payload: payload,
+		Time: f.Time, IfIndex: f.IfIndex, Section: name, Reason: f.Reason, Entity: f.Entity, Label: f.Label, HasLabel: f.HasLabel,
+		Depth: uint8(depth), Truncated: f.Truncated, Snapshot: f.Snapshot, Stack: f.Stack[:4*depth], Payload: payload,
 	}
 	return true
 }

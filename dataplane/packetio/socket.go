@@ -36,7 +36,7 @@ const (
 // the G-ACh alone.
 //
 // A frame whose GAL is below labels that this node only swaps is given too: the
-// source knows no labels. Engines ignore labels without a MEP.
+// source knows no labels, and takes each for that of an LSP. Engines ignore labels without a MEP.
 type SocketSource struct {
 	epoll         int
 	gal           socket
@@ -267,6 +267,9 @@ func (s *SocketSource) frame(b *rxBuffer, m *mmsghdr, exception bool, f *Frame) 
 	f.Reason = oam.ReasonGAL
 	above, has := labelAboveBottom(f.Stack)
 	f.Label, f.HasLabel = above, has
+	if has {
+		f.Entity = oam.LSP
+	}
 	return true
 }
 
@@ -323,14 +326,14 @@ func labelAboveBottom(stack []byte) (label uint32, ok bool) {
 // classifyException says what the exception filter saw.
 func classifyException(f *Frame) {
 	v := binary.BigEndian.Uint32(f.Stack)
-	f.Label, f.HasLabel = v>>12, true
+	f.Label, f.HasLabel, f.Entity = v>>12, true, oam.NoEntity
 	switch {
 	case f.Label == labelRouterAlert:
 		f.Reason = oam.ReasonRouterAlert
 	case f.Label < firstLabel && f.Label != labelIPv4Null && f.Label != labelIPv6Null:
 		f.Reason = oam.ReasonReserved
 	default:
-		f.Reason = oam.ReasonTTLExpired
+		f.Reason, f.Entity = oam.ReasonTTLExpired, oam.LSP
 	}
 }
 

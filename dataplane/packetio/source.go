@@ -2,6 +2,7 @@ package packetio
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 
 	"github.com/tandem-ne/tandem/oam"
 )
@@ -12,6 +13,7 @@ type Frame struct {
 	IfIndex  uint32
 	VLAN     uint16
 	Reason   oam.Reason
+	Entity   oam.EntityKind
 	Label    uint32 // The label that led to the punt: the one above the GAL.
 	HasLabel bool
 	// Stack is the label stack and what follows it. It is the source's memory
@@ -19,12 +21,8 @@ type Frame struct {
 	Stack     []byte
 	Truncated bool
 	// Snapshot is zero where the source has none.
-	Snapshot Snapshot
+	Snapshot oam.Snapshot
 }
-
-// Snapshot is what had been received on the LSP of a punted frame, the frame
-// included, when it was punted: the basis of direct loss measurement.
-type Snapshot struct{ Packets, Octets uint64 }
 
 // Source gives punted frames.
 type Source interface {
@@ -38,6 +36,51 @@ type Source interface {
 	Release()
 	Close() error
 }
+
+// Consumer is what a Source may be besides: its data plane consumes frames that
+// sessions expect. Calls do not overlap.
+type Consumer interface {
+	// Watch has frames with a GAL that arrive there and are octets
+	// (oam.WatchLen of them) from the ACH on noted instead of punted. An Arrival
+	// has one Watch.
+	Watch(at Arrival, octets []byte) (*oam.Seen, error)
+	// Mute has the frames punted again; what is in Seen stays there until
+	// Unwatch.
+	Mute(*oam.Seen)
+	// Unwatch ends a Watch. Seen is not to be looked at any more, or not for
+	// long: it may become another Watch's.
+	Unwatch(*oam.Seen)
+}
+
+// Arrival is oam.Arrival as the data plane knows it; IfIndex 0: any section.
+type Arrival struct {
+	IfIndex  uint32
+	VLAN     uint16
+	Label    uint32
+	HasLabel bool
+}
+
+// Grouper is what a Source may be besides: its data plane sends frames by the
+// active leg of a group.
+type Grouper interface {
+	// Outlet returns where frames for a group go, the same for the same name.
+	// It does not wait for the data plane.
+	Outlet(group string) *Outlet
+}
+
+// Outlet is the way into a group: frames with an 802.1ad tag on an interface of
+// the data plane's own. The zero value is shut.
+type Outlet struct{ v atomic.Uint64 }
+
+const outletOpen = 1 << 63
+
+// Open says which interface and which tag (TCI) lead into the group from now on.
+func (o *Outlet) Open(ifindex int, tci uint16) {
+	o.v.Store(outletOpen | uint64(uint32(ifindex))<<16 | uint64(tci))
+}
+
+// Shut says that the group is not there.
+func (o *Outlet) Shut() { o.v.Store(0) }
 
 // maxDepth is the deepest label stack taken.
 const maxDepth = 16

@@ -4,94 +4,53 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"net/netip"
 
 	"github.com/tandem-ne/tandem/dataplane"
 )
 
-// Set is a consistent set of desired objects: every reference leads somewhere,
-// no label, prefix or interface is claimed twice. The zero value is empty. A
-// Set is not safe for concurrent use.
+// Set is a consistent set of desired objects: every reference leads somewhere
+// that suits it, groups enter each other without a cycle, no label, prefix,
+// interface or member is claimed twice and no two transport paths merge. The
+// zero value is empty. A Set is not safe for concurrent use.
 type Set struct {
+	// Limits bounds how deep groups nest; the zero value does not.
+	Limits Limits
+
 	objects map[dataplane.Key]dataplane.Object
-	// claims tells which object has a label, prefix or port.
+	// claims tells which object has a claim.
 	claims map[claim]dataplane.Key
-	// users tells which LSPs refer to a section.
-	users index
-	// ports tells which sections are on an interface.
-	ports index
+	// users tells which objects refer to one.
+	users index[dataplane.Key]
+	// ports tells which sections and services are on an interface.
+	ports index[string]
+	// inner tells which services take part of the frames of a tag.
+	inner index[claim]
 }
 
-// index is a multimap from a name to keys.
-type index map[string]map[dataplane.Key]struct{}
+// Limits of what a data plane can do with one packet.
+type Limits struct {
+	// Groups is how many groups can lie on its way, Labels how many labels it
+	// can get. 0: any number.
+	Groups, Labels int
+	// Driver is the name of the data plane, for refusals.
+	Driver string
+}
 
-func (x index) add(name string, k dataplane.Key) {
-	if x[name] == nil {
-		x[name] = map[dataplane.Key]struct{}{}
+// index is a multimap to keys.
+type index[K comparable] map[K]map[dataplane.Key]struct{}
+
+func (x index[K]) add(at K, k dataplane.Key) {
+	if x[at] == nil {
+		x[at] = map[dataplane.Key]struct{}{}
 	}
-	x[name][k] = struct{}{}
+	x[at][k] = struct{}{}
 }
 
-func (x index) drop(name string, k dataplane.Key) {
-	delete(x[name], k)
-	if len(x[name]) == 0 {
-		delete(x, name)
+func (x index[K]) drop(at K, k dataplane.Key) {
+	delete(x[at], k)
+	if len(x[at]) == 0 {
+		delete(x, at)
 	}
-}
-
-// claim is something that only one object may have. Exactly one part is set
-// besides the label's space.
-type claim struct {
-	label  uint32
-	space  string // Section whose label space it is; empty: per-platform.
-	prefix netip.Prefix
-	port   string
-	vlan   uint16
-}
-
-// String names the claim for people.
-func (c claim) String() string {
-	switch {
-	case c.prefix.IsValid():
-		return "prefix " + c.prefix.String()
-	case c.port != "" && c.vlan != 0:
-		return fmt.Sprintf("interface %s VLAN %d", c.port, c.vlan)
-	case c.port != "":
-		return "interface " + c.port
-	case c.space != "":
-		return fmt.Sprintf("label %d of section %s", c.label, c.space)
-	}
-	return fmt.Sprintf("label %d", c.label)
-}
-
-// claims yields what o claims.
-func claims(o dataplane.Object) iter.Seq[claim] {
-	return func(yield func(claim) bool) {
-		switch o := o.(type) {
-		case dataplane.Section:
-			yield(claim{port: o.Interface, vlan: o.VLAN})
-		case dataplane.LSP:
-			if o.InLabel != 0 && !yield(claim{label: o.InLabel, space: o.InSection}) {
-				return
-			}
-			for _, p := range o.Prefixes {
-				if !yield(claim{prefix: p}) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// references returns the sections that o needs; empty names count for nothing.
-func references(o dataplane.Object) [2]string {
-	if l, ok := o.(dataplane.LSP); ok {
-		if l.Out.Section == l.InSection {
-			return [2]string{l.InSection}
-		}
-		return [2]string{l.InSection, l.Out.Section}
-	}
-	return [2]string{}
 }
 
 // Len returns the number of objects.
@@ -109,111 +68,166 @@ func (s *Set) All() iter.Seq[dataplane.Object] { return maps.Values(s.objects) }
 // Objects returns the map of the set for Delta; it must not be changed.
 func (s *Set) Objects() map[dataplane.Key]dataplane.Object { return s.objects }
 
-// Users yields the LSPs that refer to a section.
-func (s *Set) Users(section string) iter.Seq[dataplane.Key] { return maps.Keys(s.users[section]) }
+// Users yields the objects that refer to one.
+func (s *Set) Users(k dataplane.Key) iter.Seq[dataplane.Key] { return maps.Keys(s.users[k]) }
 
-// On yields the sections on an interface, tagged or not.
+// On yields the sections and services on an interface, tagged or not.
 func (s *Set) On(port string) iter.Seq[dataplane.Key] { return maps.Keys(s.ports[port]) }
 
-// Check tells whether the set stays consistent with d, in O(d). The error is
-// an *dataplane.OpError that names the first object at fault in the order of
-// d. Nothing is changed.
+// check is one Check: the set as it will be.
+type check struct {
+	set *Set
+	// after holds what changes; nil: it goes.
+	after map[dataplane.Key]dataplane.Object
+	// mine holds the claims of what is put.
+	mine map[claim]dataplane.Key
+	depths
+}
+
+// look finds an object as it will be.
+func (c *check) look(k dataplane.Key) dataplane.Object {
+	if o, ok := c.after[k]; ok {
+		return o
+	}
+	return c.set.objects[k]
+}
+
+// holder tells who will have a claim.
+func (c *check) holder(of claim) (dataplane.Key, bool) {
+	if k, ok := c.mine[of]; ok {
+		return k, true
+	}
+	k, ok := c.set.claims[of]
+	if _, changed := c.after[k]; changed {
+		return dataplane.Key{}, false
+	}
+	return k, ok
+}
+
+// Check tells whether the set stays consistent with d, in the size of d and of
+// what refers to it. The error is an *dataplane.OpError that names the object
+// at fault. Nothing is changed.
 func (s *Set) Check(d dataplane.Delta) error {
-	after := make(map[dataplane.Key]dataplane.Object, len(d.Put)+len(d.Delete))
+	c := check{
+		set:   s,
+		after: make(map[dataplane.Key]dataplane.Object, len(d.Put)+len(d.Delete)),
+		mine:  make(map[claim]dataplane.Key, 2*len(d.Put)),
+	}
 	for _, k := range d.Delete {
-		after[k] = nil
+		c.after[k] = nil
 	}
 	for _, o := range d.Put {
 		if err := dataplane.Validate(o); err != nil {
 			return err
 		}
-		if _, twice := after[o.Key()]; twice {
+		if _, twice := c.after[o.Key()]; twice {
 			return refuse(o.Key(), "occurs twice in one change")
 		}
-		after[o.Key()] = o
+		c.after[o.Key()] = o
 	}
-	// lookup sees the set as it will be.
-	lookup := func(k dataplane.Key) dataplane.Object {
-		if o, ok := after[k]; ok {
-			return o
-		}
-		return s.objects[k]
-	}
-	mine := make(map[claim]dataplane.Key, len(d.Put))
 	for _, o := range d.Put {
-		if err := s.checkClaims(o, after, mine); err != nil {
-			return err
-		}
-		if err := checkReferences(o, lookup); err != nil {
+		if err := c.claim(o); err != nil {
 			return err
 		}
 	}
-	return s.checkUsers(d, lookup)
-}
-
-// checkClaims looks for another object that has what o claims, after the
-// change.
-func (s *Set) checkClaims(o dataplane.Object, after map[dataplane.Key]dataplane.Object, mine map[claim]dataplane.Key) error {
-	for c := range claims(o) {
-		if other, ok := mine[c]; ok {
-			if other == o.Key() {
-				return refuse(o.Key(), "%s occurs twice", c)
-			}
-			return refuse(o.Key(), "%s belongs to %s", c, other)
+	for _, o := range d.Put {
+		if err := c.shared(o); err != nil {
+			return err
 		}
-		mine[c] = o.Key()
-		other, ok := s.claims[c]
-		if !ok || other == o.Key() {
-			continue
-		}
-		if _, changed := after[other]; !changed {
-			return refuse(o.Key(), "%s belongs to %s", c, other)
+		if err := c.references(o); err != nil {
+			return err
 		}
 	}
-	return nil
+	if err := c.users(d); err != nil {
+		return err
+	}
+	return c.nesting(d)
 }
 
-// checkReferences tells whether what o refers to exists and suits it.
-func checkReferences(o dataplane.Object, lookup func(dataplane.Key) dataplane.Object) error {
-	for _, name := range references(o) {
-		if name == "" {
-			continue
+// claim looks for another object that has what o claims, after the change.
+func (c *check) claim(o dataplane.Object) error {
+	for want := range claims(o) {
+		other, ok := c.mine[want]
+		if ok && other == o.Key() {
+			return refuse(o.Key(), "%s occurs twice", want)
 		}
-		sec, ok := lookup(dataplane.Key{Kind: dataplane.KindSection, Name: name}).(dataplane.Section)
 		if !ok {
-			return refuse(o.Key(), "there is no section %s", name)
+			other, ok = c.holder(want)
 		}
-		if l := o.(dataplane.LSP); l.InSection == name && !sec.InterfaceLabelSpace {
-			return refuse(o.Key(), "section %s has no label space of its own", name)
+		if ok && other != o.Key() {
+			return refuse(o.Key(), "%s", want.taken(other))
+		}
+		c.mine[want] = o.Key()
+	}
+	return nil
+}
+
+// shared looks for a section and a service that want the same VLAN, the service
+// with an inner tag.
+func (c *check) shared(o dataplane.Object) error {
+	switch o := o.(type) {
+	case dataplane.Section:
+		vlan := portClaim(o.Interface, false, o.VLAN, 0)
+		for k := range c.set.inner[vlan] {
+			if _, changed := c.after[k]; !changed {
+				return refuse(o.Key(), "%s", vlan.taken(k))
+			}
+		}
+	case dataplane.Service:
+		if vlan, ok := outer(o); ok {
+			if k, ok := c.holder(vlan); ok && k.Kind == dataplane.KindSection {
+				return refuse(o.Key(), "%s", vlan.taken(k))
+			}
 		}
 	}
 	return nil
 }
 
-// checkUsers tells whether LSPs that d does not put still find their sections.
-func (s *Set) checkUsers(d dataplane.Delta, lookup func(dataplane.Key) dataplane.Object) error {
-	left := func(section string) error {
-		for k := range s.users[section] {
-			if o := lookup(k); o != nil {
-				if err := checkReferences(o, lookup); err != nil {
-					return err
-				}
+// outer returns the claim on everything with the outer tag of a service that
+// takes only some inner tags of it.
+func outer(v dataplane.Service) (claim, bool) {
+	a := v.Attachment
+	return portClaim(a.Interface, a.NNI, a.OuterVLAN, 0), a.InnerVLAN != 0
+}
+
+// users tells whether objects that d does not put still find what they refer
+// to, and find it as they need it.
+func (c *check) users(d dataplane.Delta) error {
+	for _, k := range d.Delete {
+		if err := c.usersOf(k); err != nil {
+			return err
+		}
+	}
+	for _, o := range d.Put {
+		if old, ok := c.set.objects[o.Key()]; ok && faceOf(old) != faceOf(o) {
+			if err := c.usersOf(o.Key()); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// usersOf checks the users of an object, and of a group also the services of
+// its legs: they may name them.
+func (c *check) usersOf(k dataplane.Key) error {
+	for u := range c.set.users[k] {
+		if o := c.look(u); o != nil {
+			if err := c.references(o); err != nil {
+				return err
+			}
+		}
+	}
+	g, ok := c.set.objects[k].(dataplane.Group)
+	if !ok || !g.Pseudowires {
 		return nil
 	}
-	for _, k := range d.Delete {
-		if k.Kind == dataplane.KindSection {
-			if err := left(k.Name); err != nil {
-				return err
-			}
-		}
-	}
-	for _, o := range d.Put {
-		old, ok := s.objects[o.Key()].(dataplane.Section)
-		if sec, is := o.(dataplane.Section); ok && is && old.InterfaceLabelSpace != sec.InterfaceLabelSpace {
-			if err := left(sec.Name); err != nil {
-				return err
+	for _, l := range g.Legs {
+		for u := range c.set.users[key(dataplane.KindPseudowire, l)] {
+			if v, ok := c.look(u).(dataplane.Service); ok {
+				if err := c.references(v); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -226,7 +240,7 @@ func (s *Set) Apply(d dataplane.Delta) []dataplane.Op {
 	if s.objects == nil {
 		s.objects = map[dataplane.Key]dataplane.Object{}
 		s.claims = map[claim]dataplane.Key{}
-		s.users, s.ports = index{}, index{}
+		s.users, s.ports, s.inner = index[dataplane.Key]{}, index[string]{}, index[claim]{}
 	}
 	for _, op := range ops {
 		s.remove(op.Key)
@@ -248,11 +262,17 @@ func (s *Set) remove(k dataplane.Key) {
 	for c := range claims(old) {
 		delete(s.claims, c)
 	}
-	for _, name := range references(old) {
-		s.users.drop(name, k)
+	for r := range references(old) {
+		s.users.drop(r.key, k)
 	}
-	if sec, ok := old.(dataplane.Section); ok {
-		s.ports.drop(sec.Interface, k)
+	switch o := old.(type) {
+	case dataplane.Section:
+		s.ports.drop(o.Interface, k)
+	case dataplane.Service:
+		s.ports.drop(o.Attachment.Interface, k)
+		if vlan, ok := outer(o); ok {
+			s.inner.drop(vlan, k)
+		}
 	}
 }
 
@@ -262,13 +282,17 @@ func (s *Set) insert(o dataplane.Object) {
 	for c := range claims(o) {
 		s.claims[c] = k
 	}
-	for _, name := range references(o) {
-		if name != "" {
-			s.users.add(name, k)
-		}
+	for r := range references(o) {
+		s.users.add(r.key, k)
 	}
-	if sec, ok := o.(dataplane.Section); ok {
-		s.ports.add(sec.Interface, k)
+	switch o := o.(type) {
+	case dataplane.Section:
+		s.ports.add(o.Interface, k)
+	case dataplane.Service:
+		s.ports.add(o.Attachment.Interface, k)
+		if vlan, ok := outer(o); ok {
+			s.inner.add(vlan, k)
+		}
 	}
 }
 

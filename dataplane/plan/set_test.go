@@ -20,7 +20,7 @@ func sectionKey(name string) dataplane.Key {
 func TestSetCheck(t *testing.T) {
 	own := section("own", "eth2")
 	own.InterfaceLabelSpace = true
-	inOwn := swap("in-own", 100, "west", 200)
+	inOwn := swap("in-own", 100, "west", 202)
 	inOwn.InSection = "own"
 	start := dataplane.Delta{Put: list(section("west", "eth0"), section("east", "eth1"), own,
 		swap("a", 100, "west", 200), swap("b", 101, "west", 201), inOwn, impose("c", "east", 300, "198.51.100.0/24"))}
@@ -38,15 +38,15 @@ func TestSetCheck(t *testing.T) {
 		want  string
 	}{
 		{name: "a free label", delta: put(swap("d", 102, "east", 200))},
-		{name: "the same label in another space", delta: put(swap("d", 102, "east", 200), func() dataplane.LSP { l := inOwn; l.Name, l.InLabel = "e", 102; return l }())},
+		{name: "the same label in another space", delta: put(swap("d", 102, "east", 200), func() dataplane.LSP { l := swap("e", 102, "west", 203); l.InSection = "own"; return l }())},
 		{name: "a label that is taken", delta: put(swap("d", 100, "east", 200)), key: lspKey("d"), want: "label 100 belongs to lsp/a"},
-		{name: "a label that is taken in a space of its own", delta: put(func() dataplane.LSP { l := inOwn; l.Name = "e"; return l }()), key: lspKey("e"), want: "label 100 of section own belongs to lsp/in-own"},
+		{name: "a label that is taken in a space of its own", delta: put(func() dataplane.LSP { l := swap("e", 100, "west", 203); l.InSection = "own"; return l }()), key: lspKey("e"), want: "label 100 of section own belongs to lsp/in-own"},
 		{name: "a label that becomes free in the same change", delta: dataplane.Delta{Put: list(swap("d", 100, "east", 200)), Delete: []dataplane.Key{lspKey("a")}}},
 		{name: "two LSPs change labels", delta: put(swap("a", 101, "west", 200), swap("b", 100, "west", 201))},
 		{name: "a label twice in one change", delta: put(swap("d", 102, "east", 200), swap("e", 102, "east", 201)), key: lspKey("e"), want: "label 102 belongs to lsp/d"},
-		{name: "a prefix that is taken", delta: put(impose("d", "east", 300, "198.51.100.0/24")), key: lspKey("d"), want: "prefix 198.51.100.0/24 belongs to lsp/c"},
-		{name: "a longer prefix", delta: put(impose("d", "east", 300, "198.51.100.0/25"))},
-		{name: "a prefix twice in one LSP", delta: put(impose("d", "east", 300, "203.0.113.0/24", "203.0.113.0/24")), key: lspKey("d"), want: "occurs twice"},
+		{name: "a prefix that is taken", delta: put(impose("d", "east", 301, "198.51.100.0/24")), key: lspKey("d"), want: "prefix 198.51.100.0/24 belongs to lsp/c"},
+		{name: "a longer prefix", delta: put(impose("d", "east", 301, "198.51.100.0/25"))},
+		{name: "a prefix twice in one LSP", delta: put(impose("d", "east", 301, "203.0.113.0/24", "203.0.113.0/24")), key: lspKey("d"), want: "occurs twice"},
 		{name: "an interface that is taken", delta: put(section("north", "eth0")), key: sectionKey("north"), want: "interface eth0 belongs to section/west"},
 		{name: "a VLAN on it", delta: put(tagged)},
 		{name: "a section that is not there", delta: put(swap("d", 102, "north", 200)), key: lspKey("d"), want: "no section north"},

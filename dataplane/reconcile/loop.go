@@ -102,7 +102,7 @@ func (r *Reconciler) event(e dataplane.Event) {
 	switch e.Kind {
 	case dataplane.LinkUp, dataplane.LinkChanged:
 		for k := range r.desired.On(e.Interface) {
-			r.opt.Log.Info("link changed, section is put again", "interface", e.Interface, "event", e.Kind, "section", k.Name)
+			r.opt.Log.Info("link changed, object is put again", "interface", e.Interface, "event", e.Kind, "object", k)
 			r.dirty[k] = struct{}{}
 			delete(r.retry, k)
 		}
@@ -141,6 +141,7 @@ func (r *Reconciler) step() bool {
 	var failed []*dataplane.OpError
 	if len(ops) > 0 {
 		failed = r.opt.Driver.Apply(r.ctx, ops)
+		r.keepLegs(ops)
 	}
 	if r.ctx.Err() != nil {
 		return false // Close broke the apply off; its errors say nothing.
@@ -166,13 +167,15 @@ func (r *Reconciler) take() []dataplane.Op {
 	ops := make([]dataplane.Op, 0, len(r.dirty))
 	for k := range r.dirty {
 		if o, ok := r.desired.Get(k); ok {
-			ops = append(ops, dataplane.Op{Verb: dataplane.Put, Key: k, Object: o})
+			ops = append(ops, dataplane.Op{Verb: dataplane.Put, Key: k, Object: r.overlay(o)})
 		} else {
 			ops = append(ops, dataplane.Op{Verb: dataplane.Delete, Key: k})
 		}
 	}
 	clear(r.dirty)
-	plan.Order(ops)
+	plan.Arrange(ops,
+		func(k dataplane.Key) dataplane.Object { return r.desired.Objects()[k] },
+		func(k dataplane.Key) dataplane.Object { return r.gone[k] })
 	return ops
 }
 
@@ -189,7 +192,7 @@ func (r *Reconciler) result(ops []dataplane.Op, failed []*dataplane.OpError) {
 	for _, op := range ops {
 		tried[op.Key] = struct{}{}
 	}
-	good := map[string]struct{}{} // Sections that were put.
+	good := make([]dataplane.Key, 0, len(ops)) // What was put.
 	for _, op := range ops {
 		if bad[op.Key] != nil {
 			continue
@@ -199,13 +202,12 @@ func (r *Reconciler) result(ops []dataplane.Op, failed []*dataplane.OpError) {
 			continue // Changed meanwhile: it stays pending.
 		}
 		if op.Verb == dataplane.Delete {
+			delete(r.gone, op.Key)
 			r.note(op.Key, Absent, "")
 			continue
 		}
 		r.note(op.Key, Applied, "")
-		if op.Key.Kind == dataplane.KindSection {
-			good[op.Key.Name] = struct{}{}
-		}
+		good = append(good, op.Key)
 	}
 	for k, e := range bad {
 		r.fail(k, e)
@@ -235,13 +237,17 @@ func (r *Reconciler) fail(k dataplane.Key, e *dataplane.OpError) {
 	r.retry[k] = b
 }
 
-// unblock tries again the failed LSPs whose section has just become good,
-// except those that were tried after it in the same batch. Caller holds mu.
-func (r *Reconciler) unblock(good map[string]struct{}, tried map[dataplane.Key]struct{}) {
-	for section := range good {
-		for k := range r.desired.Users(section) {
-			if _, done := tried[k]; !done && r.status[k].State == Failed {
-				r.mark(k)
+// unblock tries again what failed and refers to something that has just become
+// good, except what was tried after it in the same batch. What becomes good
+// thereby unblocks others in turn. Caller holds mu.
+func (r *Reconciler) unblock(good []dataplane.Key, tried map[dataplane.Key]struct{}) {
+	if r.failures == 0 {
+		return
+	}
+	for _, k := range good {
+		for u := range r.desired.Users(k) {
+			if _, done := tried[u]; !done && r.status[u].State == Failed {
+				r.mark(u)
 			}
 		}
 	}
@@ -252,7 +258,7 @@ func (r *Reconciler) compare() {
 	r.mu.Lock()
 	desired := make([]dataplane.Object, 0, r.desired.Len())
 	for o := range r.desired.All() {
-		desired = append(desired, o)
+		desired = append(desired, r.overlay(o))
 	}
 	r.mu.Unlock()
 	actual, err := r.opt.Driver.Dump(r.ctx, desired)
@@ -266,7 +272,14 @@ func (r *Reconciler) compare() {
 		return
 	}
 	drift := 0
+	stale := make(map[dataplane.Key]dataplane.Object)
+	for _, o := range actual {
+		stale[o.Key()] = o
+	}
 	for _, op := range plan.Full(actual, desired) {
+		if op.Verb == dataplane.Delete {
+			r.gone[op.Key] = stale[op.Key]
+		}
 		if _, waiting := r.retry[op.Key]; waiting {
 			continue // Known to be missing; its back-off goes on.
 		}

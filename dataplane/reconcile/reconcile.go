@@ -4,13 +4,15 @@
 // one goroutine takes the dirty keys, plans, applies and notes the result of
 // each.
 //
-// Read reconcile.go (what callers use), then loop.go (the goroutine).
+// Read reconcile.go (what callers use), operate.go (what operation lays over the
+// configuration: conditions and active legs), then loop.go (the goroutine).
 package reconcile
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -86,13 +88,24 @@ type Reconciler struct {
 	ctx    context.Context
 	done   chan struct{}
 
+	// switching is held over calls of Driver.Switch, and taken before mu.
+	switching sync.Mutex
+
 	mu      sync.Mutex
 	started bool
 	desired plan.Set
-	status  map[dataplane.Key]Status
-	dirty   map[dataplane.Key]struct{}
-	retry   map[dataplane.Key]backoff
-	audit   bool // One is due.
+	// conditions lie over desired objects.
+	conditions map[dataplane.Key]dataplane.Condition
+	// legs are those that Switch has made active.
+	legs map[string]uint8
+	// gone are objects that are to be deleted: they tell in which order.
+	gone   map[dataplane.Key]dataplane.Object
+	status map[dataplane.Key]Status
+	// failures is how many objects are Failed.
+	failures int
+	dirty    map[dataplane.Key]struct{}
+	retry    map[dataplane.Key]backoff
+	audit    bool // One is due.
 	// nextAudit is when the next is due; zero: never.
 	nextAudit time.Time
 	busy      bool // The goroutine works on what it took.
@@ -125,8 +138,12 @@ func New(opt Options) *Reconciler {
 		opt.RetryMax = DefaultRetryMax
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	caps := opt.Driver.Capabilities()
 	return &Reconciler{
-		opt: opt, ctx: ctx, cancel: cancel,
+		desired:    plan.Set{Limits: plan.Limits{Groups: caps.MaxNesting, Labels: caps.MaxImpose, Driver: caps.Driver}},
+		conditions: map[dataplane.Key]dataplane.Condition{}, legs: map[string]uint8{},
+		gone: map[dataplane.Key]dataplane.Object{},
+		opt:  opt, ctx: ctx, cancel: cancel,
 		kick: make(chan struct{}, 1), done: make(chan struct{}), idle: make(chan struct{}),
 		status: map[dataplane.Key]Status{},
 		dirty:  map[dataplane.Key]struct{}{},
@@ -172,6 +189,10 @@ func (r *Reconciler) Start(ctx context.Context, desired []dataplane.Object) erro
 	}
 	r.desired.Apply(full)
 	clear(r.dirty)
+	desired = slices.Clone(desired)
+	for i, o := range desired {
+		desired[i] = r.overlay(o)
+	}
 	actual, err := r.opt.Driver.Dump(ctx, desired)
 	if err != nil {
 		// Puts are idempotent, so putting everything is safe; what is stale
@@ -182,6 +203,11 @@ func (r *Reconciler) Start(ctx context.Context, desired []dataplane.Object) erro
 	ops := plan.Full(actual, desired)
 	for _, op := range ops {
 		r.mark(op.Key)
+	}
+	for _, o := range actual {
+		if _, wanted := r.desired.Get(o.Key()); !wanted {
+			r.gone[o.Key()] = o
+		}
 	}
 	for _, o := range desired {
 		if _, todo := r.dirty[o.Key()]; !todo {
@@ -221,8 +247,17 @@ func without(keys []dataplane.Key, objects []dataplane.Object) []dataplane.Key {
 func (r *Reconciler) Update(d dataplane.Delta) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, k := range d.Delete {
+		if o, ok := r.desired.Get(k); ok {
+			r.gone[k] = o
+			delete(r.conditions, k)
+		}
+	}
 	for _, op := range r.desired.Apply(d) {
 		r.mark(op.Key)
+		if g, ok := op.Object.(dataplane.Group); ok && int(r.legs[g.Name]) >= len(g.Legs) || op.Verb == dataplane.Delete {
+			r.forgetLeg(op.Key)
+		}
 	}
 	r.wake()
 }
@@ -287,6 +322,12 @@ func (r *Reconciler) mark(k dataplane.Key) {
 // note records a status and queues its report. Caller holds mu.
 func (r *Reconciler) note(k dataplane.Key, s State, reason string) {
 	old, ok := r.status[k]
+	if old.State == Failed {
+		r.failures--
+	}
+	if s == Failed {
+		r.failures++
+	}
 	if s == Absent {
 		delete(r.status, k)
 		if !ok {

@@ -15,12 +15,7 @@ func (m *machine) rdi(at int64, fx *effects) {
 // period holds the period the peer sends with against the configured one
 // (RFC 6371 section 5.1.1.3).
 func (m *machine) period(at int64, fx *effects) {
-	diff := m.remoteMinTx - m.cfg.RxInterval
-	// 3.3, 3.33 and 3333 microseconds are all written for "3.33 ms".
-	if diff < 0 {
-		diff = -diff
-	}
-	if diff*50 <= m.cfg.RxInterval {
+	if m.periodExpected() {
 		return
 	}
 	if m.remoteMinTx == slowInterval && at < m.periodFree {
@@ -30,6 +25,15 @@ func (m *machine) period(at int64, fx *effects) {
 	m.perPeriod = max(m.perPeriod, min(max(m.remoteMinTx, m.activeRx), maxPeriod))
 	m.perExit = at + m.perPeriod*7/2
 	m.enter(oam.UnexpectedPeriod, at, fx)
+}
+
+func (m *machine) periodExpected() bool {
+	diff := m.remoteMinTx - m.cfg.RxInterval
+	// 3.3, 3.33 and 3333 microseconds are all written for "3.33 ms".
+	if diff < 0 {
+		diff = -diff
+	}
+	return diff*50 <= m.cfg.RxInterval
 }
 
 func (m *machine) enter(d oam.Defect, at int64, fx *effects) {

@@ -3,8 +3,11 @@ package bfd_test
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,9 +31,58 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			runScript(t, file, string(text))
+			runScript(t, file, string(text), false)
 		})
 	}
+}
+
+// TestScriptsConsumed runs every file once more with a data plane that consumes
+// what the sessions expect: the same events at the same instants, the same
+// frames sent, the same counters.
+func TestScriptsConsumed(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	total := 0
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain := runScript(t, file, string(text), false)
+			consumed := runScript(t, file, string(text), true)
+			for i, n := range plain.order {
+				total += sameRun(t, n, consumed.order[i])
+			}
+		})
+	}
+	if total < 10_000 {
+		t.Errorf("only %d frames were consumed in all scripts: the test shows little", total)
+	}
+}
+
+// sameRun holds one node's run against another's, and says how many frames the
+// second one's data plane consumed.
+func sameRun(t *testing.T, a, b *node) int {
+	t.Helper()
+	if !slices.Equal(a.log, b.log) {
+		t.Errorf("%s: events %v, consumed %v", a.name, a.log, b.log)
+	}
+	if !reflect.DeepEqual(a.sent, b.sent) {
+		t.Errorf("%s: %d frames sent, consumed %d, or other ones", a.name, len(a.sent), len(b.sent))
+	}
+	if !maps.Equal(a.states(), b.states()) {
+		t.Errorf("%s: states %+v, consumed %+v", a.name, a.states(), b.states())
+	}
+	return b.consumed
+}
+
+func (n *node) states() map[string]oam.SessionState {
+	all := map[string]oam.SessionState{}
+	n.engine.Each(func(name string, st oam.SessionState) { all[name] = st })
+	return all
 }
 
 // script runs one file.
@@ -42,8 +94,9 @@ type script struct {
 	checked map[string]int // By node: how many entries of its log are checked.
 }
 
-func runScript(t *testing.T, file, text string) {
+func runScript(t *testing.T, file, text string, consume bool) *script {
 	s := &script{sim: newSim(t), file: file, megs: make(map[string]oam.MEG), checked: make(map[string]int)}
+	s.consume = consume
 	for i, line := range strings.Split(text, "\n") {
 		s.line = i + 1
 		line, _, _ = strings.Cut(line, "#")
@@ -58,6 +111,7 @@ func runScript(t *testing.T, file, text string) {
 			t.Errorf("%s: events of %s nobody expected: %v", file, n.name, rest)
 		}
 	}
+	return s
 }
 
 func (s *script) failf(format string, args ...any) {

@@ -29,15 +29,18 @@ type session struct {
 	m           machine
 	pkt         Packet // The packet being received; here so that it does not escape.
 	info        string // What caused the defect being entered.
+	watch       watch
 
 	sentCC, sentCV         atomic.Uint64
 	receivedCC, receivedCV atomic.Uint64
 	drops                  [oam.NumDropReasons]atomic.Uint64
 	published              snapshot
+	consumed               consumed
 }
 
 // Configure implements oam.Session.
 func (s *session) Configure(now int64, meg *oam.MEG) {
+	s.unwatch()
 	s.local, s.peer = meg.Local, meg.Peer
 	s.peerTLV = nil
 	if meg.CV {
@@ -63,6 +66,7 @@ func multiplier(cc oam.CCConfig) uint8 {
 // Receive implements oam.Session. The order of the checks is that of RFC
 // 5880 section 6.8.6, with the additions of RFC 6428 section 3.7.2.
 func (s *session) Receive(now int64, rx *oam.Rx, channel ach.ChannelType, body []byte) {
+	s.look()
 	switch {
 	case s.m.state == oam.AdminDown:
 		s.drop(oam.DropAdminDown)
@@ -85,6 +89,8 @@ func (s *session) receiveCC(now int64, rx *oam.Rx, body []byte) {
 	}
 	count(&s.receivedCC)
 	s.apply(now, s.m.step(now, event{Kind: evCC, Time: rx.Time, Packet: &s.pkt}))
+	s.m.heard(s.watch.at) // It may have overtaken this one.
+	s.settle(rx.Payload)
 }
 
 func (s *session) receiveCV(now int64, rx *oam.Rx, body []byte) {
@@ -193,6 +199,7 @@ func (s *session) period() int64 { return int64(s.pkt.DesiredMinTx) * 1000 }
 
 // Expire implements oam.Session.
 func (s *session) Expire(now, seen int64) {
+	s.look()
 	s.apply(now, s.m.step(now, event{Kind: evTimer, Seen: seen}))
 }
 
@@ -202,6 +209,7 @@ func (s *session) Next() int64 { return s.m.nextDeadline() }
 // Close implements oam.Session: the peer learns at once that this end is
 // gone on purpose.
 func (s *session) Close(now int64) {
+	s.unwatch()
 	if s.m.state != oam.AdminDown {
 		s.m.cfg.AdminUp = false
 		s.apply(now, s.m.step(now, event{Kind: evConfigure, Config: s.m.cfg}))
@@ -226,6 +234,9 @@ func (s *session) apply(now int64, fx effects) {
 	}
 	if !fx.Changed {
 		return
+	}
+	if !s.m.steady() {
+		s.unwatch()
 	}
 	s.published.store(&s.m)
 	for _, n := range fx.Notes() {
@@ -287,7 +298,7 @@ func (s *session) state() oam.SessionState {
 	st.LocalDiscr = s.m.localDiscr // Never changes.
 	st.Counters = oam.Counters{
 		SentCC: s.sentCC.Load(), SentCV: s.sentCV.Load(),
-		ReceivedCC: s.receivedCC.Load(), ReceivedCV: s.receivedCV.Load(),
+		ReceivedCC: s.receivedCC.Load() + s.consumed.load(), ReceivedCV: s.receivedCV.Load(),
 	}
 	for r := range s.drops {
 		st.Counters.Drops[r] = s.drops[r].Load()

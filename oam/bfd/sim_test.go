@@ -1,8 +1,10 @@
 package bfd_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,12 +18,14 @@ import (
 // real shard with a real engine, joined by a network that delivers, delays,
 // drops, duplicates and reorders as a script says. All instants are exact.
 type sim struct {
-	t     *testing.T
-	now   int64
-	nodes map[string]*node
-	order []*node
-	wire  []flight
-	links map[string]*link // By "A>B".
+	t *testing.T
+	// consume has the data plane of every node take what its sessions expect.
+	consume bool
+	now     int64
+	nodes   map[string]*node
+	order   []*node
+	wire    []flight
+	links   map[string]*link // By "A>B".
 }
 
 // link is one direction between two nodes.
@@ -51,19 +55,21 @@ type entry struct {
 }
 
 type node struct {
-	sim    *sim
-	name   string
-	seed   uint32
-	engine *bfd.Engine
-	shard  *shard.Shard
-	dead   bool
-	wakeAt int64
-	queue  []oam.Rx
-	paths  []oam.Path
-	log    []entry
-	lastCC int64
-	lastTx map[ach.ChannelType]bfd.Packet
-	sent   []sentFrame
+	sim      *sim
+	name     string
+	seed     uint32
+	engine   *bfd.Engine
+	shard    *shard.Shard
+	dead     bool
+	wakeAt   int64
+	queue    []oam.Rx
+	paths    []oam.Path
+	watches  []*simWatch
+	consumed int // Frames that never came to the shard.
+	log      []entry
+	lastCC   int64
+	lastTx   map[ach.ChannelType]bfd.Packet
+	sent     []sentFrame
 
 	hasState bool
 	state    oam.BFDState // Of the last event.
@@ -100,6 +106,7 @@ func (n *node) boot() {
 	}
 	n.hasState = false
 	n.shard, n.dead, n.queue, n.paths, n.wakeAt = sh, false, nil, nil, oam.Forever
+	n.watches = nil // A new process starts without.
 }
 
 // run moves the world to an instant.
@@ -158,7 +165,55 @@ func (n *node) arrive(rx oam.Rx) {
 	if h, _, err := ach.ParseHeader(rx.Payload); err == nil && h.Type == ach.CC {
 		n.lastCC = rx.Time
 	}
+	for _, w := range n.watches {
+		if w.takes(&rx) {
+			w.seen.Note(rx.Time)
+			n.consumed++
+			return
+		}
+	}
 	n.queue = append(n.queue, rx)
+}
+
+// simWatch is one entry of the data plane's table.
+type simWatch struct {
+	at     oam.Arrival
+	octets []byte
+	seen   oam.Seen
+}
+
+func (w *simWatch) takes(rx *oam.Rx) bool {
+	return rx.Reason == oam.ReasonGAL && !rx.Truncated && rx.Label == w.at.Label && rx.HasLabel == w.at.HasLabel &&
+		(w.at.Section == "" || w.at.Section == rx.Section) && bytes.HasPrefix(rx.Payload, w.octets)
+}
+
+// Watch implements oam.Watcher.
+func (n *node) Watch(at oam.Arrival, octets []byte) *oam.Seen {
+	if !n.sim.consume {
+		return nil
+	}
+	if len(octets) != oam.WatchLen {
+		n.sim.t.Fatalf("%s watches for %d octets", n.name, len(octets))
+	}
+	for _, w := range n.watches {
+		if w.at == at {
+			n.sim.t.Fatalf("%s watches twice", n.name)
+		}
+	}
+	w := &simWatch{at: at, octets: bytes.Clone(octets)}
+	n.watches = append(n.watches, w)
+	return &w.seen
+}
+
+// Unwatch implements oam.Watcher.
+func (n *node) Unwatch(s *oam.Seen) {
+	for i, w := range n.watches {
+		if &w.seen == s {
+			n.watches = slices.Delete(n.watches, i, i+1)
+			return
+		}
+	}
+	n.sim.t.Fatalf("%s ends a watch that is none", n.name)
 }
 
 // Now implements oam.Clock.

@@ -104,8 +104,10 @@ func check(m *oam.MEG) error {
 	switch {
 	case m.Name == "":
 		return refuse("name", "is empty")
-	case m.Path.Section == "":
-		return refuse("path.section", "is empty")
+	case (m.Path.Section == "") == (m.Path.Group == ""):
+		return refuse("path.section", "exactly one of section and group is needed")
+	case m.Path.Control > oam.ControlRouterAlert:
+		return refuse("path.control", "%d is not known", m.Path.Control)
 	case m.Path.GALTC > 7:
 		return refuse("path.gal-tc", "%d is above 7", m.Path.GALTC)
 	case len(m.Path.Labels) > maxLabels:
@@ -123,18 +125,24 @@ func check(m *oam.MEG) error {
 	}
 	switch m.Entity {
 	case oam.Section:
+		if m.Path.Group != "" || m.Path.Control != oam.ControlGAL {
+			return refuse("path", "a section MEG sends on its section, with a GAL")
+		}
 		if len(m.Path.Labels) != 0 || m.RxHasLabel || m.RxLabel != 0 {
 			return refuse("entity", "a section MEG has no label above the GAL")
 		}
 		if m.RxSection == "" {
 			return refuse("rx-section", "is empty")
 		}
-	case oam.LSP:
+	case oam.LSP, oam.Pseudowire:
 		if len(m.Path.Labels) == 0 {
-			return refuse("path.labels", "an LSP MEG sends under at least one label")
+			return refuse("path.labels", "an MEG of %v sends under at least one label", m.Entity)
+		}
+		if m.Entity == oam.LSP && m.Path.Control != oam.ControlGAL {
+			return refuse("path.control", "an LSP MEG sends with a GAL")
 		}
 		if !m.RxHasLabel || m.RxLabel < firstLabel || m.RxLabel > lastLabel {
-			return refuse("rx-label", "an LSP MEG receives with a label of %d to %d", firstLabel, lastLabel)
+			return refuse("rx-label", "it receives with a label of %d to %d", firstLabel, lastLabel)
 		}
 	default:
 		return refuse("entity", "%v is not supported", m.Entity)

@@ -73,6 +73,19 @@ func (h *hosted) Send(frame []byte) bool {
 	return true
 }
 
+// Watch implements oam.Host.
+func (h *hosted) Watch(octets []byte) *oam.Seen {
+	w := h.meg.shard.watcher
+	if w == nil {
+		return nil
+	}
+	m := &h.meg.config
+	return w.Watch(oam.Arrival{Section: m.RxSection, Label: m.RxLabel, HasLabel: m.RxHasLabel}, octets)
+}
+
+// Unwatch implements oam.Host.
+func (h *hosted) Unwatch(s *oam.Seen) { h.meg.shard.watcher.Unwatch(s) }
+
 // Drop implements oam.Host.
 func (h *hosted) Drop(r oam.DropReason) { h.meg.shard.drop(r) }
 

@@ -65,6 +65,7 @@ type Counters struct {
 // called from any goroutine.
 type Shard struct {
 	transport   oam.Transport
+	watcher     oam.Watcher // Nil if the transport is none.
 	clock       oam.Clock
 	sleeper     oam.Sleeper // Nil if the clock is none.
 	engines     []oam.Engine
@@ -113,6 +114,7 @@ func New(o Options) (*Shard, error) {
 		wheel:    newWheel(o.Clock.Now()),
 		seen:     o.Clock.Now(),
 	}
+	s.watcher, _ = o.Transport.(oam.Watcher)
 	s.sleeper, _ = o.Clock.(oam.Sleeper)
 	s.due.prev, s.due.next = &s.due, &s.due
 	s.control.init()

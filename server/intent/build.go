@@ -160,19 +160,26 @@ func (t *touched) spread(views ...*view) {
 		r := queue[0]
 		queue = queue[1:]
 		for _, v := range views {
-			for _, k := range []kind{bidirectionalLSP, tunnel, meg} {
+			for _, k := range dependents(r.kind) {
 				add(k, v.state.users(r, k)...)
 			}
 			switch r.kind {
+			case section:
+				// Over a section that leads back here LSPs can feed each other.
+				if v.peerIsSelf(r.name) {
+					add(staticLSP, v.state.users(r, staticLSP)...)
+				}
 			case staticLSP:
 				// A section has a label space when an LSP says so.
 				if l := v.lsp(r.name); l != nil && l.InSegment != nil && l.InSegment.IncomingSection != nil {
 					add(section, *l.InSegment.IncomingSection)
 				}
 			case tunnel:
-				// LSPs that enter the tunnel have its labels; LSPs in it
-				// have its identifiers and administrative state.
-				add(staticLSP, v.state.users(r, staticLSP)...)
+				// LSPs in it have its identifiers and administrative state.
+				if !sameShape(views, r.name) {
+					add(pseudowire, v.state.users(r, pseudowire)...)
+					add(p2mpPseudowire, v.state.users(r, p2mpPseudowire)...)
+				}
 				if c := v.tunnel(r.name); c != nil {
 					for _, l := range c.Lsp {
 						if l.BidirectionalLsp != nil {
@@ -191,6 +198,58 @@ func (t *touched) spread(views ...*view) {
 	}
 }
 
+// dependents returns the kinds whose translation depends on an object that they
+// refer to.
+func dependents(k kind) []kind {
+	switch k {
+	case bandwidthProfile, tcMap, p2mpPseudowire:
+		return []kind{service}
+	case scheduler:
+		return []kind{section}
+	case section:
+		return []kind{meg}
+	case staticLSP, bidirectionalLSP:
+		return []kind{bidirectionalLSP, tunnel, meg}
+	case tunnel:
+		return []kind{staticLSP} // Those that enter it: their MEGs have its labels.
+	case pseudowire:
+		return []kind{p2mpPseudowire, switchingPoint, service}
+	}
+	return nil
+}
+
+// sameShape reports whether a tunnel is the same before and after to those who
+// enter it by its group: what starts here and what ends here. Its pseudowires may
+// be many, and its labels are not theirs.
+func sameShape(views []*view, name string) bool {
+	type shape struct {
+		one, many, ends bool
+		labels, tunnels int
+	}
+	var first shape
+	for i, v := range views {
+		quiet := *v // who enters the tunnel reports what is wrong with it
+		v = &quiet
+		if !v.hasGroups() {
+			return false
+		}
+		s := shape{ends: v.endsHere(name)}
+		if v.checkRecursion(nil, name, nil) {
+			s.labels, s.tunnels = v.depth(hop{tunnel: &name})
+		}
+		for _, h := range v.heads(name) {
+			s.one = s.one || h.working && h.peers == onePeer
+			s.many = s.many || h.working && h.peers == manyPeers
+		}
+		if i == 0 {
+			first = s
+		} else if s != first {
+			return false
+		}
+	}
+	return len(views) > 1
+}
+
 // spreadNode adds the objects that depend on a setting of the node: their number
 // is that of the whole configuration, and such a change is rare.
 func (v *view) spreadNode(t *touched) {
@@ -199,8 +258,8 @@ func (v *view) spreadNode(t *touched) {
 			t.objects[ref{k, e.Keys()[0].String()}] = true
 		}
 	}
-	if t.ttlMode {
-		all(staticLSP)
+	if t.ttlMode || t.nodeID {
+		all(staticLSP) // Which sections lead back here depends on the Node_ID.
 	}
 	if t.nodeID {
 		all(meg)
@@ -215,6 +274,7 @@ const enoughErrors = 100
 type builder struct {
 	before, after *view
 	touched       *touched
+	pseudowires   map[string]bool // done already
 	result        Result
 }
 
@@ -228,13 +288,20 @@ func (b *builder) run() *Result {
 		}
 		switch r.kind {
 		case section:
-			b.object(dataplane.Key{Kind: dataplane.KindSection, Name: r.name}, b.before.buildSection(r.name), b.after.buildSection(r.name))
+			b.object(dataplane.KindSection, r.name, (*view).buildSection)
 		case staticLSP:
-			b.object(dataplane.Key{Kind: dataplane.KindLSP, Name: r.name}, b.before.buildLSP(r.name), b.after.buildLSP(r.name))
+			b.object(dataplane.KindLSP, r.name, (*view).buildLSP)
 		case bidirectionalLSP:
 			b.after.checkBidirectional(r.name)
 		case tunnel:
 			b.after.checkTunnel(r.name)
+			b.object(dataplane.KindGroup, r.name, (*view).buildGroup)
+		case pseudowire, p2mpPseudowire:
+			b.pseudowire(r.name)
+		case switchingPoint:
+			b.object(dataplane.KindSwitchingPoint, r.name, (*view).buildSwitchingPoint)
+		case service:
+			b.object(dataplane.KindService, r.name, (*view).buildService)
 		case meg:
 			b.meg(r.name, b.before.buildMEG(r.name), b.after.buildMEG(r.name))
 		}
@@ -242,14 +309,33 @@ func (b *builder) run() *Result {
 	return &b.result
 }
 
-func (b *builder) object(k dataplane.Key, old, new dataplane.Object) {
+// object makes the delta of what a function makes of both configurations.
+func (b *builder) object(k dataplane.Kind, name string, make func(*view, string) dataplane.Object) {
+	old, new := make(b.before, name), make(b.after, name)
 	switch {
 	case new == nil && old == nil:
 	case new == nil:
-		b.result.Dataplane.Delete = append(b.result.Dataplane.Delete, k)
+		b.result.Dataplane.Delete = append(b.result.Dataplane.Delete, dataplane.Key{Kind: k, Name: name})
 	case old == nil || !new.Equal(old):
 		b.result.Dataplane.Put = append(b.result.Dataplane.Put, new)
 	}
+}
+
+// pseudowire makes the delta of a name that both kinds of pseudowires share, once.
+func (b *builder) pseudowire(name string) {
+	if b.pseudowires[name] {
+		return
+	}
+	if b.pseudowires == nil {
+		b.pseudowires = map[string]bool{}
+	}
+	b.pseudowires[name] = true
+	b.object(dataplane.KindPseudowire, name, func(v *view, name string) dataplane.Object {
+		if o := v.buildPseudowire(name); o != nil {
+			return o
+		}
+		return v.buildP2MP(name)
+	})
 }
 
 func (b *builder) meg(name string, old, new *oam.MEG) {

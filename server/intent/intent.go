@@ -68,10 +68,17 @@ func New(o Options) (*Intent, error) {
 	}{
 		settings:         {"/mtp-node:mpls-tp/node", nodeConfig{}},
 		labelBlock:       {"/mtp-node:mpls-tp/mpls-label-blocks/mpls-label-block", blockConfig{}},
+		bandwidthProfile: {"/mtp-node:mpls-tp/mtp-qos:qos/bandwidth-profile", profileConfig{}},
+		tcMap:            {"/mtp-node:mpls-tp/mtp-qos:qos/tc-map", tcMapConfig{}},
+		scheduler:        {"/mtp-node:mpls-tp/mtp-qos:qos/scheduler", schedulerConfig{}},
 		section:          {"/mtp-node:mpls-tp/sections/section", sectionConfig{}},
 		staticLSP:        {"/mtp-node:mpls-tp/mtp-lsp:lsps/static-lsp", lspConfig{}},
 		bidirectionalLSP: {"/mtp-node:mpls-tp/mtp-lsp:lsps/bidirectional-lsp", bidirConfig{}},
 		tunnel:           {"/mtp-node:mpls-tp/mtp-lsp:tunnels/tunnel", tunnelConfig{}},
+		pseudowire:       {"/mtp-node:mpls-tp/mtp-pw:pseudowires/pseudowire", pseudowireConfig{}},
+		p2mpPseudowire:   {"/mtp-node:mpls-tp/mtp-pw:pseudowires/p2mp-pseudowire", p2mpConfig{}},
+		switchingPoint:   {"/mtp-node:mpls-tp/mtp-pw:pseudowires/switching-point", switchingConfig{}},
+		service:          {"/mtp-node:mpls-tp/mtp-service:services/service", serviceConfig{}},
 		meg:              {"/mtp-node:mpls-tp/mtp-oam:oam/meg", megConfig{}},
 	} {
 		n, err := o.Schema.Find(want.path)
@@ -86,7 +93,7 @@ func New(o Options) (*Intent, error) {
 			return nil, fmt.Errorf("intent: %w", err)
 		}
 		i.sources[k] = s
-		if kind(k) >= section {
+		if kind(k) >= bandwidthProfile {
 			i.lists[n] = kind(k)
 		}
 		for p := n.Parent; p != nil; p = p.Parent {
@@ -100,15 +107,18 @@ func New(o Options) (*Intent, error) {
 	return i, nil
 }
 
-// Path returns the instance of a section or static LSP; nil for a kind that has none.
+// Path returns the instance that an object of the data plane is made from: a
+// group is that of a tunnel, and a pseudowire is taken for a point-to-point one.
+// It is nil for a kind that there is not.
 func (i *Intent) Path(k dataplane.Key) tree.Path {
-	switch k.Kind {
-	case dataplane.KindSection:
-		return i.entryPath(ref{section, k.Name})
-	case dataplane.KindLSP:
-		return i.entryPath(ref{staticLSP, k.Name})
+	of, ok := map[dataplane.Kind]kind{
+		dataplane.KindSection: section, dataplane.KindLSP: staticLSP, dataplane.KindGroup: tunnel,
+		dataplane.KindPseudowire: pseudowire, dataplane.KindService: service, dataplane.KindSwitchingPoint: switchingPoint,
+	}[k.Kind]
+	if !ok {
+		return nil
 	}
-	return nil
+	return i.entryPath(ref{of, k.Name})
 }
 
 // MEGPath returns the instance of a MEG.

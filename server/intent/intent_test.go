@@ -37,7 +37,7 @@ func servedSchema(t testing.TB, without []string, more ...schema.Source) *schema
 
 // everything is a driver that can do all there is.
 func everything() dataplane.Capabilities {
-	c := dataplane.Capabilities{Driver: "test", Features: map[dataplane.Feature]bool{}, MaxImpose: 4, MaxReceive: 8, MaxLabel: dataplane.MaxLabel}
+	c := dataplane.Capabilities{Driver: "test", Features: map[dataplane.Feature]bool{}, MaxImpose: 4, MaxReceive: 8, MaxNesting: 3, MaxBranches: 8, MaxLabel: dataplane.MaxLabel}
 	for _, f := range dataplane.Features() {
 		c.Features[f] = true
 	}
@@ -199,6 +199,8 @@ func (c script) capabilities(t *testing.T) dataplane.Capabilities {
 			fmt.Sscan(value, &caps.MaxImpose)
 		case name == "max-label":
 			fmt.Sscan(value, &caps.MaxLabel)
+		case name == "max-nesting":
+			fmt.Sscan(value, &caps.MaxNesting)
 		case strings.HasPrefix(name, "-") && caps.Features[dataplane.Feature(name[1:])]:
 			delete(caps.Features, dataplane.Feature(name[1:]))
 		default:
@@ -234,7 +236,9 @@ func TestRejected(t *testing.T) {
 			prev := build(t, all, nil, config(t, s, base)).State
 			runs := map[string]*State{"from nothing": nil}
 			if len(tc.caps) == 0 {
-				runs["as a change"] = &State{intent: i, root: prev.root, uses: prev.uses, labels: prev.labels, ports: prev.ports, clients: prev.clients}
+				state := *prev
+				state.intent = i
+				runs["as a change"] = &state
 			}
 			for how, state := range runs {
 				var old *tree.Node

@@ -1,6 +1,8 @@
 package intent
 
 import (
+	"encoding/binary"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -10,7 +12,79 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-type nhlfeConfig = mtp.MtpNode_MplsTp_Lsps_StaticLsp_OutSegment_NhlfeSingle
+// hop is where an LSP, one of its branches or a pseudowire sends: labels, top
+// first, and then a section or a tunnel.
+type hop struct {
+	branch          string
+	section, tunnel *string
+	stack           []dataplane.LabelEntry
+	extra           int      // labels that the data plane adds by itself
+	at              []string // below the object: the container that holds it
+}
+
+// labels returns the label values as one text, the key of an exit.
+func (h hop) labels() string {
+	var b []byte
+	for _, e := range h.stack {
+		b = binary.BigEndian.AppendUint32(b, e.Label)
+	}
+	return string(b)
+}
+
+// hops returns the next hop of an LSP, or its branches in the order of their
+// names; none of an LSP that ends here.
+func hops(l *lspConfig) []hop {
+	if l.OutSegment == nil {
+		return nil
+	}
+	var all []hop
+	if n := l.OutSegment.NhlfeSingle; n != nil && (n.OutgoingSection != nil || n.OutgoingTunnel != nil) {
+		h := hop{section: n.OutgoingSection, tunnel: n.OutgoingTunnel, at: []string{"out-segment", "nhlfe-single"}}
+		if n.MplsLabelStack != nil {
+			h.stack = stack(n.MplsLabelStack.Entry, func(e *mtp.MtpNode_MplsTp_Lsps_StaticLsp_OutSegment_NhlfeSingle_MplsLabelStack_Entry) dataplane.LabelEntry {
+				return labelEntry(e.Label, e.Ttl, e.TrafficClass)
+			})
+		}
+		all = append(all, h)
+	}
+	if m := l.OutSegment.NhlfeMultiple; m != nil {
+		for _, index := range slices.Sorted(maps.Keys(m.Nhlfe)) {
+			n := m.Nhlfe[index]
+			h := hop{branch: index, section: n.OutgoingSection, tunnel: n.OutgoingTunnel, at: []string{"out-segment", "nhlfe-multiple"}}
+			if n.MplsLabelStack != nil {
+				h.stack = stack(n.MplsLabelStack.Entry, func(e *mtp.MtpNode_MplsTp_Lsps_StaticLsp_OutSegment_NhlfeMultiple_Nhlfe_MplsLabelStack_Entry) dataplane.LabelEntry {
+					return labelEntry(e.Label, e.Ttl, e.TrafficClass)
+				})
+			}
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
+// stack returns the entries of a label stack, top first: the lowest id is the
+// top.
+func stack[E any](entries map[uint8]E, entry func(E) dataplane.LabelEntry) []dataplane.LabelEntry {
+	var all []dataplane.LabelEntry
+	for _, id := range slices.Sorted(maps.Keys(entries)) {
+		all = append(all, entry(entries[id]))
+	}
+	return all
+}
+
+func labelEntry(label *uint32, ttl, tc *uint8) dataplane.LabelEntry {
+	return dataplane.LabelEntry{Label: deref(label), TTL: deref(ttl), TC: deref(tc), HasTC: tc != nil}
+}
+
+// path returns the instance of a next hop of the object at p.
+func (h hop) path(p tree.Path) tree.Path {
+	p = below(p, h.at...)
+	if h.branch != "" {
+		list := p[len(p)-1].Node.Child("nhlfe")
+		p = p.Child(list, key(list, h.branch))
+	}
+	return p
+}
 
 // operation returns the data plane's name of an operation, 0 for none.
 func operation(l *lspConfig) dataplane.Operation {
@@ -33,69 +107,79 @@ func isP2MP(l *lspConfig) bool {
 	return l.Type == mtp.MtpNode_MplsTp_Lsps_StaticLsp_Type_p2mp
 }
 
-// labels returns the entries of a stack, top first: the lowest id is the top.
-func labels(next *nhlfeConfig) []dataplane.LabelEntry {
-	if next == nil || next.MplsLabelStack == nil || len(next.MplsLabelStack.Entry) == 0 {
-		return nil
-	}
-	entries := next.MplsLabelStack.Entry
-	ids := make([]uint8, 0, len(entries))
-	for id := range entries {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	stack := make([]dataplane.LabelEntry, 0, len(ids))
-	for _, id := range ids {
-		e := entries[id]
-		stack = append(stack, dataplane.LabelEntry{
-			Label: deref(e.Label), TTL: deref(e.Ttl), TC: deref(e.TrafficClass), HasTC: e.TrafficClass != nil,
-		})
-	}
-	return stack
-}
-
 // buildLSP returns the LSP, nil when there is none or it breaks a rule.
 func (v *view) buildLSP(name string) dataplane.Object {
 	c := v.lsp(name)
 	if c == nil {
 		return nil
 	}
-	p := v.entryPath(ref{staticLSP, name})
-	if isP2MP(c) {
-		v.lack(below(p, "type"), "static-lsp %q: the data plane has no point-to-multipoint LSPs", name)
-		return nil
+	r := ref{staticLSP, name}
+	p := v.entryPath(r)
+	o := dataplane.LSP{
+		Name: name, Op: operation(c), Down: v.lspDown(name),
+		Bud: deref(c.Bud), Class: c.LLspClass, EntropyLabel: deref(c.EntropyLabel),
 	}
-	o := dataplane.LSP{Name: name, Op: operation(c), Down: v.lspDown(name)}
 	if v.node().TtlMode == mtp.MtpNode_MplsTp_Node_TtlMode_short_pipe {
 		o.TTLMode = dataplane.ShortPipe
 	}
 	if in := c.InSegment; in != nil {
 		o.InLabel, o.InSection = deref(in.IncomingLabel), deref(in.IncomingSection)
 		if in.IncomingLabel != nil && in.IncomingSection == nil {
-			v.checkLabel(p, name, o.InLabel)
+			v.checkLabel(below(p, "in-segment", "incoming-label"), r, o.InLabel)
 		}
 		o.Prefixes = v.prefixes(p, name, in.IpPrefix)
 	}
-	if o.Op != dataplane.PopAndLookup {
-		next, down, ok := v.nextHop(p, c, nil)
-		if !ok {
-			return nil
-		}
-		o.Out, o.Down = next, o.Down || down
+	v.checkEntropy(p, name, o)
+	if !v.nextHops(p, c, &o) {
+		return nil
+	}
+	v.checkExits(p, r, c)
+	v.checkLoop(p, name)
+	if v.groupTakesPrefixes(name) {
+		o.Prefixes = nil
 	}
 	return v.capable(p, o)
 }
 
-// checkLabel holds an incoming label against the label space of the platform: a
-// unique statement passes over an LSP without incoming-section (RFC 7950
-// section 7.8.3). The label spaces of sections are checked by it.
-func (v *view) checkLabel(p tree.Path, name string, value uint32) {
-	for _, other := range v.state.holders("", value) {
-		if other != name {
-			v.fail(below(p, "in-segment", "incoming-label"), "label-in-use",
-				"label %d is already used in the label space of the platform, by static-lsp %q", value, other)
-			return // One is enough: there may be as many as there are LSPs.
+// nextHops resolves where the LSP sends; false when a rule is broken.
+func (v *view) nextHops(p tree.Path, c *lspConfig, o *dataplane.LSP) bool {
+	if o.Op == dataplane.PopAndLookup {
+		return true
+	}
+	whole, down := true, 0
+	all := hops(c)
+	for _, h := range all {
+		if o.EntropyLabel {
+			h.extra = 2 // The indicator and the label (RFC 6790 section 4.2).
 		}
+		next, isDown, ok := v.nextHop(h.path(p), h, onePeer)
+		if !ok {
+			whole = false
+			continue
+		}
+		if isDown {
+			down++
+		}
+		if isP2MP(c) {
+			o.Branches = append(o.Branches, dataplane.Branch{Name: h.branch, NextHop: next})
+		} else {
+			o.Out = next
+		}
+	}
+	o.Down = o.Down || down > 0 && down == len(all)
+	return whole && len(all) > 0
+}
+
+// checkEntropy keeps entropy labels off MPLS-TP LSPs: nothing may spread what is
+// one path with OAM on it (RFC 5921 section 2).
+func (v *view) checkEntropy(p tree.Path, name string, o dataplane.LSP) {
+	if !o.EntropyLabel {
+		return
+	}
+	if users := v.state.BidirectionalLSPs(name); len(users) > 0 {
+		v.fail(below(p, "entropy-label"), "entropy-label-unexpected", "static-lsp %q is part of bidirectional-lsp %q: an MPLS-TP LSP has no entropy label", name, users[0])
+	} else if users := v.state.Tunnels(name); len(users) > 0 {
+		v.fail(below(p, "entropy-label"), "entropy-label-unexpected", "static-lsp %q is in tunnel %q: an MPLS-TP LSP has no entropy label", name, users[0])
 	}
 }
 
@@ -123,65 +207,6 @@ func (v *view) prefixes(p tree.Path, name string, texts []string) []netip.Prefix
 	}
 	slices.SortFunc(prefixes, netip.Prefix.Compare)
 	return prefixes
-}
-
-// nextHop resolves where an LSP sends, through the tunnels it enters: their
-// labels go on top of its own. down says that one of them is administratively
-// down. trail is the tunnels on the way here.
-func (v *view) nextHop(p tree.Path, c *lspConfig, trail []string) (next dataplane.NextHop, down, ok bool) {
-	n := nhlfe(c)
-	switch {
-	case n == nil:
-		return next, false, false
-	case n.OutgoingSection != nil:
-		return dataplane.NextHop{Section: *n.OutgoingSection, Stack: labels(n)}, false, true
-	case n.OutgoingTunnel == nil:
-		return next, false, false
-	}
-	at := below(p, "out-segment", "nhlfe-single", "outgoing-tunnel")
-	name := *n.OutgoingTunnel
-	if slices.Contains(trail, name) {
-		v.fail(at, "tunnel-recursion", "tunnel %q would carry itself", name)
-		return next, false, false
-	}
-	head, ok := v.tunnelHead(at, name)
-	if !ok {
-		return next, false, false
-	}
-	outer, down, ok := v.nextHop(p, v.lsp(head), append(trail, name))
-	if !ok {
-		return next, false, false
-	}
-	next.Section = outer.Section
-	next.Stack = append(slices.Clip(outer.Stack), labels(n)...)
-	return next, down || v.lspDown(head), true
-}
-
-// tunnelHead returns the LSP that starts at this node and carries the traffic of
-// a tunnel. Errors are about at, which refers to the tunnel.
-func (v *view) tunnelHead(at tree.Path, name string) (string, bool) {
-	t := v.tunnel(name)
-	if t == nil {
-		v.fail(at, "tunnel-without-lsp", "there is no tunnel %q", name)
-		return "", false
-	}
-	for _, num := range lspNums(t) {
-		l := t.Lsp[num]
-		if l.Role == mtp.MtpNode_MplsTp_Tunnels_Tunnel_Lsp_Role_protecting {
-			continue
-		}
-		candidates := []string{deref(l.StaticLsp)}
-		if b := v.bidir(deref(l.BidirectionalLsp)); l.BidirectionalLsp != nil && b != nil {
-			candidates = []string{deref(b.ForwardLsp), deref(b.ReverseLsp)}
-		}
-		for _, candidate := range candidates {
-			if c := v.lsp(candidate); c != nil && operation(c) == dataplane.ImposeAndForward && !isP2MP(c) {
-				return candidate, true
-			}
-		}
-	}
-	v.fail(at, "tunnel-without-lsp", "tunnel %q has no working point-to-point LSP that starts at this node", name)
-	return "", false
 }
 
 // lspDown reports whether an LSP, or a tunnel that it is in, is administratively down.

@@ -121,7 +121,11 @@ func (v *view) lspMEG(p tree.Path, c *megConfig, m *oam.MEG) {
 		return
 	}
 	quiet := *v // errors of the next hop are those of the LSP itself
-	next, down, ok := quiet.nextHop(v.entryPath(ref{staticLSP, send}), sc, nil)
+	first, ok := quiet.oneHop(send)
+	if !ok {
+		return
+	}
+	next, down, ok := quiet.flatten(v.entryPath(ref{staticLSP, send}), first, nil)
 	if !ok || rc.InSegment == nil || rc.InSegment.IncomingLabel == nil {
 		return
 	}

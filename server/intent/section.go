@@ -41,12 +41,18 @@ func (v *view) buildSection(name string) dataplane.Object {
 	if s.VLAN == 0 {
 		// Those with a VLAN are told apart by a unique statement, which passes over
 		// a section without one.
-		for _, other := range v.state.attached(s.Interface, 0) {
-			if other != name {
-				v.fail(below(p, "interface"), "section-interface-in-use", "interface %q already carries the untagged section %q", s.Interface, other)
+		for _, other := range v.state.attached(s.Interface) {
+			if other.vlan == 0 && other.section != name {
+				v.fail(below(p, "interface"), "section-interface-in-use", "interface %q already carries the untagged section %q", s.Interface, other.section)
 			}
 		}
 	}
+	for _, c := range v.state.attachments(s.Interface) {
+		if meets(s.VLAN, c) {
+			v.fail(below(p, "interface"), "section-interface-in-use", "frames of the section on interface %q belong to service %q", s.Interface, c.service)
+		}
+	}
+	s.Queues = v.queues(p, name, c)
 	if c.Peer != nil && c.Peer.MacAddress != nil {
 		if mac, err := net.ParseMAC(*c.Peer.MacAddress); err == nil && len(mac) == len(s.PeerMAC) {
 			s.PeerMAC = dataplane.MAC(mac)

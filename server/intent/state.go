@@ -4,32 +4,42 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/btree"
 
 	"github.com/tandem-ne/tandem/dataplane"
-	"github.com/tandem-ne/tandem/gen/mtp"
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// kind is one of the things that intent reads. From section on they are the
-// objects that deltas are made of: an object refers to objects of lower kinds,
-// and a static LSP to tunnels besides.
+// kind is one of the things that intent reads. From bandwidthProfile on they are
+// the objects that deltas are made of: an object refers to objects of lower
+// kinds, and a static LSP to tunnels besides.
 type kind uint8
 
 const (
 	settings kind = iota // of the node
 	labelBlock
+	bandwidthProfile
+	tcMap
+	scheduler
 	section
 	staticLSP
 	bidirectionalLSP
 	tunnel
+	pseudowire
+	p2mpPseudowire
+	switchingPoint
+	service
 	meg
 )
 
 func (k kind) String() string {
-	return [...]string{"node", "mpls-label-block", "section", "static-lsp", "bidirectional-lsp", "tunnel", "meg"}[k]
+	return [...]string{
+		"node", "mpls-label-block", "bandwidth-profile", "tc-map", "scheduler", "section", "static-lsp", "bidirectional-lsp",
+		"tunnel", "pseudowire", "p2mp-pseudowire", "switching-point", "service", "meg",
+	}[k]
 }
 
 // ref names one object of the configuration.
@@ -48,11 +58,13 @@ func (r ref) compare(o ref) int {
 // use says that the object from refers to the object to.
 type use struct{ to, from ref }
 
+func (r ref) String() string { return r.kind.String() + " " + strconv.Quote(r.name) }
+
 // label is an incoming label in its label space: a section, or "" for the platform.
 type label struct {
-	space string
-	value uint32
-	lsp   string
+	space  string
+	value  uint32
+	holder ref
 }
 
 // port is where a section attaches.
@@ -62,22 +74,40 @@ type port struct {
 	section string
 }
 
+// circuit is where a service attaches.
+type circuit struct {
+	name         string
+	outer, inner uint16 // 0: not looked at
+	service      string
+}
+
 // client is an IP prefix that enters an LSP.
 type client struct {
 	prefix netip.Prefix
 	lsp    string
 }
 
+// exit is a way out of the node: a section or a tunnel, the labels that packets
+// have there, and who sends them.
+type exit struct {
+	to     ref
+	stack  string
+	from   ref
+	branch string
+}
+
 // State is what the translation remembers of one configuration: who refers to
-// whom, and who holds which label, port and prefix. It never changes; a copy
-// shares all that stays the same.
+// whom, and who holds which label, port, circuit and prefix, and who leaves with
+// which labels. It never changes; a copy shares all that stays the same.
 type State struct {
-	intent  *Intent
-	root    *tree.Node
-	uses    *btree.BTreeG[use]
-	labels  *btree.BTreeG[label]
-	ports   *btree.BTreeG[port]
-	clients *btree.BTreeG[client]
+	intent   *Intent
+	root     *tree.Node
+	uses     *btree.BTreeG[use]
+	labels   *btree.BTreeG[label]
+	ports    *btree.BTreeG[port]
+	circuits *btree.BTreeG[circuit]
+	clients  *btree.BTreeG[client]
+	exits    *btree.BTreeG[exit]
 }
 
 // Root returns the configuration that the State belongs to.
@@ -95,15 +125,22 @@ func (i *Intent) emptyState() *State {
 		}),
 		labels: btree.NewBTreeG(func(a, b label) bool {
 			if a.value == b.value && a.space == b.space {
-				return a.lsp < b.lsp
+				return a.holder.compare(b.holder) < 0
 			}
 			return a.space < b.space || a.space == b.space && a.value < b.value
 		}),
 		ports: btree.NewBTreeG(func(a, b port) bool {
 			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.vlan, b.vlan), cmp.Compare(a.section, b.section)) < 0
 		}),
+		circuits: btree.NewBTreeG(func(a, b circuit) bool {
+			return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.outer, b.outer), cmp.Compare(a.inner, b.inner),
+				cmp.Compare(a.service, b.service)) < 0
+		}),
 		clients: btree.NewBTreeG(func(a, b client) bool {
 			return cmp.Or(a.prefix.Compare(b.prefix), cmp.Compare(a.lsp, b.lsp)) < 0
+		}),
+		exits: btree.NewBTreeG(func(a, b exit) bool {
+			return cmp.Or(cmp.Compare(a.stack, b.stack), a.to.compare(b.to), a.from.compare(b.from), cmp.Compare(a.branch, b.branch)) < 0
 		}),
 	}
 }
@@ -111,7 +148,8 @@ func (i *Intent) emptyState() *State {
 func (s *State) with(root *tree.Node) *State {
 	return &State{
 		intent: s.intent, root: root,
-		uses: s.uses.Copy(), labels: s.labels.Copy(), ports: s.ports.Copy(), clients: s.clients.Copy(),
+		uses: s.uses.Copy(), labels: s.labels.Copy(), ports: s.ports.Copy(), circuits: s.circuits.Copy(),
+		clients: s.clients.Copy(), exits: s.exits.Copy(),
 	}
 }
 
@@ -128,112 +166,6 @@ func (s *State) users(r ref, k kind) []string {
 	return names
 }
 
-// holders returns the LSPs that have the label.
-func (s *State) holders(space string, value uint32) []string {
-	var names []string
-	s.labels.Ascend(label{space: space, value: value}, func(l label) bool {
-		if l.space != space || l.value != value {
-			return false
-		}
-		names = append(names, l.lsp)
-		return true
-	})
-	return names
-}
-
-// hasLabelSpace reports whether the section has a label space of its own.
-func (s *State) hasLabelSpace(name string) bool {
-	found := false
-	s.labels.Ascend(label{space: name}, func(l label) bool {
-		found = name != "" && l.space == name
-		return false
-	})
-	return found
-}
-
-func (s *State) attached(name string, vlan uint16) []string {
-	var names []string
-	s.ports.Ascend(port{name: name, vlan: vlan}, func(p port) bool {
-		if p.name != name || p.vlan != vlan {
-			return false
-		}
-		names = append(names, p.section)
-		return true
-	})
-	return names
-}
-
-func (s *State) entering(prefix netip.Prefix) []string {
-	var names []string
-	s.clients.Ascend(client{prefix: prefix}, func(c client) bool {
-		if c.prefix != prefix {
-			return false
-		}
-		names = append(names, c.lsp)
-		return true
-	})
-	return names
-}
-
-// change adds what an object of view v contributes, or takes it back.
-func (s *State) change(v *view, r ref, add bool) {
-	refer := func(k kind, name *string) {
-		if name == nil {
-			return
-		}
-		u := use{to: ref{k, *name}, from: r}
-		if add {
-			s.uses.Set(u)
-		} else {
-			s.uses.Delete(u)
-		}
-	}
-	switch r.kind {
-	case section:
-		if c := v.section(r.name); c != nil && c.Interface != nil {
-			put(s.ports, port{*c.Interface, deref(c.VlanId), r.name}, add)
-		}
-	case staticLSP:
-		l := v.lsp(r.name)
-		if l == nil {
-			return
-		}
-		if in := l.InSegment; in != nil {
-			refer(section, in.IncomingSection)
-			if in.IncomingLabel != nil {
-				put(s.labels, label{deref(in.IncomingSection), *in.IncomingLabel, r.name}, add)
-			}
-			for _, p := range in.IpPrefix {
-				if prefix, err := netip.ParsePrefix(p); err == nil {
-					put(s.clients, client{prefix.Masked(), r.name}, add)
-				}
-			}
-		}
-		if next := nhlfe(l); next != nil {
-			refer(section, next.OutgoingSection)
-			refer(tunnel, next.OutgoingTunnel)
-		}
-	case bidirectionalLSP:
-		if b := v.bidir(r.name); b != nil {
-			refer(staticLSP, b.ForwardLsp)
-			refer(staticLSP, b.ReverseLsp)
-		}
-	case tunnel:
-		if t := v.tunnel(r.name); t != nil {
-			for _, l := range t.Lsp {
-				refer(bidirectionalLSP, l.BidirectionalLsp)
-				refer(staticLSP, l.StaticLsp)
-			}
-		}
-	case meg:
-		if m := v.meg(r.name); m != nil {
-			refer(section, m.Section)
-			refer(bidirectionalLSP, m.BidirectionalLsp)
-			refer(staticLSP, m.StaticLsp)
-		}
-	}
-}
-
 func put[T any](t *btree.BTreeG[T], item T, add bool) {
 	if add {
 		t.Set(item)
@@ -247,14 +179,6 @@ func deref[T any](p *T) (v T) {
 		v = *p
 	}
 	return v
-}
-
-// nhlfe returns the one next hop of an LSP, nil when it has none.
-func nhlfe(l *mtp.MtpNode_MplsTp_Lsps_StaticLsp) *mtp.MtpNode_MplsTp_Lsps_StaticLsp_OutSegment_NhlfeSingle {
-	if l.OutSegment == nil {
-		return nil
-	}
-	return l.OutSegment.NhlfeSingle
 }
 
 // MEGs returns the names of the MEGs that watch a section or a static LSP, the
@@ -312,4 +236,29 @@ func (s *State) Tunnels(lsp string) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Users returns the names of the objects of a kind of the data plane whose
+// oper-state depends on k by configuration: services and switching points on a
+// pseudowire, services on an interface by Circuits.
+func (s *State) Services(pw string) []string {
+	names := s.users(ref{pseudowire, pw}, service)
+	names = append(names, s.users(ref{p2mpPseudowire, pw}, service)...)
+	for _, p := range s.users(ref{pseudowire, pw}, p2mpPseudowire) {
+		names = append(names, s.users(ref{p2mpPseudowire, p}, service)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Path returns the instance of an object in the configuration: as Intent.Path,
+// and it knows which pseudowires are point-to-multipoint.
+func (s *State) Path(k dataplane.Key) tree.Path {
+	if k.Kind == dataplane.KindPseudowire {
+		p := s.intent.entryPath(ref{p2mpPseudowire, k.Name})
+		if s.root.Get(p) != nil {
+			return p
+		}
+	}
+	return s.intent.Path(k)
 }

@@ -63,7 +63,11 @@ func (v *view) checkCoRouted(name string) {
 			continue
 		}
 		quiet := *v // errors of the next hop are those of the LSP itself
-		next, _, ok := quiet.nextHop(v.entryPath(ref{staticLSP, pair[0]}), out, nil)
+		first, ok := quiet.oneHop(pair[0])
+		if !ok {
+			continue
+		}
+		next, _, ok := quiet.flatten(v.entryPath(ref{staticLSP, pair[0]}), first, nil)
 		if ok && next.Section != *in.InSegment.IncomingSection {
 			v.fail(p, "lsp-not-co-routed", "static-lsp %q leaves over section %q, but static-lsp %q arrives over section %q",
 				pair[0], next.Section, pair[1], *in.InSegment.IncomingSection)

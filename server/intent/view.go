@@ -17,6 +17,15 @@ type (
 	bidirConfig   = mtp.MtpNode_MplsTp_Lsps_BidirectionalLsp
 	tunnelConfig  = mtp.MtpNode_MplsTp_Tunnels_Tunnel
 	megConfig     = mtp.MtpNode_MplsTp_Oam_Meg
+
+	pseudowireConfig = mtp.MtpNode_MplsTp_Pseudowires_Pseudowire
+	p2mpConfig       = mtp.MtpNode_MplsTp_Pseudowires_P2MpPseudowire
+	switchingConfig  = mtp.MtpNode_MplsTp_Pseudowires_SwitchingPoint
+	serviceConfig    = mtp.MtpNode_MplsTp_Services_Service
+	circuitConfig    = mtp.MtpNode_MplsTp_Services_Service_Endpoint_Ac
+	profileConfig    = mtp.MtpNode_MplsTp_Qos_BandwidthProfile
+	tcMapConfig      = mtp.MtpNode_MplsTp_Qos_TcMap
+	schedulerConfig  = mtp.MtpNode_MplsTp_Qos_Scheduler
 )
 
 // view reads one configuration as generated structs, each decoded once, and
@@ -32,6 +41,13 @@ type view struct {
 	bidirs     map[string]*bidirConfig
 	tunnels    map[string]*tunnelConfig
 	megs       map[string]*megConfig
+	pws        map[string]*pseudowireConfig
+	p2mps      map[string]*p2mpConfig
+	switches   map[string]*switchingConfig
+	services   map[string]*serviceConfig
+	profiles   map[string]*profileConfig
+	tcMaps     map[string]*tcMapConfig
+	schedulers map[string]*schedulerConfig
 	blockList  []*blockConfig
 	blocksRead bool
 }
@@ -40,7 +56,9 @@ func (i *Intent) view(s *State) *view {
 	return &view{
 		Intent: i, state: s,
 		sections: map[string]*sectionConfig{}, lsps: map[string]*lspConfig{}, bidirs: map[string]*bidirConfig{},
-		tunnels: map[string]*tunnelConfig{}, megs: map[string]*megConfig{},
+		tunnels: map[string]*tunnelConfig{}, megs: map[string]*megConfig{}, pws: map[string]*pseudowireConfig{},
+		p2mps: map[string]*p2mpConfig{}, switches: map[string]*switchingConfig{}, services: map[string]*serviceConfig{},
+		profiles: map[string]*profileConfig{}, tcMaps: map[string]*tcMapConfig{}, schedulers: map[string]*schedulerConfig{},
 	}
 }
 
@@ -82,6 +100,28 @@ func (v *view) bidir(name string) *bidirConfig { return read(v, v.bidirs, bidire
 func (v *view) tunnel(name string) *tunnelConfig { return read(v, v.tunnels, tunnel, name) }
 
 func (v *view) meg(name string) *megConfig { return read(v, v.megs, meg, name) }
+
+func (v *view) pseudowire(name string) *pseudowireConfig { return read(v, v.pws, pseudowire, name) }
+
+func (v *view) p2mpPseudowire(name string) *p2mpConfig {
+	return read(v, v.p2mps, p2mpPseudowire, name)
+}
+
+func (v *view) switchingPoint(name string) *switchingConfig {
+	return read(v, v.switches, switchingPoint, name)
+}
+
+func (v *view) service(name string) *serviceConfig { return read(v, v.services, service, name) }
+
+func (v *view) profile(name string) *profileConfig {
+	return read(v, v.profiles, bandwidthProfile, name)
+}
+
+func (v *view) tcMap(name string) *tcMapConfig { return read(v, v.tcMaps, tcMap, name) }
+
+func (v *view) scheduler(name string) *schedulerConfig {
+	return read(v, v.schedulers, scheduler, name)
+}
 
 // node returns the settings of the node; there is always one, with its defaults.
 func (v *view) node() *nodeConfig {

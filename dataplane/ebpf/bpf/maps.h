@@ -52,6 +52,9 @@ enum event {
 	EV_PUNT_FULL,       // not punted: ring buffer full
 	EV_NO_PREFIX,       // sent to the impose device without a matching prefix
 	EV_INTERNAL,        // tables inconsistent or no headroom
+	EV_PUNT_CHANNEL,    // not punted: over the rate of its channel type
+	EV_PUNT_MEG,        // not punted: over the rate of its MEG
+	EV_BLOCKED,         // user traffic of a path that is blocked
 	EV_PUNTED,          // first of PUNT_REASONS counters of frames punted
 	EV_MAX = EV_PUNTED + PUNT_REASONS,
 };

@@ -1,20 +1,29 @@
-// Punts: copies of frames for OAM, as far as the buckets allow.
+// Punts: copies of frames for OAM, as far as the buckets allow, and the CC
+// packets that are consumed here because they change nothing.
 #pragma once
 
 #include "packet.h"
 
 #define MAX_CPUS 1024
 
-// admit takes a token from the bucket of a section and reason. The buckets are
-// per CPU: no lock, and the rate holds per receive queue's CPU.
-static __always_inline int admit(__u32 section, __u32 reason, __u64 now)
+// What a punted frame belongs to.
+struct origin {
+	__u32 label;
+	__u32 counter; // in lsp_counters, of an LSP or pseudowire; 0: none
+	__u8 reason;
+	__u8 entity;
+	__u8 has_label;
+	__u8 depth; // labels above the one that led to the punt
+	__u32 ach;  // offset of the ACH, 0: there is none
+};
+
+// spend takes a token from a bucket.
+static __always_inline int spend(struct bucket *b, __u32 limit, __u64 now)
 {
-	__u32 key = section * PUNT_REASONS + reason;
-	struct limit *l = bpf_map_lookup_elem(&limits, &reason);
-	struct bucket *b = bpf_map_lookup_elem(&buckets, &key);
+	struct limit *l = bpf_map_lookup_elem(&limits, &limit);
 	__u64 credit;
 
-	if (!l || !b)
+	if (!l)
 		return 0;
 	credit = b->credit + (now - b->time);
 	if (credit > l->burst)
@@ -28,19 +37,47 @@ static __always_inline int admit(__u32 section, __u32 reason, __u64 now)
 	return 1;
 }
 
+// admit takes a token from the bucket of a section and reason. The buckets are
+// per CPU: no lock, and the rate holds per receive queue's CPU.
+static __always_inline int admit(__u32 section, __u32 reason, __u64 now)
+{
+	__u32 key = section * PUNT_REASONS + reason;
+	struct bucket *b = bpf_map_lookup_elem(&buckets, &key);
+
+	return b && spend(b, reason, now);
+}
+
+// admit_meg takes a token from the bucket of a MEG.
+static __always_inline int admit_meg(struct packet *p, const struct origin *o, __u64 now)
+{
+	__u32 key = o->entity == ENTITY_SECTION ? p->section : MAX_SECTIONS + o->counter;
+	struct bucket *b;
+
+	if (o->entity != ENTITY_SECTION && !o->counter)
+		return 1;
+	b = bpf_map_lookup_elem(&meg_buckets, &key);
+	return b && spend(b, LIMIT_MEG, now);
+}
+
 struct sum {
-	__u32 counter;
-	__u64 packets, octets;
+	__u32 counter, entity;
+	struct counters total;
 };
 
 static long add_cpu(__u32 cpu, struct sum *s)
 {
-	struct counters *c = bpf_map_lookup_percpu_elem(&lsp_counters, &s->counter, cpu);
+	struct counters *c;
 
+	if (s->entity == ENTITY_SECTION)
+		c = bpf_map_lookup_percpu_elem(&section_counters, &s->counter, cpu);
+	else
+		c = bpf_map_lookup_percpu_elem(&lsp_counters, &s->counter, cpu);
 	if (!c)
 		return 1;
-	s->packets += c->in_packets;
-	s->octets += c->in_octets;
+	s->total.in_packets += c->in_packets;
+	s->total.in_octets += c->in_octets;
+	s->total.out_packets += c->out_packets;
+	s->total.out_octets += c->out_octets;
 	return 0;
 }
 
@@ -67,47 +104,154 @@ static long add_cpu(__u32 cpu, struct sum *s)
 			return EV_INTERNAL;                                                  \
 		}                                                                            \
 		bpf_ringbuf_submit(r, 0);                                                    \
-		return EV_PUNTED + (head->reason & (PUNT_REASONS - 1));                      \
+		return EV_PUNTED + (head->reason < PUNT_REASONS ? head->reason : 0);         \
 	}
 
 PUNT_RECORD(PUNT_SHORT)
 PUNT_RECORD(PUNT_LONG)
 
-// punt hands a copy of the frame to user space and ends it. c and counter are
-// those of the LSP that the frame belongs to, if any.
-static __always_inline int punt_frame(struct xdp_md *ctx, struct packet *p, __u32 reason, int has_label,
-				__u32 label, __u32 depth, __u32 counter)
+// channel_at finds the counters of the channel type of the ACH at offset off.
+static __always_inline struct channel *channel_at(struct xdp_md *ctx, __u64 off, __u16 *type, __u32 *slot)
 {
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct slot_table *s;
+	__u32 zero = 0;
+	__be32 *ach;
+
+	bound(off);
+	ach = data + off;
+	if ((void *)(ach + 1) > end)
+		return NULL;
+	*type = bpf_ntohl(*ach);
+	s = bpf_map_lookup_elem(&channel_slots, &zero);
+	if (!s)
+		return NULL;
+	*slot = s->slot[*type];
+	return bpf_map_lookup_elem(&channels, slot);
+}
+
+// ach_below is the offset of the ACH of a G-ACh frame whose GAL is at offset off;
+// 0: none.
+static __always_inline __u32 ach_below(struct xdp_md *ctx, __u64 off, __u32 bottom)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__be32 *lse;
+	__u32 v;
+
+	bound(off);
+	lse = data + off;
+	if (bottom || (void *)(lse + 2) > end)
+		return 0;
+	v = bpf_ntohl(*lse);
+	return v >> 12 == LABEL_GAL && v & 1 << 8 ? off + 4 : 0;
+}
+
+// steady_at tells whether the frame is the one that a session in a steady state
+// expects, and notes when it came. What is behind the control packet is padding
+// of Ethernet.
+static __always_inline int steady_at(struct xdp_md *ctx, struct steady_key *k, __u64 off, __u64 now)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct expected *s = bpf_map_lookup_elem(&steady, k);
+	struct sighting *seen_at;
+	__u32 *w, slot, differ = 0;
+	int i;
+
+	if (!s)
+		return 0;
+	bound(off);
+	w = data + off;
+	if ((void *)(w + STEADY_WORDS) > end)
+		return 0;
+#pragma unroll
+	for (i = 0; i < STEADY_WORDS; i++)
+		differ |= w[i] ^ s->octets[i];
+	if (differ)
+		return 0;
+	slot = s->seen;
+	seen_at = bpf_map_lookup_elem(&seen, &slot);
+	if (!seen_at)
+		return 0;
+	seen_at->last = now;
+	__sync_fetch_and_add(&seen_at->count, 1);
+	return 1;
+}
+
+static __always_inline int consume(struct xdp_md *ctx, struct packet *p, const struct origin *o, __u64 now)
+{
+	struct steady_key k = { .label = o->label, .has_label = o->has_label, .reason = o->reason };
+
+	if (o->has_label && steady_at(ctx, &k, o->ach, now))
+		return 1;
+	k.ifindex = ctx->ingress_ifindex;
+	k.vlan = p->vlan;
+	return steady_at(ctx, &k, o->ach, now);
+}
+
+// punt_frame ends a frame that is OAM's: it is consumed, or a copy of it goes
+// to user space.
+static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct origin *o)
+{
+	struct channel *ch = NULL;
 	struct punt head = {};
-	struct sum s = { .counter = counter };
-	__u32 ev;
+	struct sum s = {};
+	__u32 ev, slot = 0;
 
 	head.time = bpf_ktime_get_ns();
-	if (!admit(p->section, reason, head.time)) {
-		count_event(EV_PUNT_LIMITED);
+	if (o->ach) {
+		ch = channel_at(ctx, o->ach, &head.channel, &slot);
+		if (ch) {
+			ch->received++;
+			if (consume(ctx, p, o, head.time)) {
+				ch->consumed++;
+				return XDP_DROP;
+			}
+			head.ach = o->ach;
+		}
+	}
+	ev = EV_PUNTED;
+	if (!admit_meg(p, o, head.time))
+		ev = EV_PUNT_MEG;
+	else if (ch && !spend(&ch->bucket, LIMIT_CHANNEL + slot, head.time))
+		ev = EV_PUNT_CHANNEL;
+	else if (!admit(p->section, o->reason, head.time))
+		ev = EV_PUNT_LIMITED;
+	if (ev != EV_PUNTED) {
+		if (ch)
+			ch->limited++;
+		count_event(ev);
 		if (p->secc)
 			p->secc->in_drops++;
 		return XDP_DROP;
 	}
-	if (counter)
+	s.entity = o->entity;
+	s.counter = o->entity == ENTITY_SECTION ? p->section : o->counter;
+	if (s.counter)
 		bpf_loop(MAX_CPUS, add_cpu, &s, 0);
+	head.in_packets = s.total.in_packets;
+	head.in_octets = s.total.in_octets;
+	head.out_packets = s.total.out_packets;
+	head.out_octets = s.total.out_octets;
 	head.ifindex = ctx->ingress_ifindex;
 	head.section = p->section;
-	head.label = label;
+	head.label = o->label;
 	head.length = p->len;
-	head.reason = reason;
-	head.has_label = has_label;
+	head.reason = o->reason;
+	head.has_label = o->has_label;
+	head.entity = o->entity;
 	head.stack = p->stack;
-	head.depth = depth;
+	head.depth = o->depth;
 	head.vlan = p->vlan;
-	head.packets = s.packets;
-	head.octets = s.octets;
 	if (p->len <= PUNT_SHORT)
 		ev = punt_PUNT_SHORT(ctx, &head, p->len);
 	else
 		ev = punt_PUNT_LONG(ctx, &head, p->len);
 	count_event(ev);
-	if (ev < EV_PUNTED && p->secc)
-		p->secc->in_drops++;
+	if (ev < EV_PUNTED) {
+		if (p->secc)
+			p->secc->in_drops++;
+	} else if (ch) {
+		ch->punted++;
+	}
 	return XDP_DROP;
 }

@@ -79,24 +79,35 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		s = v >> 8 & 1;
 		ttl = v & 255;
 		if (label < LABEL_MIN) {
+			struct origin o = { .label = label, .has_label = 1, .entity = ENTITY_NONE, .depth = depth };
+
 			if (label == LABEL_GAL) {
 				// RFC 5586 section 4.2.1: always the bottom of the stack,
 				// with the ACH below; section 4.1: on top for a section.
 				if (!s || (void *)(lse + 2) > end || (depth && !has_above))
 					return drop_in(p, NULL, EV_MALFORMED);
-				return punt_frame(ctx, p, PUNT_GAL, has_above, above, depth, counter);
+				o.label = above;
+				o.has_label = has_above;
+				o.counter = counter;
+				o.entity = has_above ? ENTITY_LSP : ENTITY_SECTION;
+				o.ach = off + 4;
+				return punt_frame(ctx, p, &o);
 			}
 			if (label == LABEL_ROUTER_ALERT) {
 				// RFC 3032 section 2.1: anywhere but at the bottom.
 				if (s)
 					return drop_in(p, NULL, EV_MALFORMED);
-				return punt_frame(ctx, p, PUNT_ROUTER_ALERT, 1, label, depth, 0);
+				o.reason = PUNT_ROUTER_ALERT;
+				return punt_frame(ctx, p, &o);
 			}
-			if (label != LABEL_IPV4_NULL && label != LABEL_IPV6_NULL)
-				return punt_frame(ctx, p, PUNT_RESERVED, 1, label, depth, 0);
+			if (label != LABEL_IPV4_NULL && label != LABEL_IPV6_NULL) {
+				o.reason = PUNT_RESERVED;
+				return punt_frame(ctx, p, &o);
+			}
 			if (ttl <= 1) {
 				count_event(EV_TTL);
-				return punt_frame(ctx, p, PUNT_TTL, 1, label, depth, 0);
+				o.reason = PUNT_TTL;
+				return punt_frame(ctx, p, &o);
 			}
 			off += 4;
 			if (s)
@@ -121,9 +132,15 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 			   bpf_ntohl(lse[1]) >> 12 == LABEL_GAL;
 		if (!gal_next) {
 			if (ttl <= 1) {
+				struct origin o = { .label = label, .has_label = 1, .depth = depth };
+
 				count_event(EV_TTL);
 				c->in_drops++;
-				return punt_frame(ctx, p, PUNT_TTL, 1, label, depth, id);
+				o.reason = PUNT_TTL;
+				o.counter = id;
+				o.entity = ENTITY_LSP;
+				o.ach = ach_below(ctx, off, s);
+				return punt_frame(ctx, p, &o);
 			}
 			if (l->flags & LSP_DOWN)
 				return drop_in(p, c, EV_LSP_DOWN);
