@@ -1,0 +1,110 @@
+package ebpf
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// differentialFrames is how many frames of a generator each test sends.
+const differentialFrames = 60_000
+
+// TestDifferential sends random frames that reach deep and damaged ones, and
+// compares what the programs and the model make of each, and all counters.
+func TestDifferential(t *testing.T) {
+	p := newPair(t, basicObjects())
+	r := rand.New(rand.NewPCG(1, 2))
+	for range differentialFrames {
+		port, f := generate(r)
+		p.check(t, port, f)
+	}
+	p.checkCounters(t)
+}
+
+// FuzzForward: whatever the octets, programs and model agree.
+func FuzzForward(f *testing.F) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 64 {
+		port, b := generate(r)
+		f.Add(port == impose, b)
+	}
+	p := newPair(f, basicObjects())
+	f.Fuzz(func(t *testing.T, atImpose bool, b []byte) {
+		if len(b) < 14 || len(b) > 3000 {
+			return // The kernel runs no program on less than an Ethernet header.
+		}
+		port := "in0"
+		if atImpose {
+			port = impose
+		}
+		p.check(t, port, b)
+	})
+}
+
+// generate builds a frame of random choices that reach deep: known labels,
+// special ones, every length.
+func generate(r *rand.Rand) (string, []byte) {
+	pick := func(n int) bool { return r.IntN(n) == 0 }
+	payload := [][]byte{
+		ip4("10.1.2.3"), ip4("10.2.0.1"), ip4("10.9.1.1"), ip4("10.8.1.1"), ip4("192.0.2.1"),
+		ip6("2001:db8:1::1"), ip6("2001:db8:2::1"), ip6("2001:db9::1"),
+		{0x10, 0, 0, 0x22, 1, 2, 3, 4}, make([]byte, r.IntN(2200)), {0x44, 1, 2, 3}, {},
+	}[r.IntN(12)]
+	if pick(5) {
+		typ := uint16(typeIPv4)
+		if len(payload) > 0 && payload[0]>>4 == 6 {
+			typ = typeIPv6
+		}
+		return impose, cut(r, frame(own, outPeer, 0, typ, payload))
+	}
+	dst := own
+	if pick(4) {
+		dst = [6]byte{0x01, 0x00, 0x5e, 0x90, 0x00, 0x00}
+	} else if pick(8) {
+		dst = [6]byte{2, 0, 0, 0, 0, byte(r.IntN(256))}
+	}
+	var vlan, typ uint16 = 0, typeMPLS
+	if pick(3) {
+		vlan = []uint16{20, 30, 30, 40, 50}[r.IntN(5)]
+	}
+	if pick(10) {
+		typ = []uint16{0x8848, typeIPv4, typeIPv6, typeCTag, 0x0806}[r.IntN(5)]
+	}
+	var stack []byte
+	for depth := 1 + r.IntN(4); depth > 0; depth-- {
+		l := lse{label: 16 + uint32(r.IntN(15)), tc: uint32(r.IntN(8)), ttl: uint32(r.IntN(256)), s: depth == 1}
+		switch {
+		case pick(3):
+			l.label = 24 // Pop and lookup: on to the next.
+		case pick(4):
+			l.label = uint32(r.IntN(16))
+		case pick(12):
+			l.label = 1<<20 - 1
+		case pick(20):
+			l.label = r.Uint32N(1 << 20)
+		}
+		if pick(6) {
+			l.ttl = uint32(r.IntN(3))
+		}
+		if pick(20) {
+			l.s = !l.s
+		}
+		stack = l.append(stack)
+	}
+	if pick(40) {
+		for range 10 {
+			stack = append(lse{24, 0, 9, false}.append(nil), stack...)
+		}
+	}
+	return "in0", cut(r, frame(dst, outPeer, vlan, typ, stack, payload))
+}
+
+// cut shortens one frame in eight and damages another.
+func cut(r *rand.Rand, f []byte) []byte {
+	switch r.IntN(8) {
+	case 0:
+		return f[:14+r.IntN(len(f)-13)]
+	case 1:
+		f[12+r.IntN(len(f)-12)] ^= 1 << r.IntN(8)
+	}
+	return f
+}
