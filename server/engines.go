@@ -45,10 +45,10 @@ func (e *engines) Prepare(ctx context.Context, c *datastore.Change) (func(), err
 		return nil, err
 	}
 	if err := e.reconciler.Prepare(ctx, r.Dataplane); err != nil {
-		return nil, e.refusal(err)
+		return nil, e.refusal(r.State, err)
 	}
 	if err := e.shard.Prepare(r.OAM); err != nil {
-		return nil, e.refusal(err)
+		return nil, e.refusal(r.State, err)
 	}
 	return func() {
 		e.state.Store(r.State)
@@ -79,10 +79,10 @@ func (e *engines) build(c *datastore.Change) (*intent.Result, error) {
 }
 
 // refusal gives an engine's error the path of the configuration it is about.
-func (e *engines) refusal(err error) error {
+func (e *engines) refusal(state *intent.State, err error) error {
 	var op *dataplane.OpError
 	if errors.As(err, &op) {
-		return yangerr.New(yangerr.OperationNotSupported, e.intent.Path(op.Key), "%s", op.Reason).WithAppTag("data-plane-refused")
+		return yangerr.New(yangerr.OperationNotSupported, state.Path(op.Key), "%s", op.Reason).WithAppTag("data-plane-refused")
 	}
 	var config *oam.ConfigError
 	if errors.As(err, &config) {

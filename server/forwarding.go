@@ -96,7 +96,10 @@ func (s *Server) drops() (map[string]uint64, error) {
 	return nil, nil
 }
 
-const punted = "punted-" // Prefix of the counters of punts.
+const (
+	punted  = "punted-"  // Prefix of the counters of punts.
+	channel = "channel-" // Prefix of the counters of channel types.
+)
 
 // discardProvider lists what the data plane dropped, by reason.
 type discardProvider struct{ *Server }
@@ -110,7 +113,7 @@ func (p discardProvider) Read(_ context.Context, req oper.Request) error {
 	root := tree.Path{{Node: p.Schema.Root().Child("mpls-tp")}}
 	at := below(root, "node", "data-plane")
 	for reason, n := range counters {
-		if strings.HasPrefix(reason, punted) {
+		if strings.HasPrefix(reason, punted) || strings.HasPrefix(reason, channel) {
 			continue
 		}
 		e := edits{at: entry(at, "discard", reason)}

@@ -1,9 +1,6 @@
 package server
 
 import (
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 // Values of mtp-types:oper-state that this element reaches.
 const (
 	operUp           = "up"
+	operDegraded     = "degraded"
 	operDown         = "down"
 	operNotInstalled = "not-installed"
 )
@@ -40,30 +38,34 @@ type health struct {
 	state     *intent.State
 	running   *tree.Node
 	objects   map[dataplane.Key]dataplane.Object
-	users     map[string]map[string]bool // LSPs that leave through a section.
+	users     map[dataplane.Key]map[dataplane.Key]bool // Who needs an object to forward.
 	status    map[dataplane.Key]reconcile.Status
 	links     map[string]Interface
 	defects   map[string]oam.Defects // By MEG.
 	published map[dataplane.Key]string
-	paired    map[string]string    // oper-state of bidirectional LSPs and tunnels, by path.
-	touched   map[string]tree.Path // Those that must be derived again.
+	faults    map[dataplane.Key]string        // Alarms of pseudowires that are raised, with their text.
+	paired    map[string]string               // oper-state of bidirectional LSPs, tunnels, services and attachment circuits, by path.
+	circuits  map[string]map[string]tree.Path // Attachment circuits that have a state, by service.
+	active    map[dataplane.Key]string        // LSP_Num that a group sends on.
+	touched   map[string]tree.Path            // Those that must be derived again, but for attachment circuits.
 	dirty     map[dataplane.Key]bool
 	out       []tree.Edit
 
-	root                 tree.Path // /mpls-tp
-	pairNode, tunnelNode *schema.Node
+	root                              tree.Path // /mpls-tp
+	pairNode, tunnelNode, serviceNode *schema.Node
 }
 
 func newHealth(s *Server) *health {
 	root := tree.Path{{Node: s.Schema.Root().Child("mpls-tp")}}
-	lsps, tunnels := root[0].Node.Child("lsps"), root[0].Node.Child("tunnels")
+	lsps, tunnels, services := root[0].Node.Child("lsps"), root[0].Node.Child("tunnels"), root[0].Node.Child("services")
 	h := &health{
 		s: s, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		objects: map[dataplane.Key]dataplane.Object{}, users: map[string]map[string]bool{},
+		objects: map[dataplane.Key]dataplane.Object{}, users: map[dataplane.Key]map[dataplane.Key]bool{},
 		status: map[dataplane.Key]reconcile.Status{}, links: map[string]Interface{},
 		defects: map[string]oam.Defects{}, published: map[dataplane.Key]string{},
-		paired: map[string]string{}, touched: map[string]tree.Path{}, dirty: map[dataplane.Key]bool{},
-		root: root, pairNode: lsps.Child("bidirectional-lsp"), tunnelNode: tunnels.Child("tunnel"),
+		faults: map[dataplane.Key]string{}, paired: map[string]string{},
+		circuits: map[string]map[string]tree.Path{}, active: map[dataplane.Key]string{}, touched: map[string]tree.Path{}, dirty: map[dataplane.Key]bool{},
+		root: root, pairNode: lsps.Child("bidirectional-lsp"), tunnelNode: tunnels.Child("tunnel"), serviceNode: services.Child("service"),
 	}
 	go h.run()
 	return h
@@ -125,21 +127,23 @@ func (h *health) turn() {
 // configure takes over a committed configuration.
 func (h *health) configure(state *intent.State, old, running *tree.Node, r *intent.Result) {
 	h.do(func() {
+		before := h.state
 		h.state, h.running = state, running
 		h.touchPaired(old, running)
 		for _, k := range r.Dataplane.Delete {
-			h.forget(k)
+			h.forget(k, before.Path(k))
 		}
 		for _, o := range r.Dataplane.Put {
-			h.unlink(o.Key())
-			h.objects[o.Key()] = o
-			if l, ok := o.(dataplane.LSP); ok && l.Out.Section != "" {
-				if h.users[l.Out.Section] == nil {
-					h.users[l.Out.Section] = map[string]bool{}
+			k := o.Key()
+			if h.objects[k] != nil {
+				if was := before.Path(k); was.String() != state.Path(k).String() {
+					h.forget(k, was) // A pseudowire that became point-to-multipoint, or ceased to be.
 				}
-				h.users[l.Out.Section][l.Name] = true
 			}
-			h.dirty[o.Key()] = true
+			h.link(k, false)
+			h.objects[k] = o
+			h.link(k, true)
+			h.dirty[k] = true
 		}
 		for _, name := range r.OAM.Delete {
 			delete(h.defects, name)
@@ -152,22 +156,48 @@ func (h *health) configure(state *intent.State, old, running *tree.Node, r *inte
 	})
 }
 
-// forget removes the state of an object that left the configuration.
-func (h *health) forget(k dataplane.Key) {
-	h.unlink(k)
+// forget removes the state of an object that left the data plane; at is where it
+// was in the configuration. Tunnels and services may stay there without one.
+func (h *health) forget(k dataplane.Key, at tree.Path) {
+	h.link(k, false)
 	delete(h.objects, k)
 	delete(h.status, k)
 	delete(h.published, k)
 	delete(h.dirty, k)
-	h.out = append(h.out, tree.Edit{Op: tree.Remove, Path: h.s.intent.Path(k)})
-	h.clearMismatch(k)
+	delete(h.active, k)
+	switch k.Kind {
+	case dataplane.KindGroup:
+		e := edits{at: at}
+		e.remove("data-plane-state")
+		e.remove("active-lsp")
+		h.out = append(h.out, e.all...)
+	case dataplane.KindService:
+		e := edits{at: at}
+		e.remove("data-plane-state")
+		h.out = append(h.out, e.all...)
+	default:
+		h.out = append(h.out, tree.Edit{Op: tree.Remove, Path: at})
+	}
+	for user := range h.users[k] {
+		h.dirty[user] = true
+	}
+	h.clearMismatch(k, at)
+	h.clearFault(k, at)
 }
 
-func (h *health) unlink(k dataplane.Key) {
-	if l, ok := h.objects[k].(dataplane.LSP); ok && l.Out.Section != "" {
-		delete(h.users[l.Out.Section], l.Name)
-		if len(h.users[l.Out.Section]) == 0 {
-			delete(h.users, l.Out.Section)
+// link notes, or forgets, what the object k needs.
+func (h *health) link(k dataplane.Key, add bool) {
+	for _, need := range needs(h.objects[k]) {
+		switch users := h.users[need]; {
+		case !add:
+			delete(users, k)
+			if len(users) == 0 {
+				delete(h.users, need)
+			}
+		case users == nil:
+			h.users[need] = map[dataplane.Key]bool{k: true}
+		default:
+			users[k] = true
 		}
 	}
 }
@@ -181,7 +211,7 @@ func (h *health) onStatus(k dataplane.Key, st reconcile.Status) {
 		before := h.status[k]
 		h.status[k] = st
 		h.dirty[k] = true
-		e := edits{at: h.s.intent.Path(k)}
+		e := edits{at: h.state.Path(k)}
 		e.set(st.State.String(), "data-plane-state", "state")
 		if st.Reason != "" {
 			e.set(st.Reason, "data-plane-state", "reason")
@@ -193,24 +223,24 @@ func (h *health) onStatus(k dataplane.Key, st reconcile.Status) {
 		case st.State == reconcile.Failed:
 			h.raiseMismatch(k, st)
 		case st.State == reconcile.Applied && before.State == reconcile.Failed:
-			h.clearMismatch(k)
+			h.clearMismatch(k, h.state.Path(k))
 		}
 	})
 }
 
-func (h *health) mismatch(k dataplane.Key) alarm.ID {
-	return alarm.ID{Resource: h.s.intent.Path(k), TypeID: "mtp-alarms:data-plane-mismatch"}
+func mismatch(at tree.Path) alarm.ID {
+	return alarm.ID{Resource: at, TypeID: "mtp-alarms:data-plane-mismatch"}
 }
 
 func (h *health) raiseMismatch(k dataplane.Key, st reconcile.Status) {
-	err := h.s.Alarms.Raise(alarm.Alarm{ID: h.mismatch(k), Time: st.Since, Text: k.String() + " is not in the data plane: " + st.Reason})
+	err := h.s.Alarms.Raise(alarm.Alarm{ID: mismatch(h.state.Path(k)), Time: st.Since, Text: k.String() + " is not in the data plane: " + st.Reason})
 	if err != nil {
 		h.s.log.Error("alarm not raised", "object", k, "err", err)
 	}
 }
 
-func (h *health) clearMismatch(k dataplane.Key) {
-	if err := h.s.Alarms.Clear(h.mismatch(k), time.Now()); err != nil {
+func (h *health) clearMismatch(k dataplane.Key, at tree.Path) {
+	if err := h.s.Alarms.Clear(mismatch(at), time.Now()); err != nil {
 		h.s.log.Error("alarm not cleared", "object", k, "err", err)
 	}
 }
@@ -229,6 +259,11 @@ func (h *health) onLink(i Interface) {
 				h.dirty[k] = true
 			}
 		}
+		if h.state != nil {
+			for _, name := range h.state.Attached(i.Name) {
+				h.touchService(name)
+			}
+		}
 	})
 }
 
@@ -243,74 +278,4 @@ func (h *health) onDefects(meg string, d oam.Defects) {
 			h.dirty[k] = true
 		}
 	})
-}
-
-// derive computes the oper-state of the dirty objects, sections first because
-// LSPs depend on them, then of what is made of the LSPs that changed.
-func (h *health) derive() {
-	var lsps []string
-	for _, kind := range []dataplane.Kind{dataplane.KindSection, dataplane.KindLSP} {
-		for _, k := range slices.SortedFunc(maps.Keys(h.dirty), func(a, b dataplane.Key) int { return strings.Compare(a.Name, b.Name) }) {
-			if k.Kind != kind {
-				continue
-			}
-			delete(h.dirty, k)
-			next := h.operState(k)
-			if next == "" || next == h.published[k] {
-				continue
-			}
-			h.published[k] = next
-			e := edits{at: h.s.intent.Path(k)}
-			e.set(next, "oper-state")
-			h.out = append(h.out, e.all...)
-			if kind == dataplane.KindLSP {
-				lsps = append(lsps, k.Name)
-				continue
-			}
-			for name := range h.users[k.Name] {
-				h.dirty[dataplane.Key{Kind: dataplane.KindLSP, Name: name}] = true
-			}
-		}
-	}
-	h.derivePaired(lsps)
-}
-
-// operState returns "" for an object that is not configured.
-func (h *health) operState(k dataplane.Key) string {
-	switch o := h.objects[k].(type) {
-	case dataplane.Section:
-		switch {
-		case o.Down:
-			return operDown
-		case h.status[k].State != reconcile.Applied:
-			return operNotInstalled
-		case !h.links[o.Interface].Carrier, h.signalFail(k):
-			return operDown
-		}
-		return operUp
-	case dataplane.LSP:
-		section := dataplane.Key{Kind: dataplane.KindSection, Name: o.Out.Section}
-		switch {
-		case o.Down:
-			return operDown
-		case h.status[k].State != reconcile.Applied:
-			return operNotInstalled
-		case o.Out.Section != "" && h.published[section] != operUp, h.signalFail(k):
-			return operDown
-		}
-		return operUp
-	}
-	return ""
-}
-
-// signalFail reports whether OAM has found the object defective: loss of
-// continuity and mis-connectivity are signal fail (RFC 6371 section 5.1.2).
-func (h *health) signalFail(k dataplane.Key) bool {
-	for _, meg := range h.state.MEGs(k) {
-		d := h.defects[meg]
-		if d.Has(oam.LossOfContinuity) || d.Has(oam.MisConnectivity) {
-			return true
-		}
-	}
-	return false
 }

@@ -4,10 +4,13 @@ import (
 	"slices"
 
 	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/reconcile"
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// touchPaired marks the bidirectional LSPs and tunnels that a commit changed.
+// touchPaired marks the bidirectional LSPs, tunnels and services that a commit
+// changed: they are in the configuration whether or not the data plane has an
+// object of theirs.
 func (h *health) touchPaired(old, new *tree.Node) {
 	for c := range tree.Diff(old, new) {
 		if i := slices.IndexFunc(c.Path, h.isPaired); i >= 0 {
@@ -21,9 +24,9 @@ func (h *health) touchPaired(old, new *tree.Node) {
 	}
 }
 
-// isPaired reports whether a step is an entry of one of the two lists.
+// isPaired reports whether a step is an entry of one of the three lists.
 func (h *health) isPaired(step tree.Step) bool {
-	return len(step.Keys) > 0 && (step.Node == h.pairNode || step.Node == h.tunnelNode)
+	return len(step.Keys) > 0 && (step.Node == h.pairNode || step.Node == h.tunnelNode || step.Node == h.serviceNode)
 }
 
 // touchBelow marks what n holds; it looks into nothing that cannot hold any.
@@ -32,20 +35,26 @@ func (h *health) touchBelow(at tree.Path, n *tree.Node) {
 		return
 	}
 	switch n.Schema() {
-	case h.pairNode, h.tunnelNode:
+	case h.pairNode, h.tunnelNode, h.serviceNode:
 		for e := range n.Children() {
 			p := at[:len(at)-1].Child(n.Schema(), e.Keys()...)
 			h.touched[p.String()] = p
 		}
-	case h.root[0].Node, h.pairNode.Parent, h.tunnelNode.Parent:
+	case h.root[0].Node, h.pairNode.Parent, h.tunnelNode.Parent, h.serviceNode.Parent:
 		for child := range n.Children() {
 			h.touchBelow(at.Child(child.Schema()), child)
 		}
 	}
 }
 
-// derivePaired publishes the oper-state of the bidirectional LSPs and tunnels
-// that changed, or that the given static LSPs belong to.
+func (h *health) touchService(name string) {
+	p := entry(below(h.root, "services"), "service", name)
+	h.touched[p.String()] = p
+	h.dirty[dataplane.Key{Kind: dataplane.KindService, Name: name}] = true
+}
+
+// derivePaired publishes the oper-state of the bidirectional LSPs, tunnels and
+// services that changed, or that the given static LSPs belong to.
 func (h *health) derivePaired(lsps []string) {
 	if h.running == nil {
 		return
@@ -66,20 +75,78 @@ func (h *health) derivePaired(lsps []string) {
 			if _, ok := h.paired[at]; ok {
 				delete(h.paired, at)
 				h.out = append(h.out, tree.Edit{Op: tree.Remove, Path: p})
+				h.forgetCircuits(at, nil)
 			}
 			continue
 		}
-		state := h.pairState(n)
-		if n.Schema() == h.tunnelNode {
-			state = h.tunnelState(n)
+		switch n.Schema() {
+		case h.tunnelNode:
+			h.publishPaired(p, h.tunnelState(n))
+		case h.serviceNode:
+			h.publishService(p, n)
+		default:
+			h.publishPaired(p, h.pairState(n))
 		}
-		if h.paired[at] == state {
-			continue
+	}
+}
+
+func (h *health) publishPaired(p tree.Path, state string) {
+	at := p.String()
+	if h.paired[at] == state {
+		return
+	}
+	h.paired[at] = state
+	e := edits{at: p}
+	e.set(state, "oper-state")
+	h.out = append(h.out, e.all...)
+}
+
+// publishService publishes a service and its attachment circuit. One without both
+// endpoints is down.
+func (h *health) publishService(p tree.Path, service *tree.Node) {
+	k := dataplane.Key{Kind: dataplane.KindService, Name: service.Keys()[0].String()}
+	state := h.published[k]
+	if h.objects[k] == nil {
+		state = operDown
+	}
+	if state != "" {
+		h.publishPaired(p, state)
+	}
+	there := map[string]bool{}
+	if ends := service.ChildNamed("endpoint"); ends != nil {
+		for end := range ends.Children() {
+			ac := end.ChildNamed("ac")
+			if ac == nil {
+				continue
+			}
+			at := below(entry(p, "endpoint", end.Keys()[0].String()), "ac")
+			there[at.String()] = true
+			if h.circuits[p.String()] == nil {
+				h.circuits[p.String()] = map[string]tree.Path{}
+			}
+			h.circuits[p.String()][at.String()] = at
+			link := operDown
+			if h.links[leafText(ac, "interface")].Carrier {
+				link = operUp
+			}
+			h.publishPaired(at, link)
 		}
-		h.paired[at] = state
-		e := edits{at: p}
-		e.set(state, "oper-state")
-		h.out = append(h.out, e.all...)
+	}
+	h.forgetCircuits(p.String(), there)
+}
+
+// forgetCircuits removes the state of the attachment circuits of a service that
+// are no longer there.
+func (h *health) forgetCircuits(service string, there map[string]bool) {
+	for at, p := range h.circuits[service] {
+		if !there[at] {
+			delete(h.circuits[service], at)
+			delete(h.paired, at)
+			h.out = append(h.out, tree.Edit{Op: tree.Remove, Path: p})
+		}
+	}
+	if len(h.circuits[service]) == 0 {
+		delete(h.circuits, service)
 	}
 }
 
@@ -118,8 +185,13 @@ func (h *health) pairState(pair *tree.Node) string {
 	return state
 }
 
-// tunnelState is up while one of the tunnel's LSPs is.
+// tunnelState is that of the tunnel's group, so that of the LSP that it sends on.
+// A tunnel of which nothing starts here is up while one of its LSPs is.
 func (h *health) tunnelState(tunnel *tree.Node) string {
+	k := dataplane.Key{Kind: dataplane.KindGroup, Name: tunnel.Keys()[0].String()}
+	if state := h.published[k]; h.objects[k] != nil && state != "" {
+		return state
+	}
 	members := tunnel.ChildNamed("lsp")
 	if leafText(tunnel, "admin-state") == "down" || members == nil {
 		return operDown
@@ -134,4 +206,35 @@ func (h *health) tunnelState(tunnel *tree.Node) string {
 		}
 	}
 	return operDown
+}
+
+// publishActiveLSP publishes the LSP_Num of the LSP that a group sends on.
+func (h *health) publishActiveLSP(k dataplane.Key) {
+	g, ok := h.objects[k].(dataplane.Group)
+	if !ok || h.status[k].State != reconcile.Applied {
+		return
+	}
+	at := h.state.Path(k)
+	tunnel := h.running.Get(at)
+	leg, err := h.s.reconciler.ActiveLeg(g.Name)
+	if err != nil || int(leg) >= len(g.Legs) || tunnel == nil {
+		return
+	}
+	members := tunnel.ChildNamed("lsp")
+	if members == nil {
+		return
+	}
+	for m := range members.Children() {
+		pair := h.running.Get(h.pairPath(leafText(m, "bidirectional-lsp")))
+		if !slices.Contains([]string{leafText(m, "static-lsp"), leafText(pair, "forward-lsp"), leafText(pair, "reverse-lsp")}, g.Legs[leg]) {
+			continue
+		}
+		if num := m.Keys()[0].String(); h.active[k] != num {
+			h.active[k] = num
+			e := edits{at: at}
+			e.set(num, "active-lsp")
+			h.out = append(h.out, e.all...)
+		}
+		return
+	}
 }

@@ -208,6 +208,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.provideState(o); err != nil {
 		return nil, err
 	}
+	if err := s.provideClients(); err != nil {
+		return nil, err
+	}
 	s.Store.Serve()
 	return s, nil
 }

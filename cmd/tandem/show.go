@@ -26,11 +26,15 @@ const (
 var views = []view{
 	{"sections", "Sections: interface, peer, state, counters", nodeNS + `<sections/>` + nodeEnd, printSections},
 	{"lsps", "Static LSPs: labels, state in the data plane, counters", nodeNS + `<lsps xmlns="urn:tandem:yang:mtp-lsp"/>` + nodeEnd, printLSPs},
+	{"tunnels", "Tunnels: far end, LSPs, which of them is active, counters", nodeNS + `<tunnels xmlns="urn:tandem:yang:mtp-lsp"/>` + nodeEnd, printTunnels},
+	{"pseudowires", "Pseudowires: labels, tunnel, who uses them, state, counters", clientsFilter, printPseudowires},
+	{"services", "Services: attachment circuit, pseudowire, state, counters, colours", clientsFilter, printServices},
+	{"qos", "Bandwidth profiles, maps of classes and schedulers, and who uses them", qosFilter, printQoS},
 	{"megs", "MEGs: CC session, defects, packets", nodeNS + `<oam xmlns="urn:tandem:yang:mtp-oam"/>` + nodeEnd, printMEGs},
 	{"alarms", "The alarm list", `<alarms xmlns="urn:ietf:params:xml:ns:yang:ietf-alarms"><alarm-list/></alarms>`, printAlarms},
 	{"sessions", "NETCONF sessions: who, from where, locks", sessionsFilter, printSessions},
 	{"commits", "The history of the configuration", commitsFilter, printCommits},
-	{"data-plane", "The data plane: driver, why it was taken, what it can do", nodeNS + `<node/>` + nodeEnd, printDataPlane},
+	{"data-plane", "The data plane: driver, why it was taken, what it can do, what it dropped", nodeNS + `<node/>` + nodeEnd, printDataPlane},
 }
 
 func showCommand(t *target) *cobra.Command {
@@ -57,7 +61,10 @@ func showCommand(t *target) *cobra.Command {
 	return cmd
 }
 
-// table prints rows under a header.
+// above is a cell of a row that goes on with the one above it.
+const above = " "
+
+// table prints rows under a header; an empty cell is shown as a hyphen.
 func table(w io.Writer, header string, rows func(row func(cells ...any))) error {
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(tw, strings.ReplaceAll(header, " ", "\t"))
@@ -120,16 +127,21 @@ func printSections(w io.Writer, reply []byte) error {
 func printLSPs(w io.Writer, reply []byte) error {
 	var data struct {
 		LSPs []struct {
-			Name      string         `xml:"name"`
-			Operation string         `xml:"operation"`
-			InLabel   string         `xml:"in-segment>incoming-label"`
-			Prefixes  []string       `xml:"in-segment>ip-prefix"`
-			Section   string         `xml:"out-segment>nhlfe-single>outgoing-section"`
-			Tunnel    string         `xml:"out-segment>nhlfe-single>outgoing-tunnel"`
-			Labels    []string       `xml:"out-segment>nhlfe-single>mpls-label-stack>entry>label"`
-			Oper      string         `xml:"oper-state"`
-			State     dataPlaneState `xml:"data-plane-state"`
-			Stats     statistics     `xml:"statistics"`
+			Name      string   `xml:"name"`
+			Operation string   `xml:"operation"`
+			InLabel   string   `xml:"in-segment>incoming-label"`
+			Prefixes  []string `xml:"in-segment>ip-prefix"`
+			Section   string   `xml:"out-segment>nhlfe-single>outgoing-section"`
+			Tunnel    string   `xml:"out-segment>nhlfe-single>outgoing-tunnel"`
+			Labels    []string `xml:"out-segment>nhlfe-single>mpls-label-stack>entry>label"`
+			Branches  []struct {
+				Section string   `xml:"outgoing-section"`
+				Tunnel  string   `xml:"outgoing-tunnel"`
+				Labels  []string `xml:"mpls-label-stack>entry>label"`
+			} `xml:"out-segment>nhlfe-multiple>nhlfe"`
+			Oper  string         `xml:"oper-state"`
+			State dataPlaneState `xml:"data-plane-state"`
+			Stats statistics     `xml:"statistics"`
 		} `xml:"mpls-tp>lsps>static-lsp"`
 	}
 	if err := xml.Unmarshal(reply, &data); err != nil {
@@ -143,6 +155,10 @@ func printLSPs(w io.Writer, reply []byte) error {
 			}
 			row(l.Name, l.Operation, in, strings.Join(l.Labels, ","), l.Section+l.Tunnel, l.Oper, l.State.String(),
 				l.Stats.InPackets, l.Stats.OutPackets, l.Stats.InDrops+l.Stats.OutDrops)
+			// The branches of a point-to-multipoint LSP stand below it.
+			for _, b := range l.Branches {
+				row(above, "branch", above, strings.Join(b.Labels, ","), b.Section+b.Tunnel, above, above, above, above, above)
+			}
 		}
 	})
 }
@@ -202,31 +218,6 @@ func printAlarms(w io.Writer, reply []byte) error {
 				state = "cleared"
 			}
 			row(a.Type, a.Severity, state, a.Changed, a.Resource, a.Text)
-		}
-	})
-}
-
-func printDataPlane(w io.Writer, reply []byte) error {
-	var data struct {
-		Driver   string   `xml:"mpls-tp>node>data-plane>driver"`
-		Reason   string   `xml:"mpls-tp>node>data-plane>reason"`
-		Depth    string   `xml:"mpls-tp>node>data-plane>maximum-label-stack-depth"`
-		Limits   []string `xml:"mpls-tp>node>data-plane>limitation"`
-		Features []struct {
-			Name      string `xml:"name"`
-			Supported bool   `xml:"supported"`
-		} `xml:"mpls-tp>node>data-plane>feature"`
-	}
-	if err := xml.Unmarshal(reply, &data); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "driver %s: %s\nlabels imposed at most: %s\n", data.Driver, data.Reason, data.Depth)
-	for _, l := range data.Limits {
-		fmt.Fprintf(w, "limit: %s\n", l)
-	}
-	return table(w, "FEATURE SUPPORTED", func(row func(...any)) {
-		for _, f := range data.Features {
-			row(f.Name, f.Supported)
 		}
 	})
 }

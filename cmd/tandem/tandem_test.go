@@ -69,7 +69,7 @@ func TestHelp(t *testing.T) {
 		name     string
 		children []string
 	}{
-		{"show", []string{"sections", "lsps", "megs", "alarms", "sessions", "commits", "data-plane"}},
+		{"show", []string{"sections", "lsps", "tunnels", "pseudowires", "services", "qos", "megs", "alarms", "sessions", "commits", "data-plane"}},
 		{"lab", []string{"up", "status", "exec", "down", "demo"}},
 	} {
 		help, err := run(parent.name, "--help")
@@ -134,11 +134,25 @@ func TestLabStatusOfNone(t *testing.T) {
 // TestViews prints a reply with one entry of each kind.
 func TestViews(t *testing.T) {
 	const reply = `<data><mpls-tp><node><data-plane><driver>ebpf</driver><reason>asked for</reason><maximum-label-stack-depth>8</maximum-label-stack-depth>
-<feature><name>gal-punt</name><supported>true</supported></feature></data-plane></node>
+<feature><name>gal-punt</name><supported>true</supported></feature>
+<interface><name>eth1</name><mode>generic</mode><reason>veth</reason><offload-switched>tx-checksum-ip-generic</offload-switched><queueing>fair</queueing></interface>
+<discard><reason>unknown-label</reason><packets>41</packets></discard><discard><reason>runt</reason><packets>0</packets></discard></data-plane></node>
 <sections><section><name>s1</name><interface>eth1</interface><oper-state>up</oper-state><data-plane-state><state>failed</state><reason>no interface eth1</reason></data-plane-state>
 <statistics><in-packets>3</in-packets><in-drops>4</in-drops><out-drops>5</out-drops></statistics></section></sections>
 <lsps><static-lsp><name>l1</name><operation>impose-and-forward</operation><in-segment><ip-prefix>192.0.2.0/25</ip-prefix><ip-prefix>2001:db8::/64</ip-prefix></in-segment>
 <out-segment><nhlfe-single><outgoing-section>s1</outgoing-section><mpls-label-stack><entry><label>16</label></entry><entry><label>17</label></entry></mpls-label-stack></nhlfe-single></out-segment></static-lsp></lsps>
+<tunnels><tunnel><name>t1</name><tunnel-num>9</tunnel-num><destination><node-id>192.0.2.9</node-id></destination><active-lsp>2</active-lsp>
+<lsp><lsp-num>1</lsp-num><bidirectional-lsp>b1</bidirectional-lsp></lsp><lsp><lsp-num>2</lsp-num><role>protecting</role><static-lsp>l2</static-lsp></lsp></tunnel></tunnels>
+<pseudowires><pseudowire><name>p1</name><pw-type xmlns:t="urn:tandem:yang:mtp-types">t:ethernet-tagged-mode</pw-type><receive-label>500</receive-label><transmit-label>501</transmit-label><tunnel>t1</tunnel><oper-state>down</oper-state></pseudowire>
+<pseudowire><name>p2</name><control-word>false</control-word></pseudowire><pseudowire><name>p3</name></pseudowire>
+<p2mp-pseudowire><name>cast</name><role>root</role><label>550</label><return-pseudowire>p3</return-pseudowire></p2mp-pseudowire>
+<switching-point><name>x</name><segment-1>p2</segment-1><segment-2>p4</segment-2></switching-point></pseudowires>
+<qos><bandwidth-profile><name>gold</name><cir>1000000</cir><cbs>8000</cbs></bandwidth-profile>
+<tc-map><name>cos</name><entry><pcp>5</pcp><traffic-class>5</traffic-class><yellow-traffic-class>4</yellow-traffic-class></entry><entry><pcp>1</pcp><traffic-class>2</traffic-class></entry></tc-map>
+<scheduler><name>fair</name><shaping-rate>9000000</shaping-rate><queue><traffic-class>0</traffic-class><weight>3</weight></queue></scheduler></qos>
+<services><service><name>v1</name><endpoint><name>1</name><ac><interface>eth5</interface><outer-vlan-id>10</outer-vlan-id><inner-vlan-id>7</inner-vlan-id><vlan-operation>translate</vlan-operation><vlan-id>110</vlan-id>
+<ingress-bandwidth-profile>gold</ingress-bandwidth-profile><tc-map>cos</tc-map><oper-state>up</oper-state></ac></endpoint><endpoint><name>2</name><pw>p1</pw></endpoint>
+<policing><colour><name>red</name><packets>77</packets></colour></policing></service></services>
 <oam><meg><name>m1</name><bidirectional-lsp>b1</bidirectional-lsp><mep><state><defect>loc</defect><defect>rdi</defect><session><local-state>down</local-state></session></state></mep></meg></oam></mpls-tp>
 <alarms><alarm-list><alarm><resource>/r</resource><alarm-type-id>loss</alarm-type-id><is-cleared>true</is-cleared></alarm></alarm-list></alarms>
 <netconf-state><sessions><session><session-id>7</session-id><username>noc</username><transport>netconf-tls</transport></session></sessions>
@@ -147,13 +161,17 @@ func TestViews(t *testing.T) {
 <commit-log><commit><id>12</id><user>noc</user><confirmed>pending</confirmed><comment>ticket</comment></commit>
 <pending-confirmed-commit><deadline>soon</deadline></pending-confirmed-commit></commit-log></data>`
 	want := map[string][]string{
-		"sections":   {"s1", "eth1", "failed (no interface eth1)", "up", "3", "0", "9"},
-		"lsps":       {"l1", "192.0.2.0/25,2001:db8::/64", "16,17", "s1"},
-		"megs":       {"m1", "lsp b1", "down", "loc,rdi"},
-		"alarms":     {"loss", "cleared", "/r"},
-		"sessions":   {"7", "noc", "netconf-tls", "candidate running"},
-		"commits":    {"unless confirmed by soon", "12", "noc", "pending", "ticket"},
-		"data-plane": {"driver ebpf: asked for", "at most: 8", "gal-punt", "true"},
+		"sections":    {"s1", "eth1", "failed (no interface eth1)", "up", "3", "0", "9"},
+		"lsps":        {"l1", "192.0.2.0/25,2001:db8::/64", "16,17", "s1"},
+		"tunnels":     {"t1", "192.0.2.9", "1 b1", "working", "2 l2", "protecting  active"},
+		"pseudowires": {"ethernet-tagged-mode", "500  501", "service v1", "switching-point x", "return of cast", "ethernet p2mp root", "550"},
+		"services":    {"eth5 vlan 10.7 translate 110", "up", "p1", "77"},
+		"qos":         {"gold", "1000000", "v1", "cos", "5         5      4", "1         2      2", "strict 7 6 5 4 3 2 1, 0 weight 3", "9000000"},
+		"megs":        {"m1", "lsp b1", "down", "loc,rdi"},
+		"alarms":      {"loss", "cleared", "/r"},
+		"sessions":    {"7", "noc", "netconf-tls", "candidate running"},
+		"commits":     {"unless confirmed by soon", "12", "noc", "pending", "ticket"},
+		"data-plane":  {"driver ebpf: asked for", "at most: 8", "gal-punt", "true", "eth1", "generic", "veth", "tx-checksum-ip-generic", "fair", "unknown-label", "41"},
 	}
 	for _, v := range views {
 		t.Run(v.name, func(t *testing.T) {

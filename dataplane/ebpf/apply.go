@@ -58,7 +58,12 @@ func (d *Driver) takeOver() error {
 	if err := d.updateHooks(); err != nil {
 		return err
 	}
-	return d.attach(d.impose.Index, d.impose.Name, d.objs.TandemImpose)
+	for ifindex, h := range d.hooks {
+		if h.roles == 0 && ifindex != d.impose.Index {
+			d.detach(ifindex) // Of the other version alone.
+		}
+	}
+	return d.openImposeDevice()
 }
 
 // fault is an error with a reason for people that a retry cannot cure.
@@ -105,6 +110,7 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 	d.wanted[o.Interface] = true
 	l, err := d.net.ByName(o.Interface)
 	if errors.Is(err, link.ErrNotFound) {
+		d.withdraw(d.sections[hashName(o.Name)])
 		return &fault{"no interface " + o.Interface, err}
 	}
 	if err != nil {
@@ -120,6 +126,9 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 	if o.InterfaceLabelSpace {
 		e.Flags |= flagSectionSpace
 	}
+	if o.Queues.Enabled {
+		e.Flags |= flagSectionQueues
+	}
 	s := d.sections[e.Name]
 	if s != nil && s.name != "" && s.name != o.Name {
 		return &fault{reason: fmt.Sprintf("name clashes with section %s", s.name)}
@@ -133,12 +142,11 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 			return err
 		}
 	}
-	if o.VLAN != 0 {
-		if err := d.prepareVLAN(l.Name); err != nil {
-			return err
-		}
+	if err := d.prepareSection(l, o); err != nil {
+		d.withdraw(s)
+		d.leaveIdle(l.Index)
+		return err
 	}
-	d.joinMulticast(l.Name)
 	if s == nil {
 		id := d.sectionIDs.get(time.Now())
 		if id == 0 {
@@ -160,6 +168,7 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 	s.name, s.entry = o.Name, e
 	d.sections[e.Name], d.byID[s.id], d.ports[portOf(e)] = s, s, s
 	if old.Ifindex != 0 && portOf(old) != portOf(e) {
+		d.clearQueues(int(old.Ifindex), old.Name)
 		if err := d.releasePort(old); err != nil {
 			return err
 		}
@@ -167,10 +176,13 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 	if err := d.objs.setPort(portOf(e), s.id); err != nil {
 		return fmt.Errorf("write port: %w", err)
 	}
+	if !o.Queues.Enabled {
+		d.clearQueues(l.Index, e.Name) // Nothing is sent through them any more.
+	}
 	if old.Mtu != e.Mtu && old.Ifindex != 0 {
 		d.rerouteVia(s, rt)
 	}
-	return d.attach(l.Index, l.Name, d.objs.TandemSection)
+	return nil
 }
 
 // rerouteVia puts the routes into the LSPs through a section again: its MTU
@@ -194,7 +206,7 @@ func (d *Driver) releasePort(e tandemSection) error {
 			return nil
 		}
 	}
-	d.detach(int(e.Ifindex))
+	d.leaveInterface(int(e.Ifindex), roleSection|roleTagged)
 	return nil
 }
 
@@ -208,6 +220,7 @@ func (d *Driver) deleteSection(s *section) error {
 	if err := d.objs.Sections.Update(s.id, tandemSection{}, ebpf.UpdateAny); err != nil {
 		return fmt.Errorf("remove section: %w", err)
 	}
+	d.clearQueues(int(s.entry.Ifindex), s.entry.Name)
 	delete(d.sections, s.entry.Name)
 	delete(d.byID, s.id)
 	d.sectionIDs.put(s.id, time.Now())

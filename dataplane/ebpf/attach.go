@@ -3,29 +3,66 @@ package ebpf
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	bpflink "github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 
 	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 )
 
-// hook is a program on an interface.
-type hook struct {
-	link    bpflink.Link
-	ifindex int
-	mode    Mode
-	program *ebpf.Program
+// relayReason is why an attachment circuit is in ModeRelay.
+const relayReason = "frames of a virtual interface can lack checksums and segmentation, which the relay completes"
+
+// hostState is what the driver keeps of interfaces.
+type hostState struct {
+	modeReason string                              // why mode is what it is
+	blocked    map[int]string                      // interfaces on which somebody else's XDP program keeps ours out
+	found      found                               // what was changed there
+	queues     map[int]map[uint64]dataplane.Queues // by interface and section
 }
 
-// attached tells whether the program is still on its interface.
+// role is what an interface is used for; an interface can have several.
+type role uint8
+
+const (
+	// roleSection: labelled frames are taken.
+	roleSection role = 1 << iota
+	// roleTagged: of sections on VLANs.
+	roleTagged
+	// roleAttachment: frames of clients are taken.
+	roleAttachment
+	// roleImpose: the far end of the impose device.
+	roleImpose
+)
+
+// hook is our programs on an interface.
+type hook struct {
+	ifindex int
+	name    string // when it was last asked for
+	roles   role
+	mode    Mode
+	reason  string // why this mode
+	// direct tells that frames of clients on it are complete, so that XDP may
+	// take them.
+	direct bool
+	// link is the XDP program, nil in ModeTC and ModeRelay.
+	link    bpflink.Link
+	program *ebpf.Program
+	relay   relayHook
+}
+
+// takesXDP tells whether XDP is needed for what the interface is used for.
+func (h *hook) takesXDP() bool {
+	return h.roles&^roleAttachment != 0 || h.direct
+}
+
+// attached tells whether our programs are still on the interface.
 func (h *hook) attached() bool {
+	if h.link == nil {
+		return h.relay.attached(h.ifindex)
+	}
 	info, err := h.link.Info()
 	if err != nil {
 		return false
@@ -34,121 +71,227 @@ func (h *hook) attached() bool {
 	return x != nil && int(x.Ifindex) == h.ifindex
 }
 
-// openHooks adopts the pinned links and puts the new programs in their place,
-// one step each. Links of interfaces that are gone are removed. Where the
-// tables are new, those of another schema version forward until the first
-// Apply has filled ours.
-func (d *Driver) openHooks(adopted bool) error {
-	d.mode = ModeGeneric
-	if d.opt.Mode != ModeGeneric {
-		d.mode = ModeNative
+// useInterface makes sure that our programs are on an interface for a role. It
+// switches offloads that break label switching, remembers what they were, and
+// chooses the mode. An error that a retry cannot cure is a *fault.
+func (d *Driver) useInterface(l link.Link, r role) error {
+	if err := d.suitable(l, r); err != nil {
+		return err
 	}
-	entries, err := os.ReadDir(d.pins.links())
-	if err != nil {
-		return fmt.Errorf("list pinned links: %w", err)
-	}
-	for _, e := range entries {
-		path := filepath.Join(d.pins.links(), e.Name())
-		index, mode, ok := strings.Cut(e.Name(), "-")
-		ifindex, err := strconv.Atoi(index)
-		if !ok || err != nil {
-			continue
-		}
-		l, err := bpflink.LoadPinnedLink(path, nil)
-		if err != nil {
-			return fmt.Errorf("open pinned link %s: %w", e.Name(), err)
-		}
-		h := &hook{link: l, ifindex: ifindex, mode: ModeGeneric, program: d.objs.TandemSection}
-		if mode == ModeNative.String() {
-			h.mode = ModeNative
-		} else if d.opt.Mode == ModeAuto {
-			d.mode = ModeGeneric
-		}
-		if !h.attached() {
-			if err := errors.Join(l.Unpin(), l.Close()); err != nil {
-				return fmt.Errorf("remove stale link %s: %w", e.Name(), err)
-			}
-			continue
-		}
-		d.hooks[ifindex] = h
-	}
-	if !adopted && len(d.hooks) > 0 {
-		d.otherPinned = true
-		return nil
-	}
-	return d.updateHooks()
-}
-
-// updateHooks puts this process's programs on every adopted link.
-func (d *Driver) updateHooks() error {
-	far := 0
-	if l, err := d.net.ByName(d.opt.ImposeDevice + "x"); err == nil {
-		far = l.Index
-	}
-	for _, h := range d.hooks {
-		if h.ifindex == far {
+	h := d.hooks[l.Index]
+	isNew := h == nil
+	if isNew {
+		h = &hook{ifindex: l.Index, program: d.objs.TandemSection}
+		if r == roleImpose {
 			h.program = d.objs.TandemImpose
 		}
-		if err := h.link.Update(h.program); err != nil {
-			return fmt.Errorf("replace program on interface %d: %w", h.ifindex, err)
+		d.hooks[l.Index] = h
+	}
+	before := h.roles
+	h.name = l.Name
+	h.roles |= r
+	err := d.equip(h, l)
+	if err != nil {
+		h.roles = before
+		if isNew {
+			d.detach(l.Index)
 		}
 	}
-	d.otherPinned = false
-	return d.pins.dropOtherVersions()
-}
-
-// attach makes sure that a program is on an interface.
-func (d *Driver) attach(ifindex int, name string, program *ebpf.Program) error {
-	if h := d.hooks[ifindex]; h != nil {
-		if h.attached() && h.mode == d.mode {
-			return nil
-		}
-		d.detach(ifindex)
-	}
-	if d.opt.Mode == ModeAuto && d.mode == ModeNative && !d.nativeSafe(name) {
-		if err := d.fallBack(name, "is a virtual interface"); err != nil {
-			return err
-		}
-	}
-	err := d.attachAs(d.mode, ifindex, program)
-	if err != nil && d.opt.Mode == ModeAuto && d.mode == ModeNative {
-		if err := d.fallBack(name, err.Error()); err != nil {
-			return err
-		}
-		err = d.attachAs(d.mode, ifindex, program)
-	}
+	d.setNative(d.allNative())
 	return err
 }
 
-// fallBack turns every hook to generic XDP, because native redirection works
-// only between interfaces that all have it.
-func (d *Driver) fallBack(name, why string) error {
-	d.mode = ModeGeneric
-	for ifindex, h := range d.hooks {
-		d.log.Info("native XDP given up for generic", "interface-index", ifindex, "because-of", name, "why", why)
-		d.detach(ifindex)
-		if err := d.attachAs(ModeGeneric, ifindex, h.program); err != nil {
-			return err
+// equip puts on the interface what its roles need.
+func (d *Driver) equip(h *hook, l link.Link) error {
+	if h.roles&roleAttachment != 0 {
+		h.direct, _ = d.attachmentMode(l)
+	}
+	if err := d.switchOffloads(h); err != nil {
+		return err
+	}
+	relay := d.attachRelay(h)
+	if !h.takesXDP() {
+		if d.opt.Mode == ModeAuto && d.mode == ModeNative {
+			d.fallBack(h.name + " is a virtual interface, to which native redirection may drop frames")
+		}
+		d.detachXDP(h)
+		h.mode, h.reason = ModeRelay, relayReason
+		return relay
+	}
+	if d.opt.Mode == ModeTC && h.roles&roleImpose == 0 {
+		d.detachXDP(h)
+		h.mode, h.reason = ModeTC, "asked for"
+		return relay
+	}
+	return d.attachXDP(h, relay)
+}
+
+// attachXDP puts the XDP program on an interface in the mode of all, or leaves
+// its frames to the relay if ModeAuto allows that.
+func (d *Driver) attachXDP(h *hook, relay error) error {
+	if h.roles&roleImpose != 0 && d.relayProgram() != nil {
+		// Generic XDP passes by what tc has redirected, and relayed frames are
+		// that.
+		if h.mode == ModeNative && h.attached() {
+			return nil
+		}
+		d.detachXDP(h)
+		h.reason = "relayed frames are seen by native XDP only"
+		return d.attachAs(h, ModeNative)
+	}
+	if h.link != nil && h.mode == d.mode && h.attached() {
+		h.reason = d.modeReason
+		return nil
+	}
+	if d.opt.Mode == ModeAuto && d.mode == ModeNative && !d.nativeSafe(h.name) {
+		d.fallBack(h.name + " is a virtual interface, to which native redirection may drop frames")
+	}
+	if h.mode == ModeTC && h.link == nil && d.opt.Mode == ModeAuto && h.relay.attached(h.ifindex) && d.foreignXDP(h.ifindex) != "" {
+		return relay // As it was found.
+	}
+	d.detachXDP(h)
+	err := d.attachAs(h, d.mode)
+	if err != nil && d.opt.Mode == ModeAuto && d.mode == ModeNative {
+		d.fallBack(h.name + ": " + err.Error())
+		err = d.attachAs(h, d.mode)
+	}
+	if err == nil {
+		h.reason = d.modeReason
+		return nil
+	}
+	foreign := d.foreignXDP(h.ifindex)
+	if foreign != "" {
+		err = &fault{fmt.Sprintf("interface %s has %s", h.name, foreign), err}
+		d.blocked[h.ifindex] = h.name
+	}
+	if d.opt.Mode != ModeAuto {
+		return err
+	}
+	if relay != nil {
+		return errors.Join(err, relay)
+	}
+	h.mode, h.reason = ModeTC, err.Error()
+	d.log.Warn("XDP not possible, frames are relayed from tc", "interface", h.name, "why", h.reason)
+	return nil
+}
+
+// foreignXDP names the XDP programs on an interface, empty for none. Ours is
+// not on it when this is asked.
+func (d *Driver) foreignXDP(ifindex int) string {
+	x, err := d.net.XDP(ifindex)
+	if err != nil {
+		return ""
+	}
+	for _, id := range []uint32{x.Native, x.Generic, x.Offloaded} {
+		if id == 0 {
+			continue
+		}
+		name := ""
+		if p, err := ebpf.NewProgramFromID(ebpf.ProgramID(id)); err == nil {
+			if info, err := p.Info(); err == nil {
+				name = " " + info.Name
+			}
+			p.Close()
+		}
+		return fmt.Sprintf("an XDP program of somebody else (%d%s)", id, name)
+	}
+	return ""
+}
+
+// suitable refuses interfaces that cannot be used, or not by us.
+func (d *Driver) suitable(l link.Link, r role) error {
+	if !l.Ethernet {
+		return &fault{reason: fmt.Sprintf("interface %s is no Ethernet", l.Name)}
+	}
+	if l.Master == 0 {
+		return nil
+	}
+	m, err := d.net.ByIndex(l.Master)
+	if err != nil {
+		return nil // In another namespace, or gone since.
+	}
+	switch m.Kind {
+	case "bond", "team":
+		return &fault{reason: fmt.Sprintf("interface %s belongs to %s %s: use that", l.Name, m.Kind, m.Name)}
+	case "bridge", "openvswitch":
+		if r == roleAttachment {
+			return &fault{reason: fmt.Sprintf("interface %s belongs to %s %s, which would lose all its frames", l.Name, m.Kind, m.Name)}
 		}
 	}
 	return nil
 }
 
-func (d *Driver) attachAs(m Mode, ifindex int, program *ebpf.Program) error {
+// nativeSafe tells whether frames can be redirected natively to an interface
+// that runs XDP itself: to network cards.
+func (d *Driver) nativeSafe(name string) bool {
+	hw, err := d.net.Hardware(name)
+	return err == nil && hw.Bus != ""
+}
+
+// attachmentMode tells whether XDP may take the frames of clients on an
+// interface. What a neighbour in the same machine sends (veth, tun, a virtual
+// machine's card) can lack its checksum or wait for segmentation, and only tc
+// sees such frames whole.
+func (d *Driver) attachmentMode(l link.Link) (direct bool, driver string) {
+	hw, err := d.net.Hardware(l.Name)
+	if err != nil {
+		return false, l.Kind
+	}
+	switch hw.Driver {
+	case "virtio_net", "vmxnet3", "hv_netvsc", "vif", "ena", "gve":
+		return false, hw.Driver
+	}
+	return hw.Bus != "" && d.opt.Mode != ModeTC, hw.Driver
+}
+
+// fallBack turns every interface from native to generic XDP, because native
+// redirection works only between interfaces that all have it. Frames that
+// arrive between the two programs go through the relay.
+func (d *Driver) fallBack(why string) {
+	d.setNative(false)
+	d.mode, d.modeReason = ModeGeneric, why
+	for _, h := range d.hooks {
+		if h.mode != ModeNative || h.roles&roleImpose != 0 {
+			continue
+		}
+		d.log.Warn("native XDP given up for generic", "interface", h.name, "why", why)
+		d.detachXDP(h)
+		if err := d.attachAs(h, ModeGeneric); err != nil {
+			h.mode, h.reason = ModeTC, err.Error()
+			d.log.Error("generic XDP not possible, frames are relayed from tc", "interface", h.name, "error", err)
+			continue
+		}
+		h.reason = why
+	}
+}
+
+// attachAs attaches the XDP program and pins the link. The hook is changed only
+// if that succeeds.
+func (d *Driver) attachAs(h *hook, m Mode) error {
 	flags := bpflink.XDPGenericMode
 	if m == ModeNative {
 		flags = bpflink.XDPDriverMode
 	}
 	var l bpflink.Link
 	err := d.net.Do(func() (err error) {
-		l, err = bpflink.AttachXDP(bpflink.XDPOptions{Program: program, Interface: ifindex, Flags: flags})
+		l, err = bpflink.AttachXDP(bpflink.XDPOptions{Program: h.program, Interface: h.ifindex, Flags: flags})
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("attach %s XDP: %w", m, err)
 	}
-	path := d.pins.link(ifindex, m)
-	if err = l.Pin(path); errors.Is(err, os.ErrNotExist) {
+	if err := d.pinLink(l, h.ifindex, m.String()); err != nil {
+		return err
+	}
+	h.link, h.mode = l, m
+	return nil
+}
+
+// pinLink pins a link, or closes it.
+func (d *Driver) pinLink(l bpflink.Link, ifindex int, what string) error {
+	path := d.pins.link(ifindex, what)
+	err := l.Pin(path)
+	if err != nil {
 		// Somebody removed the directory since the last look.
 		if err = d.pins.make(); err == nil {
 			err = l.Pin(path)
@@ -156,160 +299,64 @@ func (d *Driver) attachAs(m Mode, ifindex int, program *ebpf.Program) error {
 	}
 	if err != nil {
 		l.Close()
-		return fmt.Errorf("pin XDP link: %w", err)
+		return fmt.Errorf("pin link: %w", err)
 	}
-	d.hooks[ifindex] = &hook{link: l, ifindex: ifindex, mode: m, program: program}
 	return nil
 }
 
-// detach takes the program off an interface.
+// detachXDP takes the XDP program off.
+func (d *Driver) detachXDP(h *hook) {
+	if h.link == nil {
+		return
+	}
+	if err := errors.Join(h.link.Unpin(), h.link.Close()); err != nil {
+		d.log.Warn("XDP link not removed", "interface", h.name, "error", err)
+	}
+	h.link = nil
+}
+
+// leaveInterface ends a role of an interface; with the last one goes everything
+// that was put on it, and offloads are as they were found.
+func (d *Driver) leaveInterface(ifindex int, r role) {
+	h := d.hooks[ifindex]
+	if h == nil {
+		return
+	}
+	if h.roles &^= r; h.roles != 0 {
+		h.direct = h.direct && h.roles&roleAttachment != 0
+		if l, err := d.net.ByIndex(ifindex); err == nil {
+			if err := d.equip(h, l); err != nil {
+				d.log.Warn("programs of an interface not changed", "interface", h.name, "error", err)
+			}
+		}
+		return
+	}
+	d.detach(ifindex)
+}
+
+// detach takes everything of ours off an interface.
 func (d *Driver) detach(ifindex int) {
 	h := d.hooks[ifindex]
 	if h == nil {
 		return
 	}
 	delete(d.hooks, ifindex)
-	if err := errors.Join(h.link.Unpin(), h.link.Close()); err != nil {
-		d.log.Warn("XDP link not removed", "interface-index", ifindex, "error", err)
+	d.detachXDP(h)
+	d.detachRelay(h)
+	d.restoreOffloads(ifindex)
+	if len(d.hooks) <= 1 {
+		d.startMode() // Only the impose device is left: the next one may be a card.
+	}
+	d.setNative(d.allNative())
+}
+
+// startMode is the mode before any interface speaks against it.
+func (d *Driver) startMode() {
+	d.mode, d.modeReason = d.opt.Mode, "asked for"
+	if d.opt.Mode == ModeAuto {
+		d.mode, d.modeReason = ModeNative, "every interface in use is a card with native XDP"
 	}
 }
 
-// openImposeDevice makes the device of the IP clients and puts the program on
-// its far end. The near end has no offloads: what reaches the program are
-// packets with their checksums, one frame each.
-func (d *Driver) openImposeDevice() error {
-	near, far, err := d.net.EnsureVeth(d.opt.ImposeDevice, d.opt.ImposeDevice+"x")
-	if err != nil {
-		return fmt.Errorf("impose device: %w", err)
-	}
-	d.imposeNear, d.impose = near, far
-	err = d.net.Do(func() error {
-		for _, l := range []string{near.Name, far.Name} {
-			// Nothing but what the routes send may come this way: no
-			// neighbour discovery, no router solicitations.
-			err := os.WriteFile("/proc/sys/net/ipv6/conf/"+l+"/addr_gen_mode", []byte("1"), 0)
-			if err != nil && !errors.Is(err, os.ErrNotExist) { // A kernel without IPv6.
-				return err
-			}
-		}
-		for _, cmd := range []uint32{unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_STXCSUM} {
-			if on, err := ethtoolGet(near.Name, cmd-1); err == nil && on == 0 {
-				continue // Each command to set is the one after that to get.
-			}
-			if err := ethtoolSet(near.Name, cmd, 0); err != nil {
-				return fmt.Errorf("turn offloads off on %s: %w", near.Name, err)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("impose device: %w", err)
-	}
-	if d.otherPinned {
-		return nil // Its link, if there is one, is updated with the others.
-	}
-	return d.attach(far.Index, far.Name, d.objs.TandemImpose)
-}
-
-// nativeSafe tells whether frames can be redirected natively to an interface
-// that runs XDP itself.
-func (d *Driver) nativeSafe(name string) bool {
-	if name == d.impose.Name {
-		return true // Nothing is redirected to it.
-	}
-	var driver string
-	err := d.net.Do(func() (err error) {
-		driver, err = ethtoolDriver(name)
-		return err
-	})
-	return err == nil && driver != "veth" && driver != "tun"
-}
-
-// prepareVLAN keeps VLAN tags in the frames, where XDP sees them.
-func (d *Driver) prepareVLAN(name string) error {
-	const flagRXVLAN = 1 << 8
-	err := d.net.Do(func() error {
-		v, err := ethtoolGet(name, unix.ETHTOOL_GFLAGS)
-		if err != nil || v&flagRXVLAN == 0 {
-			return nil // A driver without the flag leaves tags alone.
-		}
-		return ethtoolSet(name, unix.ETHTOOL_SFLAGS, v&^flagRXVLAN)
-	})
-	if err != nil {
-		return fmt.Errorf("turn receive VLAN offload off: %w", err)
-	}
-	return nil
-}
-
-// joinMulticast makes a card receive the MPLS-TP address. Like the program, and
-// unlike the membership of a socket, it outlives the process. An interface that
-// cannot filter refuses, and receives everything anyway.
-func (d *Driver) joinMulticast(name string) {
-	err := d.net.Do(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		var req struct {
-			name   [unix.IFNAMSIZ]byte
-			family uint16 // AF_UNSPEC
-			mac    dataplane.MAC
-			_      [16]byte
-		}
-		copy(req.name[:unix.IFNAMSIZ-1], name)
-		req.mac = dataplane.MulticastMAC()
-		_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCADDMULTI, uintptr(unsafe.Pointer(&req)))
-		if e != 0 && e != unix.EEXIST {
-			return e
-		}
-		return nil
-	})
-	if err != nil {
-		d.log.Info("MPLS-TP multicast address not joined", "interface", name, "error", err)
-	}
-}
-
-// ethtoolValue is struct ethtool_value.
-type ethtoolValue struct{ cmd, data uint32 }
-
-func ethtoolSet(name string, cmd, value uint32) error {
-	_, err := ethtool(name, &ethtoolValue{cmd, value})
-	return err
-}
-
-func ethtoolGet(name string, cmd uint32) (uint32, error) {
-	return ethtool(name, &ethtoolValue{cmd: cmd})
-}
-
-func ethtool(name string, v *ethtoolValue) (uint32, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(fd)
-	var req struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte
-	}
-	copy(req.name[:unix.IFNAMSIZ-1], name)
-	req.data = unsafe.Pointer(v)
-	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); e != 0 {
-		return 0, e
-	}
-	return v.data, nil
-}
-
-func ethtoolDriver(name string) (string, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return "", err
-	}
-	defer unix.Close(fd)
-	info, err := unix.IoctlGetEthtoolDrvinfo(fd, name)
-	if err != nil {
-		return "", err
-	}
-	return unix.ByteSliceToString(info.Driver[:]), nil
-}
+// modeOfPin reads the name of a pinned link, INDEX-MODE.
+func modeOfPin(name string) (index, what string, ok bool) { return strings.Cut(name, "-") }

@@ -46,6 +46,7 @@ type Driver struct {
 	generation  uint32
 	otherPinned bool              // maps of another schema version are still there
 	faults      map[string]string // what the audit cannot repair, and why
+	hostState
 
 	zeros []tandemCounters // of every CPU
 
@@ -102,7 +103,8 @@ func Open(o Options) (*Driver, error) {
 		ports: map[tandemPortKey]*section{}, lsps: map[uint64]*lsp{},
 		labels: map[labelKey]*lsp{}, prefixes: map[netip.Prefix]*lsp{},
 		strays: map[dataplane.Key]func() error{}, wanted: map[string]bool{}, faults: map[string]string{},
-		events: make(chan dataplane.Event, 256), stop: make(chan struct{}),
+		hostState: hostState{blocked: map[int]string{}, queues: map[int]map[uint64]dataplane.Queues{}},
+		events:    make(chan dataplane.Event, 256), stop: make(chan struct{}),
 	}
 	if err := d.open(); err != nil {
 		d.release()
@@ -140,6 +142,9 @@ func (d *Driver) open() (err error) {
 		if err := d.adopt(); err != nil {
 			return fmt.Errorf("adopt tables: %w", err)
 		}
+	}
+	if err := d.openFound(); err != nil {
+		return err
 	}
 	if err := d.openHooks(adopted); err != nil {
 		return err
@@ -374,9 +379,7 @@ func (d *Driver) Close() error {
 
 // release closes what Open opened.
 func (d *Driver) release() {
-	for _, h := range d.hooks {
-		h.link.Close()
-	}
+	d.closeHooks()
 	if d.objs != nil {
 		d.objs.Close()
 	}

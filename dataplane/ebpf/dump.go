@@ -56,6 +56,9 @@ func (d *Driver) dumpSections(im *image, names map[uint64]string) ([]dataplane.O
 			Name: name, Interface: l.Name, VLAN: e.Vlan, PeerMAC: e.Peer,
 			InterfaceLabelSpace: e.Flags&flagSectionSpace != 0, Down: e.Flags&flagSectionDown != 0,
 		}
+		if e.Flags&flagSectionQueues != 0 {
+			o.Queues = d.queuesOf(int(e.Ifindex), e.Name)
+		}
 		if !known {
 			d.strays[o.Key()] = func() error { return d.removeSection(id, e) }
 		} else if s := d.sections[e.Name]; s == nil {

@@ -1,36 +1,59 @@
 package ebpf
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/tandem-ne/tandem/oam/ach"
 )
 
-// Mode is how XDP is attached to interfaces.
+// Mode is how frames of an interface come to the programs.
 type Mode uint8
 
 const (
 	// ModeAuto takes native XDP while every interface in use is a network card
 	// whose driver has it, and generic XDP otherwise. A veth counts as
 	// otherwise: native redirection to it drops every packet unless its far
-	// end runs XDP or GRO, and nobody tells.
+	// end runs XDP or GRO, and nobody tells. An interface that takes no XDP
+	// program of ours, because somebody else's is there, is in ModeTC.
 	ModeAuto Mode = iota
-	// ModeNative attaches in the drivers and fails where one cannot.
+	// ModeNative attaches XDP in the drivers and fails where one cannot.
 	ModeNative
-	// ModeGeneric attaches in the network core: any interface, slower.
+	// ModeGeneric attaches XDP in the network core: any interface, slower.
 	ModeGeneric
+	// ModeTC attaches at tc ingress, which relays frames to the impose device:
+	// any interface, whatever XDP program it has, slowest.
+	ModeTC
+	// ModeRelay is ModeTC of an attachment circuit whose frames may lack
+	// checksums or wait for segmentation: the relay completes them. It is
+	// chosen by kind of interface, never by an option.
+	ModeRelay
 )
 
-// String returns "auto", "native" or "generic".
+// String returns "auto", "native", "generic", "tc" or "relay".
 func (m Mode) String() string {
 	switch m {
 	case ModeNative:
 		return "native"
 	case ModeGeneric:
 		return "generic"
+	case ModeTC:
+		return "tc"
+	case ModeRelay:
+		return "relay"
 	}
 	return "auto"
+}
+
+// ParseMode is the inverse of String, for the modes that can be asked for.
+func ParseMode(s string) (Mode, error) {
+	for _, m := range []Mode{ModeAuto, ModeNative, ModeGeneric, ModeTC} {
+		if s == m.String() {
+			return m, nil
+		}
+	}
+	return ModeAuto, fmt.Errorf("%q: auto, native, generic or tc", s)
 }
 
 // Rate is that of a token bucket for punts.

@@ -40,8 +40,8 @@ type pins struct{ root string }
 
 func (p pins) maps() string  { return filepath.Join(p.root, "v"+strconv.Itoa(schemaVersion)) }
 func (p pins) links() string { return filepath.Join(p.root, "links") }
-func (p pins) link(ifindex int, m Mode) string {
-	return filepath.Join(p.links(), strconv.Itoa(ifindex)+"-"+m.String())
+func (p pins) link(ifindex int, what string) string {
+	return filepath.Join(p.links(), strconv.Itoa(ifindex)+"-"+what)
 }
 
 // openPins finds or mounts the BPF file system and makes the directories. It
@@ -99,9 +99,15 @@ func (d *Driver) restorePins() (restored int, err error) {
 	}
 	for ifindex, h := range d.hooks {
 		// One that is not attached is attached again under a new pin.
-		if path := d.pins.link(ifindex, h.mode); absent(path) && h.attached() {
+		if path := d.pins.link(ifindex, h.mode.String()); h.link != nil && absent(path) && h.attached() {
 			missing[path] = h.link
 		}
+		if path := d.pins.link(ifindex, tcxPin); h.relay.link != nil && absent(path) && h.relay.attached(ifindex) {
+			missing[path] = h.relay.link
+		}
+	}
+	if path := filepath.Join(d.pins.root, foundPin); absent(path) {
+		missing[path] = d.found.table
 	}
 	if len(missing) == 0 {
 		return 0, nil
@@ -181,8 +187,7 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 		replace[name] = m
 		spec.Maps[name].MaxEntries = m.MaxEntries()
 	}
-	objs = new(tandemObjects)
-	if err := spec.LoadAndAssign(objs, &ebpf.CollectionOptions{MapReplacements: replace}); err != nil {
+	if objs, err = load(spec, replace); err != nil {
 		return nil, false, fmt.Errorf("load BPF programs: %w", err)
 	}
 	for name, m := range objs.named() {
@@ -255,6 +260,9 @@ func Remove(o Options) error {
 		}
 	}
 	if err := net.Delete(o.ImposeDevice); err != nil {
+		return err
+	}
+	if err := removeHost(p, net); err != nil {
 		return err
 	}
 	// Unpinning alone detaches later, when the kernel gets round to it.

@@ -103,10 +103,10 @@ func TestAttachWithoutDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.detach(e.impose.Index)
-	if err := e.attach(e.impose.Index, e.impose.Name, e.objs.TandemImpose); err != nil {
+	if err := e.useInterface(e.impose, roleImpose); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Lstat(e.pins.link(e.impose.Index, e.mode)); err != nil {
+	if _, err := os.Lstat(e.pins.link(e.impose.Index, e.hooks[e.impose.Index].mode.String())); err != nil {
 		t.Error(err)
 	}
 }

@@ -14,11 +14,12 @@ import (
 
 // Flags and operations of bpf/maps.h.
 const (
-	flagLSPDown      = 1
-	flagShortPipe    = 2
-	flagSectionDown  = 1
-	flagSectionSpace = 2
-	galSReason       = 0
+	flagLSPDown       = 1
+	flagShortPipe     = 2
+	flagSectionDown   = 1
+	flagSectionSpace  = 2
+	flagSectionQueues = 4
+	galSReason        = 0
 
 	maxImpose  = 6
 	maxReceive = 12

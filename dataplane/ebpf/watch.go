@@ -44,11 +44,19 @@ func (d *Driver) concerns(l link.Link) bool {
 	return d.wanted[l.Name] || l.Index == d.impose.Index || l.Index == d.imposeNear.Index || d.hooks[l.Index] != nil
 }
 
+// linkChanged reports what became of an interface. What is configured follows
+// the name: an interface that is renamed is gone under the old name and new
+// under the other.
 func (d *Driver) linkChanged(old link.Link, known bool, l link.Link) {
+	if known && old.Name != l.Name && d.concerns(old) {
+		d.emit(dataplane.Event{Kind: dataplane.LinkDown, Interface: old.Name})
+		d.emit(dataplane.Event{Kind: dataplane.LinkChanged, Interface: old.Name})
+		known = false
+	}
 	if !d.concerns(l) {
 		return
 	}
-	if !known || old.Name != l.Name || old.MAC != l.MAC || old.MTU != l.MTU {
+	if !known || old.Name != l.Name || old.MAC != l.MAC || old.MTU != l.MTU || old.Master != l.Master {
 		d.emit(dataplane.Event{Kind: dataplane.LinkChanged, Interface: l.Name})
 	}
 	up, wasUp := l.Up && l.Carrier, known && old.Up && old.Carrier
@@ -57,6 +65,21 @@ func (d *Driver) linkChanged(old link.Link, known bool, l link.Link) {
 		d.emit(dataplane.Event{Kind: dataplane.LinkUp, Interface: l.Name})
 	case !up && wasUp:
 		d.emit(dataplane.Event{Kind: dataplane.LinkDown, Interface: l.Name})
+	}
+	d.keepOffloads(l)
+}
+
+// keepOffloads turns off again what somebody turned on: the kernel reports a
+// change of features as one of the interface.
+func (d *Driver) keepOffloads(l link.Link) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h := d.hooks[l.Index]
+	if h == nil || h.roles&roleImpose != 0 {
+		return
+	}
+	if err := d.switchOffloads(h); d.newFault("offloads of "+l.Name, err) {
+		d.log.Error("offloads not turned off", "interface", l.Name, "error", err)
 	}
 }
 
@@ -200,10 +223,43 @@ func (d *Driver) auditHooks() {
 			drift = append(drift, s.name)
 		}
 	}
+	drift = append(drift, d.queueDrift()...)
+	free := d.unblock()
 	d.mu.Unlock()
 	for _, name := range drift {
 		d.emitDrift(dataplane.KindSection, name)
 	}
+	for _, ifc := range free {
+		d.emit(dataplane.Event{Kind: dataplane.LinkChanged, Interface: ifc})
+	}
+}
+
+// unblock looks whether the XDP programs of others that kept ours out have left.
+// Interfaces in ModeTC get ours at once; the names of those whose sections
+// failed are returned.
+func (d *Driver) unblock() (free []string) {
+	for ifindex, name := range d.blocked {
+		x, err := d.net.XDP(ifindex)
+		if err == nil && (x.Native != 0 || x.Generic != 0 || x.Offloaded != 0) {
+			continue
+		}
+		delete(d.blocked, ifindex)
+		h := d.hooks[ifindex]
+		if h == nil || h.mode != ModeTC {
+			free = append(free, name)
+			continue
+		}
+		if err := d.attachAs(h, d.mode); err != nil {
+			d.blocked[ifindex] = name // Another look, another try.
+			if d.newFault("XDP of "+name, err) {
+				d.log.Warn("XDP still not possible", "interface", name, "error", err)
+			}
+			continue
+		}
+		h.reason = d.modeReason
+		d.log.Info("XDP possible again", "interface", name, "mode", h.mode)
+	}
+	return free
 }
 
 // raiseImposeDevice sets the ends of the impose device up that somebody set
@@ -237,6 +293,9 @@ func (d *Driver) auditTables() error {
 		return err
 	}
 	for _, s := range d.sections {
+		if s.entry.Ifindex == 0 {
+			continue // Withdrawn, with its interface.
+		}
 		if im.sections[s.id] != s.entry || im.ports[portOf(s.entry)] != s.id {
 			drift = append(drift, dataplane.Key{Kind: dataplane.KindSection, Name: s.name})
 		}

@@ -68,7 +68,7 @@ func (d *Driver) Lose(k dataplane.Key) {
 func (d *Driver) Drift(k dataplane.Key) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.send(dataplane.Event{Kind: dataplane.Drift, Key: k})
+	d.notify(dataplane.Event{Kind: dataplane.Drift, Key: k})
 }
 
 // Plant puts an object into the data plane as a process before this one would
@@ -77,11 +77,7 @@ func (d *Driver) Plant(objects ...dataplane.Object) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, o := range objects {
-		if s, ok := o.(dataplane.Section); ok {
-			d.sections[s.Name] = s
-		} else if l, ok := o.(dataplane.LSP); ok {
-			d.putLSP(l)
-		}
+		d.put(o)
 	}
 }
 
@@ -90,6 +86,20 @@ func (d *Driver) AddRoute(r Route) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.routes = append(d.routes, r)
+}
+
+// SetClock gives the meters and Counters.Since another clock.
+func (d *Driver) SetClock(now func() time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.clock = now
+}
+
+// SetEntropy gives IP packets another entropy label, 16..1048575.
+func (d *Driver) SetEntropy(label func(packet []byte) uint32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.entropy = label
 }
 
 // SetPort adds a port or changes it and sends the event that belongs to it.
@@ -105,10 +115,10 @@ func (d *Driver) SetPort(p Port) {
 			kind = dataplane.LinkUp
 		}
 	}
-	d.send(dataplane.Event{Kind: kind, Interface: p.Name})
+	d.notify(dataplane.Event{Kind: kind, Interface: p.Name})
 }
 
-// RemovePort takes a port away, and the sections on it.
+// RemovePort takes a port away, and the sections and services on it.
 func (d *Driver) RemovePort(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -118,12 +128,17 @@ func (d *Driver) RemovePort(name string) {
 			delete(d.sections, n)
 		}
 	}
-	d.send(dataplane.Event{Kind: dataplane.LinkChanged, Interface: name})
+	for n, s := range d.services {
+		if s.Attachment.Interface == name {
+			delete(d.services, n)
+		}
+	}
+	d.notify(dataplane.Event{Kind: dataplane.LinkChanged, Interface: name})
 }
 
-// send queues an event; after one that did not fit comes a Drift without key.
+// notify queues an event; after one that did not fit comes a Drift without key.
 // Caller holds mu.
-func (d *Driver) send(e dataplane.Event) {
+func (d *Driver) notify(e dataplane.Event) {
 	if d.closed {
 		return
 	}

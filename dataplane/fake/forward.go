@@ -1,39 +1,15 @@
 package fake
 
 import (
-	"encoding/binary"
-	"net/netip"
-
 	"github.com/tandem-ne/tandem/dataplane"
 )
 
-// Ethernet types and lengths.
-const (
-	etherLen  = 14
-	typeVLAN  = 0x8100
-	typeMPLS  = 0x8847
-	typeIPv4  = 0x0800
-	typeIPv6  = 0x86dd
-	maxLookup = 16 // Labels taken off one packet.
-)
-
-// Output is a frame that leaves a port.
+// Output is a frame that leaves a port, and the class of the queue that it
+// waits in: that of the L-LSP, or the traffic class of its top label.
 type Output struct {
 	Port  string
 	Frame []byte
-}
-
-// packet is what is left of a frame behind its Ethernet header.
-type packet struct {
-	stack   []entry // Top first.
-	payload []byte
-}
-
-// entry is one label stack entry (RFC 3032); where it stands gives the S bit.
-type entry struct {
-	label uint32
-	tc    uint8
-	ttl   uint8
+	Queue uint8
 }
 
 // Forward gives the data plane a frame that arrived on a port and returns what
@@ -41,33 +17,32 @@ type entry struct {
 func (d *Driver) Forward(port string, frame []byte) []Output {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	in, ok := d.ports[port]
-	if !ok || !in.Up || len(frame) < etherLen {
-		return nil
+	d.out = nil
+	if in, ok := d.ports[port]; ok && in.Up {
+		d.receive(in, frame)
 	}
-	dst, rest, typ, vlan := dataplane.MAC(frame[:6]), frame[etherLen:], binary.BigEndian.Uint16(frame[12:]), uint16(0)
-	if typ == typeVLAN && len(rest) >= 4 {
-		vlan, typ, rest = binary.BigEndian.Uint16(rest)&0xfff, binary.BigEndian.Uint16(rest[2:]), rest[4:]
+	return d.out
+}
+
+// receive tells apart what is for a section, for an attachment circuit and for
+// the host.
+func (d *Driver) receive(in Port, frame []byte) {
+	e, whole := parseEthernet(frame)
+	vlan := uint16(0)
+	if len(e.tags) > 0 {
+		vlan = e.tags[0].vlan()
 	}
-	if typ != typeMPLS {
-		if dst != in.MAC || vlan != 0 {
-			return nil
-		}
-		return d.routeIP(rest)
+	if sec, ok := d.sectionOn(in.Name, vlan); ok && whole && e.typ == typeMPLS && len(e.tags) < 2 && (len(e.tags) == 0 || e.tags[0].tpid == typeCTag) {
+		d.labelled(sec, in, e)
+		return
 	}
-	if dst != in.MAC && dst != dataplane.MulticastMAC() {
-		return nil
+	if s := d.circuitOf(in.Name, e.tags); s != nil {
+		d.fromClient(s, in, frame)
+		return
 	}
-	sec, ok := d.sectionOn(port, vlan)
-	if !ok || sec.Down {
-		return nil
+	if whole && e.dst == in.MAC && len(e.tags) == 0 && e.typ != typeMPLS {
+		d.routeIP(e.payload)
 	}
-	count(&d.section[sec.Name].In, len(rest))
-	p, ok := parseStack(rest)
-	if !ok {
-		return nil
-	}
-	return d.forwardMPLS(sec, p)
 }
 
 func (d *Driver) sectionOn(port string, vlan uint16) (dataplane.Section, bool) {
@@ -79,59 +54,252 @@ func (d *Driver) sectionOn(port string, vlan uint16) (dataplane.Section, bool) {
 	return dataplane.Section{}, false
 }
 
-// forwardMPLS looks labels up until the packet is sent, dropped or turns out
-// to be for an IP stack.
-func (d *Driver) forwardMPLS(sec dataplane.Section, p packet) []Output {
+// labelled takes a labelled frame off a section.
+func (d *Driver) labelled(sec dataplane.Section, in Port, e ethernet) {
+	if e.dst != in.MAC && e.dst != dataplane.MulticastMAC() {
+		d.drop("foreign-mac")
+		return
+	}
+	c := d.counters(sec.Key())
+	if sec.Down {
+		c.InDrops++
+		d.drop("section-down")
+		return
+	}
+	count(&c.In, len(e.payload))
 	space := ""
 	if sec.InterfaceLabelSpace {
 		space = sec.Name
 	}
+	d.lookup(arrival{sec: sec.Name, space: space, frame: e.bytes()}, e.payload)
+}
+
+// arrival is where a labelled packet came from, and what was taken off it.
+type arrival struct {
+	sec, space string
+	frame      []byte
+	// above is the LSP whose label was the last to be popped, zero after a
+	// label that was no LSP's; stack are all labels so far.
+	above dataplane.Key
+	stack []uint32
+}
+
+// lookup takes labels off until the packet is sent, dropped, punted or turns
+// out to be for an IP stack.
+func (d *Driver) lookup(a arrival, b []byte) {
 	for range maxLookup {
-		if len(p.stack) == 0 {
-			return d.routeIP(p.payload)
+		e, ok := top(b)
+		if !ok {
+			d.drop("malformed")
+			return
 		}
-		top := p.stack[0]
-		l := d.labels[spaceLabel{space, top.label}]
-		if l == nil {
-			return nil
-		}
-		count(&l.counters.In, p.len())
-		if l.Down || top.ttl <= 1 {
-			l.counters.InDrops++
-			return nil
-		}
-		switch l.Op {
-		case dataplane.PopAndLookup:
-			p.stack = p.stack[1:]
+		a.stack = append(a.stack, e.label)
+		if e.label < dataplane.MinLabel {
+			if b = d.special(&a, e, b); b == nil {
+				return
+			}
 			continue
-		case dataplane.SwapAndForward:
-			last := len(l.Out.Stack) - 1
-			swapped := impose(l.Out.Stack[last], top.tc)
-			swapped.ttl = top.ttl - 1
-			p.stack = append([]entry{swapped}, p.stack[1:]...)
-			p.stack = push(p.stack, l.Out.Stack[:last], top.tc)
-		case dataplane.PopAndForward:
-			p.stack = p.stack[1:]
-		case dataplane.PopImposeAndForward:
-			p.stack = push(p.stack[1:], l.Out.Stack, top.tc)
 		}
-		return d.send1(l, p)
+		k, ok := d.labels[spaceLabel{a.space, e.label}]
+		if !ok {
+			d.drop("unknown-label")
+			return
+		}
+		if k.Kind == dataplane.KindPseudowire {
+			d.fromNetwork(a, d.pseudowires[k.Name], e, b)
+			return
+		}
+		if b = d.lsp(&a, d.lsps[k.Name], e, b); b == nil {
+			return
+		}
+	}
+	d.drop("too-deep")
+}
+
+// special handles a special-purpose label (RFC 7274) and returns what is to be
+// looked up next, nil for nothing.
+func (d *Driver) special(a *arrival, e entry, b []byte) []byte {
+	below := b[lseLen:]
+	switch e.label {
+	case dataplane.GAL:
+		// RFC 5586 section 4.2: always the bottom of the stack; alone for a
+		// section, else right below the label of what it belongs to.
+		if !e.bottom || len(below) < 4 || len(a.stack) > 1 && a.above == (dataplane.Key{}) {
+			d.drop("malformed")
+			return nil
+		}
+		d.punt("gal", *a, below)
+	case dataplane.RouterAlert:
+		if e.bottom {
+			d.drop("malformed")
+			return nil
+		}
+		d.punt("router-alert", *a, below)
+	case dataplane.ExplicitNullIPv4, dataplane.ExplicitNullIPv6:
+		a.above = dataplane.Key{}
+		switch {
+		case e.ttl <= 1:
+			d.drop("ttl-expired")
+			d.punt("ttl", *a, below)
+		case !e.bottom:
+			return below
+		case etherType(below) != map[uint32]uint16{dataplane.ExplicitNullIPv4: typeIPv4, dataplane.ExplicitNullIPv6: typeIPv6}[e.label]:
+			d.drop("unknown-payload")
+		default:
+			d.routeIP(below)
+		}
+	case dataplane.EntropyIndicator:
+		// RFC 6790 section 4.1: it and the entropy label go with the label of
+		// the tunnel above them.
+		el, ok := top(below)
+		if a.above == (dataplane.Key{}) || e.bottom || !ok || el.label < dataplane.MinLabel {
+			d.drop("entropy-label")
+			return nil
+		}
+		a.stack = append(a.stack, el.label)
+		if !el.bottom {
+			return below[lseLen:]
+		}
+		d.deliver(a.above, below[lseLen:])
+	case dataplane.ExtensionLabel:
+		// RFC 7274 section 3.1: the label below is no ordinary one, and none of
+		// those that there are is known here.
+		d.drop("extension-label")
+	default:
+		d.drop("special-label")
 	}
 	return nil
 }
 
-// routeIP forwards an IP packet: into an LSP or to a neighbour.
-func (d *Driver) routeIP(b []byte) []Output {
+// lsp does what an LSP does to a packet with its label e on top of b, and
+// returns what is to be looked up next, nil for nothing.
+func (d *Driver) lsp(a *arrival, l *lsp, e entry, b []byte) []byte {
+	c, below := d.counters(l.Key()), b[lseLen:]
+	count(&c.In, len(b))
+	a.above = l.Key()
+	gach := false
+	if next, ok := top(below); ok && !e.bottom {
+		gach = next.label == dataplane.GAL
+	}
+	ends := l.Op == dataplane.PopAndLookup
+	if ends && gach && (l.Loop == "" || e.ttl <= 1) {
+		return below // OAM reaches its MEP whatever the state of the LSP.
+	}
+	fail := func(reason string) []byte {
+		c.InDrops++
+		d.drop(reason)
+		return nil
+	}
+	switch {
+	case e.ttl <= 1:
+		d.punt("ttl", *a, below)
+		return fail("ttl-expired")
+	case l.Down:
+		return fail("lsp-down")
+	case l.Loop != "":
+		d.loop(l, c, e, b)
+		return nil
+	case l.Blocked && !gach:
+		return fail("blocked")
+	case ends && l.Selector != "" && !d.selected(l.LSP):
+		d.drop("not-selected") // No error: the other leg is the one in use.
+		return nil
+	}
+	p := packet{body: below, labelled: !e.bottom, tc: e.tc}
+	if !ends {
+		d.forward(l, c, p, e.ttl-1)
+		if !l.Bud {
+			return nil
+		}
+	}
+	if !e.bottom {
+		return below
+	}
+	d.deliver(l.Key(), below)
+	return nil
+}
+
+// selected tells whether the packets of an LSP with a selector are taken.
+func (d *Driver) selected(l dataplane.LSP) bool {
+	g := d.groups[l.Selector]
+	return g != nil && g.active == l.SelectorLeg
+}
+
+// loop sends a packet back as if it had arrived on the LSP of the opposite
+// direction (RFC 6435 section 4), which need not be open to users.
+func (d *Driver) loop(l *lsp, c *dataplane.Counters, e entry, b []byte) {
+	back := d.lsps[l.Loop]
+	switch {
+	case back == nil:
+		c.InDrops++
+		d.drop("blocked") // A looped path is a locked one.
+		return
+	case back.Down:
+		d.counters(back.Key()).InDrops++
+		d.drop("lsp-down")
+		return
+	}
+	bc, below := d.counters(back.Key()), b[lseLen:]
+	p := packet{body: below, labelled: !e.bottom, tc: e.tc}
+	if back.Op == dataplane.ImposeAndForward {
+		count(&bc.In, len(below))
+	} else {
+		count(&bc.In, len(b))
+	}
+	d.forward(back, bc, p, e.ttl-1)
+}
+
+// forward sends what is below a label, or what enters an LSP here, to the next
+// hop or to each branch. ttl is that of a swapped label.
+func (d *Driver) forward(l *lsp, c *dataplane.Counters, p packet, ttl uint8) {
+	switch {
+	case l.Class != nil:
+		p.class = l.Class
+	case l.Op == dataplane.PopAndForward && l.TTLMode == dataplane.Pipe:
+		p.class = &p.tc // The traffic class of the LSP selects the queue.
+	case l.Op == dataplane.PopAndForward && !p.labelled:
+		p.tc = precedence(p.body) // That of the client does (short-pipe).
+	}
+	for h := range l.hops() {
+		q := p
+		entries := impose(h.Stack, p.tc)
+		switch l.Op {
+		case dataplane.SwapAndForward:
+			entries[len(entries)-1].ttl = ttl
+		case dataplane.ImposeAndForward:
+			if l.EntropyLabel && !p.labelled {
+				lowest := entries[len(entries)-1]
+				entries = append(entries,
+					entry{label: dataplane.EntropyIndicator, tc: lowest.tc, ttl: lowest.ttl},
+					entry{label: d.entropy(p.body)})
+			}
+		}
+		d.send(h, c, q.push(entries...))
+	}
+}
+
+// deliver gives an IP packet that comes out of an LSP to the host.
+func (d *Driver) deliver(from dataplane.Key, b []byte) {
+	if etherType(b) == 0 {
+		d.counters(from).InDrops++
+		d.drop("unknown-payload")
+		return
+	}
+	d.routeIP(b)
+}
+
+// routeIP forwards an IP packet: into an LSP or a group, or to a neighbour.
+func (d *Driver) routeIP(b []byte) {
 	b = append([]byte(nil), b...)
 	dst, ok := hop(b)
 	if !ok {
-		return nil
+		return
 	}
-	bits, lookup := -1, (*lsp)(nil)
+	bits, into := -1, dataplane.Key{}
 	var direct *Route
-	for prefix, l := range d.prefixes {
+	for prefix, k := range d.prefixes {
 		if prefix.Contains(dst) && prefix.Bits() > bits {
-			bits, lookup = prefix.Bits(), l
+			bits, into = prefix.Bits(), k
 		}
 	}
 	for i, r := range d.routes {
@@ -139,130 +307,15 @@ func (d *Driver) routeIP(b []byte) []Output {
 			bits, direct = r.Prefix.Bits(), &d.routes[i]
 		}
 	}
-	if direct != nil {
-		return []Output{d.ethernet(direct.Port, 0, direct.MAC, etherType(b), b)}
+	p := packet{body: b}
+	switch {
+	case direct != nil:
+		d.transmit(direct.Port, ethernet{dst: direct.MAC, typ: etherType(b), payload: b}, 0)
+	case into.Kind == dataplane.KindGroup:
+		d.enterGroup(into.Name, p)
+	case into.Kind == dataplane.KindLSP:
+		d.enterLSP(d.lsps[into.Name], p)
 	}
-	if lookup == nil {
-		return nil
-	}
-	count(&lookup.counters.In, len(b))
-	if lookup.Down {
-		lookup.counters.InDrops++
-		return nil
-	}
-	return d.send1(lookup, packet{stack: push(nil, lookup.Out.Stack, 0), payload: b})
-}
-
-// send1 sends a packet on the LSP's section.
-func (d *Driver) send1(l *lsp, p packet) []Output {
-	sec, ok := d.sections[l.Out.Section]
-	if !ok || sec.Down || !d.ports[sec.Interface].Up {
-		l.counters.OutDrops++
-		return nil
-	}
-	typ := uint16(typeMPLS)
-	if len(p.stack) == 0 {
-		if typ = etherType(p.payload); typ == 0 {
-			l.counters.OutDrops++
-			return nil
-		}
-	}
-	b := p.append(nil)
-	count(&l.counters.Out, len(b))
-	count(&d.section[sec.Name].Out, len(b))
-	return []Output{d.ethernet(sec.Interface, sec.VLAN, sec.PeerMAC.OrMulticast(), typ, b)}
-}
-
-func (d *Driver) ethernet(port string, vlan uint16, dst dataplane.MAC, typ uint16, b []byte) Output {
-	src := d.ports[port].MAC
-	f := append(append([]byte(nil), dst[:]...), src[:]...)
-	if vlan != 0 {
-		f = binary.BigEndian.AppendUint16(f, typeVLAN)
-		f = binary.BigEndian.AppendUint16(f, vlan)
-	}
-	f = binary.BigEndian.AppendUint16(f, typ)
-	return Output{Port: port, Frame: append(f, b...)}
-}
-
-// impose makes the entry of a new label: TC of the packet unless one is
-// configured (RFC 5462), TTL of its own (pipe, RFC 3443).
-func impose(e dataplane.LabelEntry, tc uint8) entry {
-	if e.HasTC {
-		tc = e.TC
-	}
-	return entry{label: e.Label, tc: tc, ttl: e.EffectiveTTL()}
-}
-
-// push puts labels, top first, on a stack.
-func push(stack []entry, labels []dataplane.LabelEntry, tc uint8) []entry {
-	var out []entry
-	for _, e := range labels {
-		out = append(out, impose(e, tc))
-	}
-	return append(out, stack...)
-}
-
-// hop takes one hop off the TTL of an IP packet and returns its destination.
-func hop(b []byte) (netip.Addr, bool) {
-	switch etherType(b) {
-	case typeIPv4:
-		if len(b) < 20 || b[8] <= 1 {
-			return netip.Addr{}, false
-		}
-		b[8]--
-		// The TTL is the high octet of its word: RFC 1624 equation 3.
-		sum := uint32(^binary.BigEndian.Uint16(b[10:])) + uint32(^uint16(0x0100))
-		sum = sum&0xffff + sum>>16
-		sum = sum&0xffff + sum>>16
-		binary.BigEndian.PutUint16(b[10:], ^uint16(sum))
-		return netip.AddrFrom4([4]byte(b[16:20])), true
-	case typeIPv6:
-		if len(b) < 40 || b[7] <= 1 {
-			return netip.Addr{}, false
-		}
-		b[7]--
-		return netip.AddrFrom16([16]byte(b[24:40])), true
-	}
-	return netip.Addr{}, false
-}
-
-// etherType returns the type of an IP packet by its version, 0 for others.
-func etherType(b []byte) uint16 {
-	if len(b) > 0 {
-		switch b[0] >> 4 {
-		case 4:
-			return typeIPv4
-		case 6:
-			return typeIPv6
-		}
-	}
-	return 0
-}
-
-func parseStack(b []byte) (p packet, ok bool) {
-	for len(b) >= 4 {
-		lse := binary.BigEndian.Uint32(b)
-		p.stack = append(p.stack, entry{label: lse >> 12, tc: uint8(lse>>9) & 7, ttl: uint8(lse)})
-		b = b[4:]
-		if lse&(1<<8) != 0 {
-			p.payload = b
-			return p, true
-		}
-	}
-	return p, false
-}
-
-func (p packet) len() int { return 4*len(p.stack) + len(p.payload) }
-
-func (p packet) append(b []byte) []byte {
-	for i, e := range p.stack {
-		lse := e.label<<12 | uint32(e.tc)<<9 | uint32(e.ttl)
-		if i == len(p.stack)-1 {
-			lse |= 1 << 8
-		}
-		b = binary.BigEndian.AppendUint32(b, lse)
-	}
-	return append(b, p.payload...)
 }
 
 func count(c *dataplane.Counter, octets int) {

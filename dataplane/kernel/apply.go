@@ -43,6 +43,9 @@ func newBatch(d *Driver, n int) *batch {
 func (d *Driver) Apply(ctx context.Context, ops []dataplane.Op) []*dataplane.OpError {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.chains != nil {
+		return d.chains.apply(ctx, ops, d.check)
+	}
 	b := newBatch(d, len(ops))
 	for _, op := range ops {
 		if err := ctx.Err(); err != nil {

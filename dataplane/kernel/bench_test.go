@@ -40,7 +40,7 @@ func BenchmarkParse10000(b *testing.B) {
 
 // BenchmarkCollect10000 is the part of Apply that is not the kernel's.
 func BenchmarkCollect10000(b *testing.B) {
-	d := &Driver{lo: 1, model: newModel(0), caps: Capabilities()}
+	d := &Driver{lo: 1, model: newModel(0), caps: RouteCapabilities()}
 	d.model.sections["east"] = &section{Section: dataplane.Section{Name: "east", Interface: "eth0"}, index: 3}
 	var ops []dataplane.Op
 	for i := range uint32(10000) {

@@ -1,10 +1,10 @@
 package kernel
 
 // Complete tells whether this kernel also has the parts of tc that complete its
-// MPLS, act_mpls and cls_flower, or can load them. The automatic choice of a
+// MPLS, flower, u32 and six actions, or can load them. The automatic choice of a
 // data plane takes this driver only then.
 func Complete() error {
-	for _, module := range []string{"act_mpls", "cls_flower"} {
+	for _, module := range []string{"sch_ingress", "cls_flower", "cls_u32", "act_gact", "act_mpls", "act_vlan", "act_mirred", "act_pedit", "act_skbedit"} {
 		err := present(module, func() bool { return exists("/sys/module/"+module) || builtIn(module) })
 		if err != nil {
 			return err

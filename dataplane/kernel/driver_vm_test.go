@@ -38,7 +38,7 @@ func newRig(t testing.TB) rig {
 	t.Helper()
 	r := rig{Lab: netlab.New(t)}
 	r.Do(t, func() {
-		d, err := kernel.Open(kernel.Options{Log: slog.New(slog.DiscardHandler)})
+		d, err := kernel.Open(kernel.Options{Log: slog.New(slog.DiscardHandler), Routes: true})
 		if err != nil {
 			t.Fatalf("Open: %v", err)
 		}
@@ -338,7 +338,7 @@ func TestReconcile(t *testing.T) {
 	// The next process: a driver that counts what it is asked to do.
 	var counting countingDriver
 	r.Do(t, func() {
-		d, err := kernel.Open(kernel.Options{Log: slog.New(slog.DiscardHandler)})
+		d, err := kernel.Open(kernel.Options{Log: slog.New(slog.DiscardHandler), Routes: true})
 		if err != nil {
 			t.Fatalf("Open: %v", err)
 		}

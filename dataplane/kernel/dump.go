@@ -30,6 +30,9 @@ func (d *Driver) Dump(ctx context.Context, desired []dataplane.Object) ([]datapl
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.chains != nil {
+		return d.chains.dump(desired)
+	}
 	f, err := d.read()
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel data plane: %w", err)

@@ -6,12 +6,55 @@ import (
 	"github.com/tandem-ne/tandem/dataplane"
 )
 
-// Switch implements dataplane.Driver.
-func (d *Driver) Switch(_ context.Context, group string, _ uint8) error {
-	return &dataplane.OpError{Key: dataplane.Key{Kind: dataplane.KindGroup, Name: group}, Reason: "there is no such group"}
+// Switch implements dataplane.Driver: everything that enters the group or
+// selects by it is replaced, each filter in one step.
+func (d *Driver) Switch(_ context.Context, group string, leg uint8) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k := dataplane.Key{Kind: dataplane.KindGroup, Name: group}
+	if d.chains == nil {
+		return &dataplane.OpError{Key: k, Reason: "there is no such group"}
+	}
+	return d.chains.switchTo(k, leg)
+}
+
+func (t *chains) switchTo(k dataplane.Key, leg uint8) error {
+	g, ok := t.state.Objects[k].(dataplane.Group)
+	switch {
+	case !ok:
+		return &dataplane.OpError{Key: k, Reason: "there is no such group"}
+	case int(leg) >= len(g.Legs):
+		return &dataplane.OpError{Key: k, Reason: "the group has no such leg"}
+	case t.state.Active[k.Name] == leg:
+		return nil
+	}
+	t.state.Active[k.Name] = leg
+	c := t.newChange(nil)
+	c.dirty[k] = struct{}{}
+	c.run()
+	if len(c.failed) > 0 {
+		return c.failed[0]
+	}
+	return nil
 }
 
 // ActiveLeg implements dataplane.Driver.
 func (d *Driver) ActiveLeg(group string) (uint8, error) {
-	return 0, &dataplane.OpError{Key: dataplane.Key{Kind: dataplane.KindGroup, Name: group}, Reason: "there is no such group"}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k := dataplane.Key{Kind: dataplane.KindGroup, Name: group}
+	if d.chains == nil || d.chains.state.Objects[k] == nil {
+		return 0, &dataplane.OpError{Key: k, Reason: "there is no such group"}
+	}
+	return d.chains.state.Active[group], nil
+}
+
+// DropCounters implements dataplane.DiscardCounter. Routes count nothing.
+func (d *Driver) DropCounters() (map[string]uint64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.chains == nil {
+		return nil, nil
+	}
+	return d.chains.reasons()
 }

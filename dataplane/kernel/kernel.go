@@ -22,6 +22,9 @@ import (
 type Options struct {
 	// Log takes what cannot be returned; nil: slog.Default().
 	Log *slog.Logger
+	// Routes makes LSPs routes of mpls_router even where traffic control could
+	// do more.
+	Routes bool
 }
 
 // Driver implements dataplane.Driver for one network namespace.
@@ -38,6 +41,8 @@ type Driver struct {
 	mu     sync.Mutex
 	closed bool
 	model  model
+	// chains is set where LSPs are chains of traffic control.
+	chains *chains
 }
 
 // Open opens the driver in the network namespace of the calling thread and
@@ -50,15 +55,29 @@ func Open(opt Options) (*Driver, error) {
 	if err := Probe(); err != nil {
 		return nil, err
 	}
+	chains := !opt.Routes
+	if chains {
+		if err := Complete(); err != nil {
+			opt.Log.Warn("traffic control is not complete, LSPs become routes", "error", err)
+			chains = false
+		}
+	}
 	h, err := link.Open()
 	if err != nil {
 		return nil, err
 	}
+	caps := RouteCapabilities()
+	if chains {
+		caps = Capabilities()
+	}
 	d := &Driver{
-		log: opt.Log, link: h, caps: Capabilities(),
+		log: opt.Log, link: h, caps: caps,
 		events: make(chan dataplane.Event, 256),
 		stop:   make(chan struct{}), done: make(chan struct{}),
 		model: newModel(0),
+	}
+	if chains {
+		d.chains = newChains(h)
 	}
 	if err := d.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the kernel data plane: %w", err), h.Close())
@@ -79,10 +98,18 @@ func (d *Driver) start() error {
 		}
 	}
 	d.lo = lo.Index
+	if d.chains != nil {
+		return d.follow()
+	}
 	// Pop-and-lookup sends through lo, which must take labels then.
 	if err := d.setInput("lo", true); err != nil {
 		return err
 	}
+	return d.follow()
+}
+
+// follow begins to follow changes.
+func (d *Driver) follow() error {
 	links, err := d.link.List()
 	if err != nil {
 		return err
@@ -101,7 +128,7 @@ func (d *Driver) start() error {
 	return nil
 }
 
-// Capabilities returns Capabilities().
+// Capabilities returns Capabilities() or RouteCapabilities().
 func (d *Driver) Capabilities() dataplane.Capabilities { return d.caps }
 
 // maxLabels is MAX_NEW_LABELS of the kernel.
@@ -110,11 +137,11 @@ const maxLabels = 30
 // maxLabel is the highest label that fits below the largest platform_labels.
 const maxLabel = dataplane.MaxLabel - 1
 
-// Capabilities tells what the routes of mpls_router can do, the same on every
+// RouteCapabilities tells what the routes of mpls_router can do, the same on every
 // kernel from 6.1 to 6.12; the conformance suite shows it frame by frame.
-func Capabilities() dataplane.Capabilities {
+func RouteCapabilities() dataplane.Capabilities {
 	c := dataplane.Capabilities{
-		Driver: "kernel", MaxImpose: maxLabels, MaxReceive: maxLabels, MaxLabel: maxLabel,
+		Driver: "kernel-routes", MaxImpose: maxLabels, MaxReceive: maxLabels, MaxLabel: maxLabel,
 		Features: map[dataplane.Feature]bool{},
 		Limits: []string{
 			"The traffic class of a labelled packet is set to 0 wherever its top label is written.",
@@ -166,6 +193,9 @@ func (d *Driver) check(o dataplane.Object) error {
 		return err
 	}
 	l, ok := o.(dataplane.LSP)
+	if d.chains != nil {
+		return checkChain(o)
+	}
 	if !ok || l.Op != dataplane.ImposeAndForward {
 		return nil
 	}
@@ -178,9 +208,14 @@ func (d *Driver) check(o dataplane.Object) error {
 	return nil
 }
 
-// Counters returns the MPLS counters of the interfaces of sections. There are
+// Counters returns those of the chains; of routes the MPLS counters of the interfaces of sections. There are
 // none per LSP.
 func (d *Driver) Counters(_ context.Context, keys []dataplane.Key, dst []dataplane.Counters) ([]dataplane.Counters, error) {
+	if d.chains != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.chains.read(keys, dst)
+	}
 	stats, err := d.link.Conn().MPLSStats()
 	if err != nil {
 		return dst, fmt.Errorf("read MPLS counters: %w", err)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 )
 
@@ -38,6 +39,9 @@ func (d *Driver) translate(e link.Event, known map[int]link.Link) []dataplane.Ev
 		return linkEvents(old, was, e.Link)
 	case link.LinkGone:
 		delete(known, e.Link.Index)
+		if d.chains != nil && e.Link.Name == chain.Device {
+			break
+		}
 		return []dataplane.Event{{Kind: dataplane.LinkChanged, Interface: e.Link.Name}}
 	case link.Overflow:
 		return []dataplane.Event{{Kind: dataplane.Drift}}
@@ -47,6 +51,9 @@ func (d *Driver) translate(e link.Event, known map[int]link.Link) []dataplane.Ev
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.chains != nil {
+		return d.chains.translate(e)
+	}
 	switch e.Kind {
 	case link.MPLSNew, link.MPLSGone:
 		return d.driftMPLS(e)

@@ -53,9 +53,9 @@ func leaf(name, value string) string {
 
 // mutate changes one object, or removes it.
 func (m *model) mutate() {
-	label := func() string { return fmt.Sprint(100 + m.random.IntN(12)) }
+	label := func() string { return fmt.Sprint(100 + m.random.IntN(30)) }
 	admin := m.pick("", "", "", leaf("admin-state", "down"))
-	switch m.random.IntN(12) {
+	switch m.random.IntN(22) {
 	case 0:
 		m.settings = leaf("node-id", m.pick("192.0.2.1", "192.0.2.2", "")) + leaf("global-id", m.pick("", "7")) + leaf("ttl-mode", m.pick("", "short-pipe"))
 		m.blocks = m.pick("", "<mpls-label-block><index>a</index><start-label>100</start-label><end-label>"+label()+"</end-label></mpls-label-block>")
@@ -63,7 +63,7 @@ func (m *model) mutate() {
 	case 1, 2:
 		name := m.name("s", 3)
 		m.objects[ref{section, name}] = leaf("name", name) + leaf("interface", m.pick("eth0", "eth1", "eth2")) + leaf("if-num", name[1:]+"1") +
-			m.pick("", "<peer>"+leaf("node-id", "192.0.2.9")+leaf("if-num", "1")+"</peer>") + leaf("vlan-id", m.pick("", "5")) + admin
+			m.pick("", "<peer>"+leaf("node-id", m.pick("192.0.2.9", "192.0.2.1"))+leaf("if-num", "11")+"</peer>") + leaf("vlan-id", m.pick("", "5")) + admin + m.pick("", "", strings.Replace(leaf("scheduler", m.existing(scheduler)), ">", " xmlns='urn:tandem:yang:mtp-qos'>", 1))
 	case 3, 4, 5, 6:
 		name := m.name("l", 8)
 		hop := leaf("outgoing-section", m.existing(section))
@@ -90,8 +90,44 @@ func (m *model) mutate() {
 	case 10:
 		name := m.name("m", 4)
 		m.objects[ref{meg, name}] = leaf("name", name) + admin + m.pick(leaf("section", m.existing(section)), leaf("bidirectional-lsp", m.existing(bidirectionalLSP))) + "<mep/>"
-	case 11:
-		kinds := []kind{section, staticLSP, bidirectionalLSP, tunnel, meg}
+	case 12, 13, 14:
+		name := m.name("p", 6)
+		m.objects[ref{pseudowire, name}] = leaf("name", name) + leaf("receive-label", label()) + leaf("transmit-label", label()) + leaf("tunnel", m.existing(tunnel)) + admin +
+			m.pick("", "<pw-type xmlns:t='urn:tandem:yang:mtp-types'>t:ethernet-tagged-mode</pw-type>", leaf("sequencing", "true"))
+	case 15:
+		name := m.pick("q0", "q1", "p0") // Sometimes the name of a pseudowire.
+		m.objects[ref{p2mpPseudowire, name}] = leaf("name", name) + leaf("role", m.pick("root", "leaf")) + leaf("tunnel", m.existing(tunnel)) + leaf("label", label()) + admin +
+			leaf("return-pseudowire", m.pick("", m.existing(pseudowire)))
+	case 16:
+		name := m.name("x", 2)
+		m.objects[ref{switchingPoint, name}] = leaf("name", name) + leaf("segment-1", m.existing(pseudowire)) + leaf("segment-2", m.existing(pseudowire))
+	case 17, 18:
+		name := m.name("v", 4)
+		m.objects[ref{service, name}] = leaf("name", name) + admin + m.pick("<endpoint><name>1</name><ac>"+leaf("interface", m.pick("eth1", "eth2"))+
+			m.pick("", leaf("outer-vlan-id", m.pick("5", "6")))+leaf("ingress-bandwidth-profile", m.pick("", m.existing(bandwidthProfile)))+
+			leaf("tc-map", m.pick("", m.existing(tcMap)))+"</ac></endpoint>", "") +
+			"<endpoint><name>2</name>" + m.pick(leaf("pw", m.existing(pseudowire)), leaf("pw", m.existing(pseudowire)), leaf("p2mp-pseudowire", m.existing(p2mpPseudowire))) + "</endpoint>"
+	case 19:
+		name := m.name("g", 2)
+		rate := m.pick("1000", "2000")
+		m.objects[ref{bandwidthProfile, name}] = leaf("name", name) + leaf("cir", rate) + leaf("cbs", "1500")
+		m.objects[ref{tcMap, name}] = leaf("name", name) + "<entry>" + leaf("pcp", m.pick("1", "2")) + leaf("traffic-class", "3") + "</entry>"
+		m.objects[ref{scheduler, name}] = leaf("name", name) + leaf("shaping-rate", m.pick("8000", "9000"))
+	case 20:
+		name := m.name("l", 8)
+		hop := func(index string) string {
+			next := leaf("outgoing-section", m.existing(section))
+			if t := m.existing(tunnel); t != "" && m.random.IntN(3) == 0 {
+				next = leaf("outgoing-tunnel", t)
+			}
+			return "<nhlfe>" + leaf("index", index) + next + "<mpls-label-stack><entry><id>0</id>" + leaf("label", label()) + "</entry></mpls-label-stack></nhlfe>"
+		}
+		m.objects[ref{staticLSP, name}] = leaf("name", name) + admin + leaf("type", "p2mp") + m.pick(
+			leaf("operation", "impose-and-forward"),
+			leaf("operation", "swap-and-forward")+"<in-segment>"+leaf("incoming-label", label())+"</in-segment>"+leaf("bud", m.pick("true", "false"))) +
+			"<out-segment><nhlfe-multiple>" + hop("a") + m.pick("", hop("b")) + "</nhlfe-multiple></out-segment>"
+	case 11, 21:
+		kinds := []kind{section, staticLSP, bidirectionalLSP, tunnel, meg, pseudowire, p2mpPseudowire, switchingPoint, service, bandwidthProfile, tcMap, scheduler}
 		k := kinds[m.random.IntN(len(kinds))]
 		delete(m.objects, ref{k, m.existing(k)})
 	}
@@ -123,7 +159,17 @@ func (m *model) xml() []byte {
 	list(bidirectionalLSP, "bidirectional-lsp")
 	b.WriteString(`</lsps><tunnels xmlns="urn:tandem:yang:mtp-lsp">`)
 	list(tunnel, "tunnel")
-	b.WriteString(`</tunnels><oam xmlns="urn:tandem:yang:mtp-oam">`)
+	b.WriteString(`</tunnels><pseudowires xmlns="urn:tandem:yang:mtp-pw">`)
+	list(pseudowire, "pseudowire")
+	list(p2mpPseudowire, "p2mp-pseudowire")
+	list(switchingPoint, "switching-point")
+	b.WriteString(`</pseudowires><qos xmlns="urn:tandem:yang:mtp-qos">`)
+	list(bandwidthProfile, "bandwidth-profile")
+	list(tcMap, "tc-map")
+	list(scheduler, "scheduler")
+	b.WriteString(`</qos><services xmlns="urn:tandem:yang:mtp-service">`)
+	list(service, "service")
+	b.WriteString(`</services><oam xmlns="urn:tandem:yang:mtp-oam">`)
 	list(meg, "meg")
 	b.WriteString(`</oam></mpls-tp>`)
 	return []byte(b.String())
@@ -170,11 +216,12 @@ func TestDeltasAddUp(t *testing.T) {
 	i := newIntent(t, everything())
 	validator := validate.New(i.schema)
 	accepted, refused := 0, 0
-	for seed := range uint64(5) {
+	kinds := map[dataplane.Kind]int{}
+	for seed := range uint64(8) {
 		m := newModel(seed)
 		state := build(t, i, nil, tree.Empty(i.schema)).State
 		held := &engines{map[dataplane.Key]string{}, map[string]string{}}
-		for step := range 120 {
+		for step := range 200 {
 			saved := model{m.settings, m.blocks, map[ref]string{}, nil}
 			for r, x := range m.objects {
 				saved.objects[r] = x
@@ -211,14 +258,26 @@ func TestDeltasAddUp(t *testing.T) {
 			if held.String() != want.String() {
 				t.Fatalf("seed %d step %d: the engines hold\n%s\nwant\n%s", seed, step, held, want)
 			}
-			if n, w := state.uses.Len(), whole.State.uses.Len(); n != w || state.labels.Len() != whole.State.labels.Len() ||
-				state.ports.Len() != whole.State.ports.Len() || state.clients.Len() != whole.State.clients.Len() {
-				t.Fatalf("seed %d step %d: the State has %d uses, from nothing it has %d", seed, step, n, w)
+			if got, want := sizes(state), sizes(whole.State); got != want {
+				t.Fatalf("seed %d step %d: the State has %v, from nothing it has %v", seed, step, got, want)
+			}
+			for _, o := range result.Dataplane.Put {
+				kinds[o.Key().Kind]++
 			}
 		}
 	}
-	t.Logf("%d changes accepted, %d refused", accepted, refused)
+	t.Logf("%d changes accepted, %d refused; put were %v", accepted, refused, kinds)
+	for k := dataplane.KindSection; k <= dataplane.KindSwitchingPoint; k++ {
+		if kinds[k] == 0 {
+			t.Errorf("no %s was ever put: the walk is not worth much", k)
+		}
+	}
 	if accepted < 100 || refused < 100 {
 		t.Errorf("%d changes accepted, %d refused: the walk is not worth much", accepted, refused)
 	}
+}
+
+// sizes counts what a State holds.
+func sizes(s *State) [6]int {
+	return [6]int{s.uses.Len(), s.labels.Len(), s.ports.Len(), s.circuits.Len(), s.clients.Len(), s.exits.Len()}
 }

@@ -238,17 +238,44 @@ func (s *State) Tunnels(lsp string) []string {
 	return slices.Compact(names)
 }
 
-// Users returns the names of the objects of a kind of the data plane whose
-// oper-state depends on k by configuration: services and switching points on a
-// pseudowire, services on an interface by Circuits.
-func (s *State) Services(pw string) []string {
-	names := s.users(ref{pseudowire, pw}, service)
-	names = append(names, s.users(ref{p2mpPseudowire, pw}, service)...)
-	for _, p := range s.users(ref{pseudowire, pw}, p2mpPseudowire) {
-		names = append(names, s.users(ref{p2mpPseudowire, p}, service)...)
+// Attached returns the services with an attachment circuit on an interface.
+func (s *State) Attached(interfaceName string) []string {
+	var names []string
+	for _, c := range s.attachments(interfaceName) {
+		names = append(names, c.service)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Leaves returns the point-to-multipoint pseudowires that reach this node, a leaf,
+// by a static LSP.
+func (s *State) Leaves(lsp string) []string {
+	var names []string
+	for _, t := range s.Tunnels(lsp) {
+		names = append(names, s.users(ref{tunnel, t}, p2mpPseudowire)...)
+	}
+	return names
+}
+
+// Carriers returns the static LSPs that bring a point-to-multipoint pseudowire to
+// this node, a leaf.
+func (s *State) Carriers(pw string) []dataplane.Key {
+	v := s.intent.view(s)
+	p := v.p2mpPseudowire(pw)
+	if p == nil || v.tunnel(deref(p.Tunnel)) == nil {
+		return nil
+	}
+	var keys []dataplane.Key
+	t := v.tunnel(*p.Tunnel)
+	for _, num := range lspNums(t) {
+		for _, name := range v.members(t.Lsp[num]) {
+			if c := v.lsp(name); c != nil && (operation(c) == dataplane.PopAndLookup || deref(c.Bud)) {
+				keys = append(keys, dataplane.Key{Kind: dataplane.KindLSP, Name: name})
+			}
+		}
+	}
+	return keys
 }
 
 // Path returns the instance of an object in the configuration: as Intent.Path,

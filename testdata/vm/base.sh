@@ -12,12 +12,12 @@ die() { echo "testdata/vm: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null || die "$1 is missing; install the package: apt-get install $2"; }
 export PATH=$PATH:/usr/sbin:/sbin
 need dpkg-deb dpkg; need busybox busybox-static; need cpio cpio; need depmod kmod; need modprobe kmod
-need xz xz-utils; need gzip gzip; need ip iproute2; need ethtool ethtool; need apt-get apt
+need xz xz-utils; need gzip gzip; need ip iproute2; need tc iproute2; need ethtool ethtool; need apt-get apt
 if ldd "$(command -v busybox)" >/dev/null 2>&1; then die "busybox is not static; install the package: apt-get install busybox-static"; fi
 
 # The modules that the drivers and their tests use; what they depend on comes by
 # itself. A name that the kernel has built in costs nothing.
-modules="mpls_router mpls_iptunnel veth dummy 8021q ipv6 af_packet sch_ingress cls_bpf cls_flower cls_matchall cls_u32 act_mpls act_vlan act_mirred act_gact act_skbedit act_pedit"
+modules="mpls_router mpls_iptunnel veth dummy 8021q ipv6 af_packet sch_ingress cls_bpf cls_flower cls_matchall cls_u32 act_mpls act_vlan act_mirred act_gact act_skbedit act_pedit act_police sch_htb"
 
 # package prints the newest package of the series that apt offers.
 package() {
@@ -49,7 +49,7 @@ tree=$work/tree
 mkdir -p "$tree"/{bin,dev,proc,sys,run,tmp,etc,test} "$tree/lib/modules/$version"
 cp "$(command -v busybox)" "$tree/bin/busybox"
 # iproute2 goes along as the referee of the tests, ethtool for the lab.
-for program in ip ethtool; do
+for program in ip tc ethtool; do
 	cp -L "$(command -v $program)" "$tree/bin/$program"
 	ldd "$tree/bin/$program" | grep -o '/[^ ]*' | while read -r lib; do
 		mkdir -p "$tree$(dirname "$lib")"; cp -L "$lib" "$tree$lib"

@@ -25,6 +25,11 @@ const (
 	// MPLSNew, MPLSGone: the MPLS route MPLS was put or removed.
 	MPLSNew
 	MPLSGone
+	// FilterNew, FilterGone: a filter of a shared block was put or removed;
+	// QdiscGone: clsact was taken from an interface.
+	FilterNew
+	FilterGone
+	QdiscGone
 	// Overflow: events were lost; list everything again.
 	Overflow
 )
@@ -39,6 +44,9 @@ type Event struct {
 	// IP is the route with all that Route leaves out, for the kernel driver.
 	IP   mplsnl.IPRoute
 	MPLS mplsnl.Route
+	// Filter names a filter, Qdisc a clsact.
+	Filter mplsnl.Filter
+	Qdisc  mplsnl.Qdisc
 }
 
 // Subscription delivers events until it is closed.
@@ -51,12 +59,12 @@ type Subscription struct {
 	done    chan struct{}
 }
 
-// Subscribe follows interfaces and routes of the handle's namespace. The
-// caller reads Events and calls Close.
+// Subscribe follows interfaces, routes and filters of the handle's namespace,
+// but routes and filters that the handle's connection changes. The caller reads Events and calls Close.
 func (h *Handle) Subscribe() (*Subscription, error) {
 	var m *mplsnl.Monitor
 	err := h.Do(func() (err error) {
-		m, err = mplsnl.OpenMonitor()
+		m, err = mplsnl.OpenMonitor(h.conn.Port())
 		return err
 	})
 	if err != nil {
@@ -116,6 +124,10 @@ func eventOf(k mplsnl.Event) Event {
 		return Event{Kind: kind(MPLSGone, MPLSNew), MPLS: *k.MPLS}
 	case k.IP != nil:
 		return Event{Kind: kind(RouteGone, RouteNew), Route: routeOf(*k.IP), IP: *k.IP}
+	case k.Filter != nil:
+		return Event{Kind: kind(FilterGone, FilterNew), Filter: *k.Filter}
+	case k.Qdisc != nil:
+		return Event{Kind: kind(QdiscGone, 0), Qdisc: *k.Qdisc}
 	}
 	return Event{Kind: Overflow}
 }

@@ -1,6 +1,9 @@
 package mplsnl
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // align rounds up to the alignment of netlink messages and attributes.
 func align(n int) int { return (n + 3) &^ 3 }
@@ -80,4 +83,11 @@ func appendNest(b []byte, typ uint16, f func([]byte) []byte) []byte {
 	b = f(appendAttrHeader(b, typ, 0))
 	binary.NativeEndian.PutUint16(b[start:], uint16(len(b)-start))
 	return b
+}
+
+func parseU8(v []byte) (uint8, error) {
+	if len(v) != 1 {
+		return 0, errors.New("malformed 8-bit attribute")
+	}
+	return v[0], nil
 }

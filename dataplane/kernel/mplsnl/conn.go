@@ -213,17 +213,8 @@ func (c *Conn) Dump(typ uint16, body []byte, f func(typ uint16, body []byte) err
 	if c.fd < 0 {
 		return unix.EBADF
 	}
-	c.seq++
-	seq := c.seq
-	c.tx = append(c.tx[:0], make([]byte, unix.NLMSG_HDRLEN)...)
-	c.tx = append(c.tx, body...)
-	binary.NativeEndian.PutUint32(c.tx[0:], uint32(len(c.tx)))
-	binary.NativeEndian.PutUint16(c.tx[4:], typ)
-	binary.NativeEndian.PutUint16(c.tx[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	binary.NativeEndian.PutUint32(c.tx[8:], seq)
-	if err := retry(func() error {
-		return unix.Sendto(c.fd, c.tx, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
-	}); err != nil {
+	seq, err := c.request(typ, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, body)
+	if err != nil {
 		return fmt.Errorf("send netlink dump: %w", err)
 	}
 	var first error
@@ -253,6 +244,20 @@ func (c *Conn) Dump(typ uint16, body []byte, f func(typ uint16, body []byte) err
 			}
 		}
 	}
+}
+
+// request sends one request and returns its sequence number. Caller holds mu.
+func (c *Conn) request(typ, flags uint16, body []byte) (seq uint32, err error) {
+	c.seq++
+	c.tx = append(c.tx[:0], make([]byte, unix.NLMSG_HDRLEN)...)
+	c.tx = append(c.tx, body...)
+	binary.NativeEndian.PutUint32(c.tx[0:], uint32(len(c.tx)))
+	binary.NativeEndian.PutUint16(c.tx[4:], typ)
+	binary.NativeEndian.PutUint16(c.tx[6:], flags)
+	binary.NativeEndian.PutUint32(c.tx[8:], c.seq)
+	return c.seq, retry(func() error {
+		return unix.Sendto(c.fd, c.tx, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	})
 }
 
 // receive reads one datagram from the kernel. Caller holds mu.

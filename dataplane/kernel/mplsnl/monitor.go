@@ -45,10 +45,14 @@ type Event struct {
 	Deleted bool
 	// Port is the netlink port of whose request made the change; 0: the
 	// kernel's own doing. See Conn.Port.
-	Port     uint32
-	Link     *Link
-	MPLS     *Route
-	IP       *IPRoute
+	Port uint32
+	Link *Link
+	MPLS *Route
+	IP   *IPRoute
+	// Filter is the filter of a shared block (its name only), Qdisc the clsact
+	// of an interface.
+	Filter   *Filter
+	Qdisc    *Qdisc
 	Overflow bool // Changes were lost: dump.
 }
 
@@ -64,7 +68,11 @@ type Monitor struct {
 
 // OpenMonitor starts to follow interfaces, and IPv4, IPv6 and MPLS routes in
 // the network namespace of the calling thread.
-func OpenMonitor() (*Monitor, error) {
+//
+// What a request of the socket with the netlink port silent caused is left out
+// where it is about routes and filters: thousands of echoes of a batch would
+// cost more than the batch.
+func OpenMonitor(silent uint32) (*Monitor, error) {
 	fd, err := openSocket()
 	if err != nil {
 		return nil, err
@@ -72,7 +80,11 @@ func OpenMonitor() (*Monitor, error) {
 	// Our own batches are echoed here too: 10,000 routes take some 10 MB until
 	// they are read. Without the capability the default has to do.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20)
-	for _, g := range []int{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_MPLS_ROUTE} {
+	if err := attachSilence(fd, silent); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	for _, g := range []int{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_MPLS_ROUTE, unix.RTNLGRP_TC} {
 		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g); err != nil {
 			unix.Close(fd)
 			return nil, fmt.Errorf("follow netlink group %d: %w", g, err)
@@ -113,8 +125,25 @@ func (m *Monitor) Close() error { return m.file.Close() }
 // parseEvent decodes a notification; what cannot be decoded is reported as an
 // overflow, because something changed and it is not known what.
 func parseEvent(m message) (Event, bool) {
-	e := Event{Deleted: m.typ == unix.RTM_DELROUTE || m.typ == unix.RTM_DELLINK}
+	e := Event{Deleted: m.typ == unix.RTM_DELROUTE || m.typ == unix.RTM_DELLINK || m.typ == unix.RTM_DELTFILTER || m.typ == unix.RTM_DELQDISC}
 	switch m.typ {
+	case unix.RTM_NEWTFILTER, unix.RTM_DELTFILTER:
+		f, _, err := ParseFilter(m.body)
+		if f.Block == 0 {
+			return e, false // Not in a shared block, or malformed.
+		}
+		if err != nil && !errors.Is(err, ErrForeign) {
+			return Event{Overflow: true}, true
+		}
+		e.Filter = &f
+		return e, true
+	case unix.RTM_NEWQDISC, unix.RTM_DELQDISC:
+		q, ok, err := ParseQdisc(m.body)
+		if err != nil {
+			return Event{Overflow: true}, true
+		}
+		e.Qdisc = &q
+		return e, ok
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		l, err := ParseLink(m.body)
 		if err != nil {

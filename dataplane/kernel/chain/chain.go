@@ -1,0 +1,257 @@
+// Package chain turns objects of the data plane into filters of Linux traffic
+// control: flower finds the label, actions of act_mpls, act_vlan, act_pedit and
+// act_mirred do the rest. It is pure: a State says what there is, Compile
+// returns filters; nobody is asked and nothing is changed.
+//
+// All sections share one block of filters, so that an LSP is one filter
+// whatever its sections. Its chain 0 admits: interface, VLAN and destination
+// address decide into which label space, which is a chain, a frame goes.
+// IP clients come through the device Device, whose egress has a block of its
+// own: the route says which client label, the filter of that label does the
+// rest.
+//
+// Read chain.go first, then lsp.go, out.go and section.go.
+package chain
+
+import (
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// Device is the dummy interface that IP clients are routed to and that keeps
+// the blocks alive.
+const Device = "mtk0"
+
+// The blocks: Ingress of sections and attachment circuits, Egress of Device.
+const (
+	Ingress = 0x54500001
+	Egress  = 0x54500002
+)
+
+// The chains of the ingress block that are no label space.
+const (
+	chainAdmit   = 0
+	chainDeliver = 1 // IP packets below a last label, to the host.
+	chainBud     = 2 // Copies for this node.
+	chainRecord  = 3 // Never entered: what the driver must find again.
+	firstChain   = 16
+)
+
+// The chains of a label space, from its base on.
+const (
+	offLabels  = iota
+	offPop     // What pops its last label, by what is below.
+	offIPv4    // The same, IPv4.
+	offIPv6    // The same, IPv6.
+	offWord    // Pseudowires with control word, by what is there.
+	offControl // The same, with a control word.
+	spaceSize  = 8
+)
+
+// Platform is the number of the per-platform label space; those of interfaces
+// follow, up to MaxSpace.
+const (
+	Platform = 1
+	MaxSpace = 500
+)
+
+// The preferences, in the order in which they are asked.
+const (
+	prefVLAN     = 0x10
+	prefSection  = 0x20
+	prefQinQ     = 0x30
+	prefTagged   = 0x31
+	prefPort     = 0x32
+	prefNotOurs  = 0x40
+	prefTTL      = 0x10
+	prefGACh     = 0x18
+	prefLabel    = 0x20
+	prefUnknown  = 0x30
+	prefNibble   = 0x10
+	prefNoNibble = 0x20
+)
+
+// The ranges of the indices of counting actions.
+const (
+	indexReason  = 0x10000000
+	indexSection = 0x20000000
+	indexLabel   = 0x40000000
+)
+
+// Port is what is known of an interface.
+type Port struct {
+	Name  string
+	Index int // 0: there is none.
+	MAC   dataplane.MAC
+	MTU   int
+}
+
+// State is what Compile looks things up in.
+type State struct {
+	Objects map[dataplane.Key]dataplane.Object
+	Ports   map[string]Port   // By name.
+	Active  map[string]uint8  // The active leg of each group.
+	Spaces  map[string]uint32 // The label space of each section that has its own.
+	// Clients are the client labels of LSPs and groups with prefixes, Records
+	// the handles of groups.
+	Clients map[dataplane.Key]uint32
+	Records map[string]uint32
+	Device  Port
+}
+
+// NewState returns an empty state.
+func NewState() *State {
+	return &State{
+		Objects: map[dataplane.Key]dataplane.Object{}, Ports: map[string]Port{}, Active: map[string]uint8{},
+		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[string]uint32{},
+	}
+}
+
+// Compiled is what an object becomes.
+type Compiled struct {
+	Filters []mplsnl.Filter
+	Routes  []mplsnl.IPRoute
+	// Depends are the objects whose change changes this one.
+	Depends []dataplane.Key
+	Counts  []Count
+}
+
+// Count tells whom a counting action counts for.
+type Count struct {
+	Index uint32
+	Key   dataplane.Key
+	What  What
+	// Octets are added for each packet: the kernel counts a packet as it came
+	// in.
+	Octets int
+}
+
+// What is a counter of an object.
+type What uint8
+
+// The counters. Taken are packets that did come in and were not dropped: the
+// rest are InDrops.
+const (
+	In What = iota + 1
+	Out
+	Taken
+)
+
+func (c *Compiled) need(k dataplane.Key) { c.Depends = append(c.Depends, k) }
+
+func (c *Compiled) count(index uint32, k dataplane.Key, w What, octets int) {
+	c.Counts = append(c.Counts, Count{Index: index, Key: k, What: w, Octets: octets})
+}
+
+// Compile returns the filters and routes of an object. The error tells why it
+// cannot be there now; Compiled then has only what it depends on.
+func (s *State) Compile(o dataplane.Object) (Compiled, *dataplane.OpError) {
+	var c Compiled
+	var err *dataplane.OpError
+	switch o := o.(type) {
+	case dataplane.Section:
+		err = s.section(&c, o)
+	case dataplane.LSP:
+		err = s.lsp(&c, o)
+	case dataplane.Group:
+		err = s.group(&c, o)
+	case dataplane.Pseudowire:
+		err = s.pseudowire(&c, o)
+	case dataplane.Service:
+		err = s.service(&c, o)
+	case dataplane.SwitchingPoint:
+		c.need(key(dataplane.KindPseudowire, o.Segments[0]))
+		c.need(key(dataplane.KindPseudowire, o.Segments[1]))
+	}
+	if err != nil {
+		c.Filters, c.Routes, c.Counts = nil, nil, nil
+	}
+	mark(c.Filters)
+	return c, err
+}
+
+func key(k dataplane.Kind, name string) dataplane.Key { return dataplane.Key{Kind: k, Name: name} }
+
+func fail(k dataplane.Key, reason string) *dataplane.OpError {
+	return &dataplane.OpError{Key: k, Reason: reason}
+}
+
+// base returns the first chain of a label space.
+func base(space uint32) uint32 { return firstChain + spaceSize*(space-Platform) }
+
+// SpaceOf returns the label space that a chain of labels belongs to.
+func SpaceOf(chain uint32) (uint32, bool) {
+	if chain < firstChain {
+		return 0, false
+	}
+	return (chain-firstChain)/spaceSize + Platform, true
+}
+
+// labelIndex is the index of a counting action of a label: which is 0 for what
+// comes in and 1 for what passes.
+func labelIndex(space, label, which uint32) uint32 { return indexLabel + space<<21 + label<<1 + which }
+
+// clientSpace is the number that stands for client labels in indices.
+const clientSpace = 0
+
+// The actions, by short names.
+
+func pipe(a mplsnl.Action) mplsnl.Action {
+	a.Verdict, a.NoPerCPU = mplsnl.Pipe, true
+	return a
+}
+
+// mark puts our cookie on filters: whoever has it in front is ours.
+func mark(filters []mplsnl.Filter) {
+	for i := range filters {
+		// Actions may be shared by filters that differ in what they match.
+		a := filters[i].Actions
+		if len(a) > 0 && a[0].Cookie == ([16]byte{}) {
+			filters[i].Actions = append([]mplsnl.Action{a[0]}, a[1:]...)
+			filters[i].Actions[0].Cookie = Cookie()
+		}
+	}
+}
+
+// Ours tells whether Tandem made a filter.
+func Ours(f *mplsnl.Filter) bool {
+	if f.Chain == chainRecord || len(f.Actions) == 0 {
+		return f.Chain == chainRecord && f.Block == Ingress
+	}
+	return f.Actions[0].Cookie == Cookie()
+}
+
+// Cookie marks the counting actions of Tandem.
+func Cookie() [16]byte { return [16]byte{'t', 'a', 'n', 'd', 'e', 'm'} }
+
+func counting(index uint32, v mplsnl.Verdict) mplsnl.Action {
+	return mplsnl.Action{Kind: mplsnl.GAct, Verdict: v, Index: index, Cookie: Cookie()}
+}
+
+func dropping(r Reason) mplsnl.Action { return counting(indexReason+uint32(r), mplsnl.Drop) }
+
+func going(chain uint32) mplsnl.Action {
+	return mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.GotoChain(chain), NoPerCPU: true}
+}
+
+func mpls(m mplsnl.MPLSAction) mplsnl.Action { return pipe(mplsnl.Action{Kind: mplsnl.MPLS, MPLS: m}) }
+
+func vlan(v mplsnl.VLANAction) mplsnl.Action { return pipe(mplsnl.Action{Kind: mplsnl.VLAN, VLAN: v}) }
+
+func popTo(protocol uint16) mplsnl.Action {
+	return mpls(mplsnl.MPLSAction{Op: mplsnl.MPLSPop, Protocol: protocol})
+}
+
+func decTTL() mplsnl.Action { return mpls(mplsnl.MPLSAction{Op: mplsnl.MPLSDecTTL}) }
+
+// label is a filter by label in the ingress block. Variants of one label have
+// different numbers.
+func labelFilter(chain, label uint32, variant uint8, m mplsnl.LSE, actions ...mplsnl.Action) mplsnl.Filter {
+	m.HasLabel, m.Label = true, label
+	f := mplsnl.Filter{
+		Block: Ingress, Chain: chain, Pref: prefLabel, Protocol: mplsnl.EtherMPLS,
+		Handle: label<<5 + uint32(variant) + 1, Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: actions,
+	}
+	f.Match.LSE[0] = m
+	return f
+}

@@ -1,0 +1,225 @@
+package chain
+
+import (
+	"fmt"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// Variants of the filters of one label. Those of a traffic class add it.
+const (
+	variantAll    = 0
+	variantBottom = 1
+	variantClass  = 8
+)
+
+// lsp compiles an LSP.
+func (s *State) lsp(c *Compiled, l dataplane.LSP) *dataplane.OpError {
+	if l.Op == dataplane.ImposeAndForward {
+		return s.clients(c, l.Key(), l.Prefixes, dataplane.NextHop{Section: l.Out.Section, Group: l.Out.Group, Stack: l.Out.Stack}, l.Down || l.Blocked)
+	}
+	space := uint32(Platform)
+	if l.InSection != "" {
+		k := key(dataplane.KindSection, l.InSection)
+		c.need(k)
+		sec, ok := s.Objects[k].(dataplane.Section)
+		if !ok {
+			return fail(l.Key(), fmt.Sprintf("section %s is not in the data plane", l.InSection))
+		}
+		if space, ok = s.space(sec); !ok {
+			return fail(l.Key(), fmt.Sprintf("section %s has no label space", l.InSection))
+		}
+	}
+	b := builder{State: s, c: c, l: l, space: space, at: base(space), in: labelIndex(space, l.InLabel, 0), passed: labelIndex(space, l.InLabel, 1)}
+	c.count(b.in, l.Key(), In, 0)
+	c.count(b.passed, l.Key(), Taken, 0)
+	taken, err := s.selected(c, l)
+	if err != nil {
+		return err
+	}
+	switch {
+	case l.Down:
+		b.drop(counting(b.in, mplsnl.Drop))
+		return nil
+	case l.Blocked || !taken:
+		r := Blocked
+		if !l.Blocked {
+			r = NotSelected
+		}
+		b.drop(counting(b.in, mplsnl.Pipe), dropping(r))
+		return b.gach()
+	}
+	return b.operation(prefLabel)
+}
+
+// selected tells whether the receiving end of 1+1 takes the packets of l.
+func (s *State) selected(c *Compiled, l dataplane.LSP) (bool, *dataplane.OpError) {
+	if l.Selector == "" {
+		return true, nil
+	}
+	k := key(dataplane.KindGroup, l.Selector)
+	c.need(k)
+	if _, ok := s.Objects[k].(dataplane.Group); !ok {
+		return false, fail(l.Key(), fmt.Sprintf("group %s is not in the data plane", l.Selector))
+	}
+	return s.Active[l.Selector] == l.SelectorLeg, nil
+}
+
+// builder makes the filters of one LSP with an incoming label.
+type builder struct {
+	*State
+	c          *Compiled
+	l          dataplane.LSP
+	space, at  uint32
+	in, passed uint32 // Indices of the counting actions.
+	inner      mplsnl.LSE
+	pref       uint16
+}
+
+// add adds a filter for the label.
+func (b *builder) add(chain uint32, variant uint8, m mplsnl.LSE, actions ...mplsnl.Action) {
+	f := labelFilter(chain, b.l.InLabel, variant, m, actions...)
+	if b.pref != 0 {
+		f.Pref, f.Match.LSE[1] = b.pref, b.inner
+	}
+	b.c.Filters = append(b.c.Filters, f)
+}
+
+// drop adds the filter of an LSP that takes nothing. The counter of what
+// passes stays bound, so that it goes on when the LSP does.
+func (b *builder) drop(actions ...mplsnl.Action) {
+	b.add(b.at, variantAll, mplsnl.LSE{}, append(actions, counting(b.passed, mplsnl.Drop))...)
+}
+
+// gach lets the G-ACh through where user packets are blocked: what has a GAL
+// right below the label.
+func (b *builder) gach() *dataplane.OpError {
+	b.pref, b.inner = prefGACh, mplsnl.LSE{HasLabel: true, Label: gal}
+	return b.operation(prefGACh)
+}
+
+// begin returns the actions that every packet of the LSP meets first.
+func (b *builder) begin(more ...mplsnl.Action) []mplsnl.Action {
+	return append([]mplsnl.Action{counting(b.in, mplsnl.Pipe), decTTL(), counting(b.passed, mplsnl.Pipe)}, more...)
+}
+
+func (b *builder) operation(pref uint16) *dataplane.OpError {
+	b.pref = pref
+	if b.l.Op == dataplane.PopAndLookup {
+		b.lookup()
+		return nil
+	}
+	var legs []leg
+	var err *dataplane.OpError
+	hops := []dataplane.NextHop{b.l.Out}
+	if len(b.l.Branches) > 0 {
+		hops = hops[:0]
+		for _, x := range b.l.Branches {
+			hops = append(hops, x.NextHop)
+		}
+	}
+	for _, h := range hops {
+		more, e := b.resolve(b.c, b.l.Key(), h, 0)
+		if e != nil {
+			err = e
+			break
+		}
+		legs = append(legs, more...)
+	}
+	if err != nil {
+		return err
+	}
+	if pref == prefLabel {
+		for _, x := range legs {
+			b.c.count(b.passed, b.l.Key(), Out, 4*x.own-4)
+			b.c.account(b.passed, x, -4) // The label taken off.
+		}
+	}
+	switch {
+	case len(legs) == 0 && !b.l.Bud:
+		b.drop(counting(b.in, mplsnl.Pipe), dropping(SectionDown))
+		return nil
+	case b.l.Op == dataplane.PopAndForward:
+		return b.pop(legs)
+	}
+	return b.swap(legs)
+}
+
+// swap adds the filters of what rewrites the label. Bud sends a copy to this
+// node first, with the label it came with.
+func (b *builder) swap(legs []leg) *dataplane.OpError {
+	var bud []mplsnl.Action
+	if b.l.Bud {
+		if b.Device.Index == 0 {
+			return fail(b.l.Key(), "there is no interface "+Device)
+		}
+		at := b.at
+		f := labelFilter(chainBud, b.l.InLabel, 0, mplsnl.LSE{HasBOS: true}, popTo(mplsnl.EtherMPLS), going(at))
+		g := labelFilter(chainBud, b.l.InLabel, 1, mplsnl.LSE{HasBOS: true, BOS: true}, going(chainDeliver))
+		b.c.Filters = append(b.c.Filters, f, g)
+		bud = []mplsnl.Action{pipe(mplsnl.Action{Kind: mplsnl.Mirred, Mirred: mplsnl.MirredAction{Op: mplsnl.MirrorIngress, Interface: b.Device.Index}})}
+		if len(legs) == 0 {
+			bud[0].Mirred.Op, bud[0].Verdict = mplsnl.RedirectIngress, mplsnl.Stolen
+		}
+	}
+	keep := b.l.Op == dataplane.SwapAndForward
+	if !copies(legs) {
+		b.add(b.at, variantAll, mplsnl.LSE{}, append(b.begin(bud...), forward(legs, keep, 0)...)...)
+	} else {
+		for tc := range uint8(8) {
+			b.add(b.at, variantClass+tc, mplsnl.LSE{HasTC: true, TC: tc}, append(b.begin(bud...), forward(legs, keep, tc)...)...)
+		}
+	}
+	for _, f := range b.c.Filters {
+		if len(f.Actions) > mplsnl.MaxActions {
+			return fail(b.l.Key(), fmt.Sprintf("needs %d actions for its branches, the kernel takes %d", len(f.Actions), mplsnl.MaxActions))
+		}
+	}
+	return nil
+}
+
+// pop adds the filters of what takes the label off and sends what is below.
+func (b *builder) pop(legs []leg) *dataplane.OpError {
+	send := func(protocol uint16) []mplsnl.Action {
+		all := []mplsnl.Action{popTo(protocol)}
+		for i, x := range legs {
+			all = append(append(all, x.address()), x.send(i == len(legs)-1)...)
+		}
+		return all
+	}
+	b.add(b.at, variantAll, mplsnl.LSE{HasBOS: true}, b.begin(send(mplsnl.EtherMPLS)...)...)
+	if b.pref == prefGACh {
+		return nil // A label with a GAL below is never the last.
+	}
+	b.add(b.at, variantBottom, mplsnl.LSE{HasBOS: true, BOS: true}, counting(b.in, mplsnl.Pipe), decTTL(), going(b.at+offPop))
+	b.add(b.at+offIPv4, variantAll, mplsnl.LSE{}, append([]mplsnl.Action{counting(b.passed, mplsnl.Pipe)}, send(mplsnl.EtherIPv4)...)...)
+	b.add(b.at+offIPv6, variantAll, mplsnl.LSE{}, append([]mplsnl.Action{counting(b.passed, mplsnl.Pipe)}, send(mplsnl.EtherIPv6)...)...)
+	return nil
+}
+
+// lookup adds the filters of what ends here: the next label is looked up in
+// the same space, an IP packet goes to the host.
+func (b *builder) lookup() {
+	b.add(b.at, variantAll, mplsnl.LSE{HasBOS: true}, b.begin(popTo(mplsnl.EtherMPLS), going(b.at))...)
+	if b.pref == prefGACh {
+		return
+	}
+	b.add(b.at, variantBottom, mplsnl.LSE{HasBOS: true, BOS: true}, b.begin(going(chainDeliver))...)
+}
+
+// Actions returns how many actions branches with stacks of these depths need,
+// and how many there can be.
+func Actions(depths []int, bud bool) (n, most int) {
+	n = 3 // Count, time to live, count.
+	if bud {
+		n++
+	}
+	for i, d := range depths {
+		n += max(d, 1) + 2
+		if i < len(depths)-1 {
+			n += max(d, 1) - 1
+		}
+	}
+	return n, mplsnl.MaxActions
+}

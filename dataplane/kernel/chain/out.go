@@ -1,0 +1,213 @@
+package chain
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// maxNesting bounds how many groups are entered one in another.
+const maxNesting = 4
+
+// leg is one way out: the labels in front of the packet, top first, and the
+// section they go to.
+type leg struct {
+	section string
+	port    Port
+	vlan    uint16
+	peer    dataplane.MAC
+	stack   []dataplane.LabelEntry
+	own     int // Labels of the stack that are not those of groups.
+	// via are the groups and LSPs on the way with the number of labels that
+	// were there when each was entered.
+	via []via
+}
+
+// via is a group or a leg, with the labels that are there on entering it and,
+// of a leg, on leaving it.
+type via struct {
+	key     dataplane.Key
+	in, out int
+}
+
+// resolve follows a next hop through groups to the sections it reaches now:
+// one, or both legs of a permanent bridge. None is a way that is down.
+func (s *State) resolve(c *Compiled, who dataplane.Key, n dataplane.NextHop, nesting int) ([]leg, *dataplane.OpError) {
+	if n.Group != "" {
+		return s.resolveGroup(c, who, n, nesting)
+	}
+	k := key(dataplane.KindSection, n.Section)
+	c.need(k)
+	sec, ok := s.Objects[k].(dataplane.Section)
+	if !ok {
+		return nil, fail(who, fmt.Sprintf("section %s is not in the data plane", n.Section))
+	}
+	if sec.Down {
+		return nil, nil
+	}
+	p := s.Ports[sec.Interface]
+	if p.Index == 0 {
+		return nil, fail(who, fmt.Sprintf("section %s has no interface %s", sec.Name, sec.Interface))
+	}
+	return []leg{{section: sec.Name, port: p, vlan: sec.VLAN, peer: sec.PeerMAC.OrMulticast(), stack: n.Stack, own: len(n.Stack)}}, nil
+}
+
+func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop, nesting int) ([]leg, *dataplane.OpError) {
+	k := key(dataplane.KindGroup, n.Group)
+	c.need(k)
+	g, ok := s.Objects[k].(dataplane.Group)
+	if !ok {
+		return nil, fail(who, fmt.Sprintf("group %s is not in the data plane", n.Group))
+	}
+	if nesting == maxNesting {
+		return nil, fail(who, fmt.Sprintf("more than %d groups one in another", maxNesting))
+	}
+	if g.Down {
+		return nil, nil
+	}
+	names := g.Legs
+	if !g.Permanent {
+		active := int(s.Active[g.Name])
+		if active >= len(g.Legs) {
+			return nil, nil
+		}
+		names = g.Legs[active : active+1]
+	}
+	var all []leg
+	for _, name := range names {
+		k := key(dataplane.KindLSP, name)
+		c.need(k)
+		l, ok := s.Objects[k].(dataplane.LSP)
+		if !ok {
+			return nil, fail(who, fmt.Sprintf("leg %s of group %s is not in the data plane", name, g.Name))
+		}
+		if l.Down || l.Blocked {
+			continue
+		}
+		more, err := s.resolve(c, who, l.Out, nesting+1)
+		if err != nil {
+			return nil, err
+		}
+		own := len(n.Stack)
+		for _, x := range more {
+			here := []via{{k, own, own + x.own}, {g.Key(), own, own}}
+			for _, v := range x.via {
+				here = append(here, via{v.key, v.in + own, v.out + own})
+			}
+			x.via, x.own = here, own
+			x.stack = append(append([]dataplane.LabelEntry(nil), x.stack...), n.Stack...)
+			all = append(all, x)
+		}
+	}
+	return all, nil
+}
+
+// account counts what passes an action for everything on the way of a leg.
+// octets is what the packet has more than the kernel counts, before labels.
+func (c *Compiled) account(index uint32, x leg, octets int) {
+	for _, v := range x.via {
+		c.count(index, v.key, In, octets+4*v.in)
+		c.count(index, v.key, Taken, 0)
+		c.count(index, v.key, Out, octets+4*v.out)
+	}
+	c.count(index, key(dataplane.KindSection, x.section), Out, octets+4*len(x.stack))
+}
+
+// address writes the Ethernet addresses of the way out, over those that came.
+func (x leg) address() mplsnl.Action {
+	var head [12]byte
+	copy(head[:], x.peer[:])
+	copy(head[6:], x.port.MAC[:])
+	a := mplsnl.Action{Kind: mplsnl.Pedit, Pedit: mplsnl.PeditAction{N: 3}}
+	for i := range 3 {
+		a.Pedit.Keys[i] = mplsnl.PeditKey{Ethernet: true, Offset: uint32(4 * i), Value: binary.BigEndian.Uint32(head[4*i:])}
+	}
+	return pipe(a)
+}
+
+// send returns the actions that end a chain: the frame with its addresses goes
+// out of the port. A mirror leaves the packet as it was before.
+func (x leg) send(last bool) []mplsnl.Action {
+	var all []mplsnl.Action
+	if x.vlan != 0 {
+		all = append(all, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPush, ID: x.vlan, Protocol: mplsnl.EtherVLAN}))
+	}
+	if last {
+		return append(all, mplsnl.Action{
+			Kind: mplsnl.Mirred, Verdict: mplsnl.Stolen, NoPerCPU: true,
+			Mirred: mplsnl.MirredAction{Op: mplsnl.RedirectEgress, Interface: x.port.Index},
+		})
+	}
+	all = append(all, pipe(mplsnl.Action{Kind: mplsnl.Mirred, Mirred: mplsnl.MirredAction{Op: mplsnl.MirrorEgress, Interface: x.port.Index}}))
+	if x.vlan != 0 {
+		all = append(all, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPop}))
+	}
+	return all
+}
+
+// push imposes labels, the lowest first. One without a traffic class of its
+// own takes tc.
+func push(stack []dataplane.LabelEntry, tc uint8) []mplsnl.Action {
+	var all []mplsnl.Action
+	for i := len(stack) - 1; i >= 0; i-- {
+		e := stack[i]
+		m := mplsnl.MPLSAction{Op: mplsnl.MPLSPush, HasLabel: true, Label: e.Label, TTL: e.EffectiveTTL(), HasTC: true, TC: tc}
+		if e.HasTC {
+			m.TC = e.TC
+		}
+		all = append(all, mpls(m))
+	}
+	return all
+}
+
+// rewrite gives the label in front another value, and its TTL where ttl is not
+// 0.
+func rewrite(e dataplane.LabelEntry, ttl uint8) mplsnl.Action {
+	return mpls(mplsnl.MPLSAction{
+		Op: mplsnl.MPLSModify, HasLabel: true, Label: e.Label, TTL: ttl, HasTC: e.HasTC, TC: e.TC,
+	})
+}
+
+// copies tells whether labels take their traffic class from the packet: then
+// there is one filter for each.
+func copies(legs []leg) bool {
+	for _, x := range legs {
+		for i := range len(x.stack) - 1 {
+			if !x.stack[i].HasTC {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// labels returns the actions that turn the label in front into the stack of x,
+// for a packet of a traffic class. With keep the lowest label keeps the TTL of
+// the packet.
+func (x leg) labels(keep bool, tc uint8) []mplsnl.Action {
+	last := len(x.stack) - 1
+	ttl := uint8(0)
+	if !keep {
+		ttl = x.stack[last].EffectiveTTL()
+	}
+	return append([]mplsnl.Action{rewrite(x.stack[last], ttl)}, push(x.stack[:last], tc)...)
+}
+
+// forward returns the actions that send a labelled packet on all legs. The
+// label in front is rewritten for each anew; what was pushed for one is taken
+// off for the next.
+func forward(legs []leg, keep bool, tc uint8) []mplsnl.Action {
+	var all []mplsnl.Action
+	for i, x := range legs {
+		last := i == len(legs)-1
+		all = append(append(append(all, x.labels(keep, tc)...), x.address()), x.send(last)...)
+		if !last {
+			for range len(x.stack) - 1 {
+				all = append(all, popTo(mplsnl.EtherMPLS))
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,154 @@
+package chain
+
+import (
+	"fmt"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// space returns the label space of what comes in on a section.
+func (s *State) space(sec dataplane.Section) (uint32, bool) {
+	if !sec.InterfaceLabelSpace {
+		return Platform, true
+	}
+	n, ok := s.Spaces[sec.Name]
+	return n, ok && n > Platform && n <= MaxSpace
+}
+
+// section admits frames: those to the address of the interface and those to
+// the MPLS-TP multicast address.
+func (s *State) section(c *Compiled, o dataplane.Section) *dataplane.OpError {
+	p := s.Ports[o.Interface]
+	if p.Index == 0 {
+		if o.Down {
+			return nil
+		}
+		return fail(o.Key(), fmt.Sprintf("there is no interface %s", o.Interface))
+	}
+	space, ok := s.space(o)
+	if !ok {
+		return fail(o.Key(), fmt.Sprintf("there are no more than %d label spaces of interfaces", MaxSpace-Platform))
+	}
+	if p.Index >= 1<<16 {
+		return fail(o.Key(), fmt.Sprintf("index %d of interface %s is higher than the filters can count", p.Index, p.Name))
+	}
+	index := indexSection + uint32(p.Index)<<12 + uint32(o.VLAN)
+	c.count(index, o.Key(), In, 0)
+	var actions []mplsnl.Action
+	if o.Down {
+		actions = []mplsnl.Action{counting(index, mplsnl.Pipe), dropping(SectionDown)}
+		c.count(index, o.Key(), 0, 0)
+	} else {
+		actions = append(actions, counting(index, mplsnl.Pipe))
+		if o.VLAN != 0 {
+			actions = append(actions, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPop}))
+		}
+		actions = append(actions,
+			// The stack takes only what it believes to be for this host.
+			pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true}}), going(base(space)))
+	}
+	for i, mac := range []dataplane.MAC{p.MAC, dataplane.MulticastMAC()} {
+		f := mplsnl.Filter{
+			Block: Ingress, Chain: chainAdmit, Pref: prefSection, Protocol: mplsnl.EtherMPLS,
+			Handle: uint32(p.Index)<<13 + uint32(o.VLAN)<<1 + uint32(i) + 1,
+			Match:  mplsnl.Match{Kind: mplsnl.Flower, Interface: p.Name, HasDst: true, DstMAC: mac}, Actions: actions,
+		}
+		if o.VLAN != 0 {
+			f.Pref, f.Protocol = prefVLAN, mplsnl.EtherVLAN
+			f.Match.VLAN, f.Match.EtherType = mplsnl.Tag{Has: true, ID: o.VLAN}, mplsnl.EtherMPLS
+		}
+		c.Filters = append(c.Filters, f)
+	}
+	if o.InterfaceLabelSpace {
+		c.Filters = append(c.Filters, Space(space)...)
+	}
+	return nil
+}
+
+// Base returns the filters that are always there: those of the per-platform
+// label space, of delivery to the host and of what is not admitted.
+func Base(device Port) []mplsnl.Filter {
+	all := Space(Platform)
+	all = append(all, mplsnl.Filter{
+		Block: Ingress, Chain: chainAdmit, Pref: prefNotOurs, Protocol: mplsnl.EtherMPLS, Handle: 1,
+		Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: []mplsnl.Action{dropping(NotOurs)},
+	}, mplsnl.Filter{
+		Block: Ingress, Chain: chainAdmit, Pref: prefSection, Protocol: mplsnl.EtherMPLS, Handle: 1 << 31,
+		Match:   mplsnl.Match{Kind: mplsnl.Flower, Interface: device.Name},
+		Actions: []mplsnl.Action{going(chainBud)},
+	})
+	up := mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Pass, NoPerCPU: true}
+	all = append(all,
+		nibble(chainDeliver, 0, 4, popTo(mplsnl.EtherIPv4), up), nibble(chainDeliver, 1, 6, popTo(mplsnl.EtherIPv6), up),
+		rest(chainDeliver, prefNoNibble, NotIP), rest(chainBud, prefUnknown, NoLabel))
+	mark(all)
+	return all
+}
+
+// rest drops what no filter before it has taken.
+func rest(chain uint32, pref uint16, r Reason) mplsnl.Filter {
+	return mplsnl.Filter{
+		Block: Ingress, Chain: chain, Pref: pref, Protocol: mplsnl.EtherMPLS, Handle: 1,
+		Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: []mplsnl.Action{dropping(r)},
+	}
+}
+
+// nibble takes packets by the first four bits below the only label left: what
+// it is (RFC 4928, RFC 4385 section 2). Each has a preference of its own.
+func nibble(chain uint32, n uint16, value uint32, actions ...mplsnl.Action) mplsnl.Filter {
+	f := mplsnl.Filter{
+		Block: Ingress, Chain: chain, Pref: prefNibble + n, Protocol: mplsnl.EtherMPLS,
+		Match: mplsnl.Match{Kind: mplsnl.U32, NWords: 1}, Actions: actions,
+	}
+	f.Match.Words[0] = mplsnl.Word{Value: value << 28, Mask: 0xf0000000, Offset: 4}
+	return f
+}
+
+// Special-purpose labels (RFC 7274).
+const (
+	ipv4Null  = 0
+	implicit  = 3
+	ipv6Null  = 2
+	entropy   = 7
+	gal       = 13
+	extension = 15
+)
+
+// Space returns the filters that every label space has.
+func Space(space uint32) []mplsnl.Filter {
+	at := base(space)
+	ttl := mplsnl.Filter{
+		Block: Ingress, Chain: at, Pref: prefTTL, Protocol: mplsnl.EtherMPLS, Handle: 1,
+		Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: []mplsnl.Action{dropping(TTLZero)},
+	}
+	ttl.Match.LSE[0] = mplsnl.LSE{HasTTL: true}
+	all := []mplsnl.Filter{ttl, rest(at, prefUnknown, NoLabel)}
+	for l := uint32(implicit); l < dataplane.MinLabel; l++ {
+		r := SpecialLabel
+		switch l {
+		case entropy:
+			r = EntropyLabel
+		case extension:
+			r = ExtensionLabel
+		case gal:
+			continue // Punted, which is no drop.
+		}
+		all = append(all, labelFilter(at, l, 0, mplsnl.LSE{}, dropping(r)))
+	}
+	silent := mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Drop, NoPerCPU: true}
+	all = append(all, labelFilter(at, gal, 0, mplsnl.LSE{}, silent), labelFilter(at, 1, 0, mplsnl.LSE{}, silent))
+	for _, l := range []uint32{ipv4Null, ipv6Null} {
+		// An explicit null is popped wherever it is (RFC 4182).
+		all = append(all,
+			labelFilter(at, l, 0, mplsnl.LSE{HasBOS: true}, decTTL(), popTo(mplsnl.EtherMPLS), going(at)),
+			labelFilter(at, l, 1, mplsnl.LSE{HasBOS: true, BOS: true}, decTTL(), going(chainDeliver)))
+	}
+	all = append(all,
+		nibble(at+offPop, 0, 4, going(at+offIPv4)), nibble(at+offPop, 1, 6, going(at+offIPv6)),
+		rest(at+offPop, prefNoNibble, NotIP),
+		nibble(at+offWord, 0, 0, going(at+offControl)), nibble(at+offWord, 1, 1, silent),
+		rest(at+offWord, prefNoNibble, ControlWord))
+	mark(all)
+	return all
+}

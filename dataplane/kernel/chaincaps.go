@@ -1,0 +1,66 @@
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
+)
+
+// maxChainLabels is how many labels a chain imposes, maxChainDepth how many it
+// can take off: each costs one of the sixteen jumps the kernel allows.
+const (
+	maxChainLabels   = 8
+	maxChainDepth    = 12
+	maxChainBranches = 8
+	maxChainNesting  = 3
+)
+
+// Capabilities tells what the driver can do where the kernel has the parts of
+// traffic control that Complete asks for.
+func Capabilities() dataplane.Capabilities {
+	c := dataplane.Capabilities{
+		Driver: "kernel", MaxImpose: maxChainLabels, MaxReceive: maxChainDepth, MaxLabel: dataplane.MaxLabel,
+		MaxNesting: maxChainNesting, MaxBranches: maxChainBranches,
+		Features: map[dataplane.Feature]bool{},
+		Limits: []string{
+			"A switch of a group replaces the filters of all its members, each in one step.",
+			"The counters of groups, of their legs and of what a section sends are those of their members, told apart when they are read and at each change.",
+			"An IP payload that leaves an LSP is routed by the host: IP forwarding must be on, and reverse path filtering not strict.",
+			"G-ACh and expired packets reach OAM through packet sockets, which see a copy of every frame.",
+			"A stack that traffic classes are copied into takes eight filters, one for each class.",
+			"The ingress of an interface that has a clsact or ingress queueing discipline of somebody else cannot be used.",
+		},
+	}
+	for _, f := range dataplane.Features() {
+		c.Features[f] = false
+	}
+	for _, f := range []dataplane.Feature{
+		dataplane.FeatureImpose, dataplane.FeatureSwap, dataplane.FeaturePop, dataplane.FeaturePopImpose, dataplane.FeaturePopLookup,
+		dataplane.FeatureTrafficClass, dataplane.FeatureImposedTTL, dataplane.FeaturePayloadTTL, dataplane.FeatureShortPipe,
+		dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureInterfaceLabelSpace,
+		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
+		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
+		dataplane.FeatureHierarchy, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
+	} {
+		c.Features[f] = true
+	}
+	return c
+}
+
+// checkChain refuses what one filter cannot hold.
+func checkChain(o dataplane.Object) error {
+	l, ok := o.(dataplane.LSP)
+	if !ok || len(l.Branches) == 0 {
+		return nil
+	}
+	depths := make([]int, 0, len(l.Branches))
+	for _, b := range l.Branches {
+		depths = append(depths, len(b.Stack))
+	}
+	if n, most := chain.Actions(depths, l.Bud); n > most {
+		return &dataplane.OpError{Key: l.Key(), Reason: fmt.Sprintf(
+			"needs %s with so many labels on so many branches: %d actions, one filter of the kernel holds %d", dataplane.FeatureP2MP, n, most)}
+	}
+	return nil
+}

@@ -1,0 +1,279 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// survey is what a dump of chains reads, and what it makes of it.
+type survey struct {
+	*chains
+	qdiscs  map[int]mplsnl.Qdisc
+	claimed map[filterID]struct{}
+	kept    map[netip.Prefix]struct{}
+	labels  []uint32 // Routes of MPLS with our protocol: of the other kind of driver.
+	objects []dataplane.Object
+}
+
+// dump reads blocks, queueing disciplines and routes and compares them with
+// what desired would be compiled to: a desired object is there when everything
+// of it is. What belongs to none is returned under invented names.
+func (t *chains) dump(desired []dataplane.Object) ([]dataplane.Object, error) {
+	if err := t.readAll(); err != nil {
+		return nil, err
+	}
+	s := survey{chains: t, claimed: map[filterID]struct{}{}, kept: map[netip.Prefix]struct{}{}}
+	if err := s.readKernel(); err != nil {
+		return nil, fmt.Errorf("read the kernel data plane: %w", err)
+	}
+	s.recover(desired)
+	s.match(desired)
+	s.leftovers()
+	return s.objects, nil
+}
+
+// readKernel makes the picture of the kernel anew.
+func (s *survey) readKernel() error {
+	t := s.chains
+	active := t.state.Active
+	t.state = chain.NewState()
+	t.state.Active = active
+	t.made, t.users = map[dataplane.Key]*made{}, map[dataplane.Key]map[dataplane.Key]struct{}{}
+	t.have, t.routes = map[filterID]held[mplsnl.Filter]{}, map[netip.Prefix]held[mplsnl.IPRoute]{}
+	t.foreign, t.claims, t.stale = map[filterID]struct{}{}, newClaims(), map[dataplane.Key]leftover{}
+	t.counts.whom = map[uint32][]chain.Count{}
+	links, err := t.link.List()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		p := chain.Port{Name: l.Name, Index: l.Index, MAC: l.MAC, MTU: l.MTU}
+		t.state.Ports[l.Name] = p
+		if l.Name == chain.Device {
+			t.state.Device = p
+		}
+	}
+	if s.qdiscs, err = t.link.Conn().Qdiscs(); err != nil {
+		return err
+	}
+	for _, block := range []uint32{chain.Ingress, chain.Egress} {
+		err := t.link.Conn().Filters(block, func(f mplsnl.Filter, _ []mplsnl.ActionStats, err error) {
+			if err == nil && chain.Ours(&f) {
+				t.have[idOf(&f)] = held[mplsnl.Filter]{what: f}
+			} else {
+				t.foreign[idOf(&f)] = struct{}{}
+			}
+		})
+		if err != nil && !errors.Is(err, mplsnl.ErrInterrupted) {
+			return err
+		}
+	}
+	routes, err := t.link.Conn().IPRoutes(link.Protocol)
+	if err != nil {
+		return err
+	}
+	for _, r := range routes {
+		if r.Metric == link.Metric {
+			t.routes[r.Prefix] = held[mplsnl.IPRoute]{what: r}
+		}
+	}
+	mpls, err := t.link.Conn().Routes(link.Protocol)
+	for _, r := range mpls {
+		s.labels = append(s.labels, r.Label)
+	}
+	t.base = s.baseThere()
+	return err
+}
+
+// baseThere tells whether device, blocks and the filters that are always there
+// are.
+func (s *survey) baseThere() bool {
+	d := s.state.Device
+	all := d.Index != 0 && s.qdiscs[d.Index] == mplsnl.Qdisc{Interface: d.Index, IngressBlock: chain.Ingress, EgressBlock: chain.Egress}
+	for _, f := range chain.Base(chain.Port{Name: chain.Device, Index: d.Index}) {
+		s.claimed[idOf(&f)] = struct{}{}
+		h, ok := s.have[idOf(&f)]
+		all = all && ok && same(&h.what, &f)
+	}
+	return all
+}
+
+// recover finds the numbers that an earlier process gave.
+func (s *survey) recover(desired []dataplane.Object) {
+	t := s.chains
+	type record struct {
+		handle uint32
+		active uint8
+	}
+	records := map[[15]byte]record{}
+	spaces := map[string]uint32{}
+	for _, h := range t.have {
+		if c, ok := chain.IsRecord(&h.what); ok {
+			records[[15]byte(c[:15])] = record{h.what.Handle, c[15] - 1}
+		}
+		if ifname, vlan, space, ok := chain.Admission(&h.what); ok {
+			spaces[fmt.Sprintf("%s.%d", ifname, vlan)] = space
+		}
+	}
+	for _, o := range desired {
+		k := o.Key()
+		switch o := o.(type) {
+		case dataplane.Group:
+			c := chain.RecordCookie(o.Name, 0)
+			if r, ok := records[[15]byte(c[:15])]; ok {
+				t.claims.records[r.handle], t.state.Records[o.Name] = o.Name, r.handle
+				t.state.Active[o.Name] = r.active
+			}
+			if int(t.state.Active[o.Name]) >= len(o.Legs) {
+				t.state.Active[o.Name] = o.Active
+			}
+		case dataplane.Section:
+			space := spaces[fmt.Sprintf("%s.%d", o.Interface, o.VLAN)]
+			if _, taken := t.claims.spaces[space]; o.InterfaceLabelSpace && space > chain.Platform && !taken {
+				t.claims.spaces[space], t.state.Spaces[o.Name] = o.Name, space
+			}
+		}
+		for _, p := range prefixesOf(o) {
+			r, ok := t.routes[p]
+			if !ok || len(r.what.Labels) != 1 || t.state.Clients[k] != 0 {
+				continue
+			}
+			if _, taken := t.claims.clients[r.what.Labels[0]]; !taken {
+				t.claims.clients[r.what.Labels[0]], t.state.Clients[k] = k, r.what.Labels[0]
+			}
+		}
+	}
+	for _, o := range desired {
+		t.state.Objects[o.Key()] = o
+		t.number(o)
+	}
+}
+
+// match finds out which desired objects are there.
+func (s *survey) match(desired []dataplane.Object) {
+	t := s.chains
+	c := t.newChange(nil)
+	for _, o := range desired {
+		c.claim(o)
+	}
+	var absent []dataplane.Key
+	for _, o := range desired {
+		k := o.Key()
+		now, err := t.state.Compile(o)
+		there := err == nil && s.bound(o)
+		m := &made{depends: now.Depends, counts: now.Counts}
+		for i := range now.Filters {
+			id := idOf(&now.Filters[i])
+			s.claimed[id] = struct{}{}
+			m.filters = append(m.filters, id)
+			h, ok := t.have[id]
+			if ok {
+				h.owner = k
+				t.have[id] = h
+			}
+			there = there && ok && same(&h.what, &now.Filters[i])
+		}
+		for i := range now.Routes {
+			p := now.Routes[i].Prefix
+			s.kept[p] = struct{}{}
+			m.prefixes = append(m.prefixes, p)
+			h, ok := t.routes[p]
+			if ok {
+				h.owner = k
+				t.routes[p] = h
+			}
+			there = there && ok && h.what.Equal(now.Routes[i])
+		}
+		t.made[k] = m
+		c.depend(k, m.depends, true)
+		t.counts.bind(k, m.counts)
+		if there {
+			s.objects = append(s.objects, o)
+		} else {
+			absent = append(absent, k)
+		}
+	}
+	for _, k := range absent {
+		delete(t.state.Objects, k)
+	}
+	for k := range t.counts.totals {
+		if t.made[k] == nil {
+			delete(t.counts.totals, k)
+		}
+	}
+}
+
+// bound tells whether the interface of an object has our block.
+func (s *survey) bound(o dataplane.Object) bool {
+	name := ""
+	switch o := o.(type) {
+	case dataplane.Section:
+		name = o.Interface
+	case dataplane.Service:
+		name = o.Attachment.Interface
+	default:
+		return true
+	}
+	p, ok := s.state.Ports[name]
+	return ok && s.qdiscs[p.Index].IngressBlock == chain.Ingress
+}
+
+// leftovers invents objects for what nobody wants.
+func (s *survey) leftovers() {
+	t := s.chains
+	found := map[dataplane.Key]dataplane.Object{}
+	add := func(o dataplane.Object, to func(*leftover)) {
+		l := t.stale[o.Key()]
+		to(&l)
+		t.stale[o.Key()] = l
+		found[o.Key()] = o
+	}
+	for id, h := range t.have {
+		if _, ok := s.claimed[id]; !ok {
+			add(chain.Stale(&h.what), func(l *leftover) { l.filters = append(l.filters, id) })
+		}
+	}
+	for p := range t.routes {
+		if _, ok := s.kept[p]; !ok {
+			o := dataplane.LSP{
+				Name: "?prefix-" + strings.ReplaceAll(p.String(), "/", "-"), Op: dataplane.ImposeAndForward, Prefixes: []netip.Prefix{p},
+			}
+			add(o, func(l *leftover) { l.prefixes = append(l.prefixes, p) })
+		}
+	}
+	for _, label := range s.labels {
+		o := dataplane.LSP{Name: fmt.Sprintf("?route-%d", label), Op: dataplane.PopAndForward, InLabel: label}
+		add(o, func(l *leftover) { l.labels = append(l.labels, label) })
+	}
+	used := map[string]bool{chain.Device: true}
+	for _, o := range t.state.Objects {
+		used[interfaceOf(o)] = true
+	}
+	for name, p := range t.state.Ports {
+		if s.qdiscs[p.Index].IngressBlock == chain.Ingress && !used[name] {
+			o := dataplane.Section{Name: "?" + name, Interface: name}
+			add(o, func(l *leftover) { l.ifname = name })
+		}
+	}
+	for _, o := range found {
+		s.objects = append(s.objects, o)
+	}
+}
+
+// interfaceOf names the interface that an object is on.
+func interfaceOf(o dataplane.Object) string {
+	switch o := o.(type) {
+	case dataplane.Section:
+		return o.Interface
+	case dataplane.Service:
+		return o.Attachment.Interface
+	}
+	return ""
+}

@@ -1,0 +1,201 @@
+package kernel
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// chains is the driver where LSPs are chains of traffic control: what it was
+// given, what that becomes, and what is in the kernel.
+type chains struct {
+	link  *link.Handle
+	state *chain.State
+	// made is what each object has become.
+	made map[dataplane.Key]*made
+	// users are the objects that depend on one.
+	users map[dataplane.Key]map[dataplane.Key]struct{}
+	// have are the filters and routes in the kernel that are ours, with their
+	// owner; the zero key owns what every label space needs.
+	have   map[filterID]held[mplsnl.Filter]
+	routes map[netip.Prefix]held[mplsnl.IPRoute]
+	// foreign are filters of others in our blocks.
+	foreign map[filterID]struct{}
+	claims  claims
+	counts  counts
+	base    bool // The device, the blocks and what is always there.
+	// stale are the filters and routes of objects with invented names.
+	stale map[dataplane.Key]leftover
+}
+
+// made is what an object has become.
+type made struct {
+	filters  []filterID
+	prefixes []netip.Prefix
+	depends  []dataplane.Key
+	counts   []chain.Count
+}
+
+// held is something in the kernel.
+type held[T any] struct {
+	what  T
+	owner dataplane.Key
+}
+
+// leftover is what belongs to no desired object.
+type leftover struct {
+	filters  []filterID
+	prefixes []netip.Prefix
+	labels   []uint32 // Of routes of MPLS.
+	ifname   string
+}
+
+// filterID names a filter in the kernel.
+type filterID struct {
+	block, chain, handle uint32
+	pref, protocol       uint16
+}
+
+// idOf names a filter. The handle of a u32 filter is the kernel's; its
+// preference says all.
+func idOf(f *mplsnl.Filter) filterID {
+	id := filterID{block: f.Block, chain: f.Chain, handle: f.Handle, pref: f.Pref, protocol: f.Protocol}
+	if f.Match.Kind == mplsnl.U32 {
+		id.handle = 0
+	}
+	return id
+}
+
+func newChains(h *link.Handle) *chains {
+	return &chains{
+		link: h, state: chain.NewState(),
+		made: map[dataplane.Key]*made{}, users: map[dataplane.Key]map[dataplane.Key]struct{}{},
+		have: map[filterID]held[mplsnl.Filter]{}, routes: map[netip.Prefix]held[mplsnl.IPRoute]{},
+		foreign: map[filterID]struct{}{}, claims: newClaims(), counts: newCounts(time.Now()), stale: map[dataplane.Key]leftover{},
+	}
+}
+
+// ensureBase makes the device and the blocks where they are not there.
+func (t *chains) ensureBase() error {
+	if t.base {
+		return nil
+	}
+	l, err := t.link.Dummy(chain.Device)
+	if err != nil {
+		return err
+	}
+	q := mplsnl.Qdisc{Interface: l.Index, IngressBlock: chain.Ingress, EgressBlock: chain.Egress}
+	all, err := t.link.Conn().Qdiscs()
+	if err != nil {
+		return fmt.Errorf("list queueing disciplines: %w", err)
+	}
+	switch was, there := all[l.Index]; {
+	case there && was != q:
+		return fmt.Errorf("interface %s has an ingress queueing discipline that is not Tandem's", l.Name)
+	case !there:
+		if err := t.link.Conn().AddQdisc(q); err != nil {
+			return fmt.Errorf("put clsact on %s: %w", l.Name, err)
+		}
+	}
+	t.state.Device = chain.Port{Name: l.Name, Index: l.Index, MAC: l.MAC, MTU: l.MTU}
+	var changes []mplsnl.FilterChange
+	for _, f := range chain.Base(t.state.Device) {
+		if h, ok := t.have[idOf(&f)]; ok && same(&h.what, &f) {
+			continue
+		}
+		changes = append(changes, mplsnl.FilterChange{Filter: &f})
+	}
+	var failed error
+	err = t.link.Conn().ApplyFilters(changes, func(i int, err error) {
+		failed = fmt.Errorf("filter of chain %d: %w", changes[i].Filter.Chain, err)
+	})
+	if err != nil {
+		return err
+	}
+	if failed != nil {
+		return failed
+	}
+	for _, c := range changes {
+		t.have[idOf(c.Filter)] = held[mplsnl.Filter]{what: *c.Filter}
+	}
+	t.base = true
+	return nil
+}
+
+// same compares what is in the kernel with what should be.
+func same(have, want *mplsnl.Filter) bool {
+	if have.Match.Kind == mplsnl.U32 {
+		h := *have
+		h.Handle = want.Handle
+		return h.Equal(want)
+	}
+	return have.Equal(want)
+}
+
+// port looks an interface up and keeps what it found in the state.
+func (t *chains) port(name string) (chain.Port, error) {
+	l, err := t.link.ByName(name)
+	if err != nil {
+		delete(t.state.Ports, name)
+		return chain.Port{}, err
+	}
+	p := chain.Port{Name: l.Name, Index: l.Index, MAC: l.MAC, MTU: l.MTU}
+	t.state.Ports[name] = p
+	return p, nil
+}
+
+// enter puts the shared block on an interface.
+func (t *chains) enter(p chain.Port) error {
+	q := mplsnl.Qdisc{Interface: p.Index, IngressBlock: chain.Ingress}
+	err := t.link.Conn().AddQdisc(q)
+	if err == nil {
+		return nil
+	}
+	all, e := t.link.Conn().Qdiscs()
+	if e != nil {
+		return e
+	}
+	if was, there := all[p.Index]; there {
+		if was.IngressBlock == chain.Ingress {
+			return nil
+		}
+		return errForeignQdisc
+	}
+	return err
+}
+
+// errForeignQdisc tells that somebody else has the ingress of an interface.
+var errForeignQdisc = fmt.Errorf("the interface has an ingress queueing discipline that is not Tandem's: %w", unix.EEXIST)
+
+// leaveInterface takes the shared block off an interface that no object uses.
+func (t *chains) leaveInterface(name string) error {
+	for _, o := range t.state.Objects {
+		switch o := o.(type) {
+		case dataplane.Section:
+			if o.Interface == name {
+				return nil
+			}
+		case dataplane.Service:
+			if o.Attachment.Interface == name {
+				return nil
+			}
+		}
+	}
+	p, ok := t.state.Ports[name]
+	delete(t.state.Ports, name)
+	if !ok {
+		return nil
+	}
+	all, err := t.link.Conn().Qdiscs()
+	if err == nil && all[p.Index].IngressBlock == chain.Ingress && p.Index != t.state.Device.Index {
+		err = t.link.Conn().DeleteQdisc(p.Index)
+	}
+	return err
+}

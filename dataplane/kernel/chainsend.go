@@ -1,0 +1,134 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// send gives the difference to the kernel and notes what became of it.
+func (c *change) send() {
+	told := map[dataplane.Key]bool{}
+	report := func(k dataplane.Key, what string, err error) {
+		if !told[k] {
+			told[k] = true
+			c.fail(k, refusedBecause(what, err), retryable(err), err)
+		}
+	}
+	wanted := make(map[filterID]struct{}, len(c.put))
+	for i := range c.put {
+		wanted[idOf(c.put[i].Filter)] = struct{}{}
+	}
+	c.each(c.put, func(i int, err error) {
+		f, k := c.put[i].Filter, c.putBy[i]
+		if err != nil {
+			report(k, fmt.Sprintf("the filter of chain %d", f.Chain), err)
+			return
+		}
+		c.have[idOf(f)] = held[mplsnl.Filter]{what: *f, owner: k}
+	})
+	c.changeRoutes(c.routes, func(i int, err error) {
+		r, k := c.routes[i].IP, c.routeBy[i]
+		if err != nil {
+			report(k, fmt.Sprintf("the route for %s", r.Prefix), err)
+			return
+		}
+		c.chains.routes[r.Prefix] = held[mplsnl.IPRoute]{what: *r, owner: k}
+	})
+	c.sweep(wanted)
+	c.changeRoutes(c.others, func(i int, err error) {
+		if err != nil {
+			report(c.othersBy[i], fmt.Sprintf("the deletion of label %d", c.others[i].MPLS.Label), err)
+		}
+	})
+}
+
+// sweep deletes what nobody wants any more.
+func (c *change) sweep(wanted map[filterID]struct{}) {
+	keep := map[netip.Prefix]struct{}{}
+	for k := range c.dirty {
+		if m := c.made[k]; m != nil {
+			for _, id := range m.filters {
+				wanted[id] = struct{}{}
+			}
+			for _, p := range m.prefixes {
+				keep[p] = struct{}{}
+			}
+		}
+	}
+	for _, id := range c.gone {
+		if _, ok := wanted[id]; ok {
+			continue
+		}
+		h, ok := c.have[id]
+		if !ok {
+			continue
+		}
+		wanted[id] = struct{}{} // Once.
+		f := h.what
+		f.Handle = h.what.Handle
+		c.remove = append(c.remove, mplsnl.FilterChange{Delete: true, Filter: &f})
+	}
+	var routes []mplsnl.Change
+	for _, p := range c.away {
+		if _, ok := keep[p]; ok {
+			continue
+		}
+		if _, ok := c.chains.routes[p]; ok {
+			keep[p] = struct{}{}
+			routes = append(routes, mplsnl.Change{Delete: true, IP: &mplsnl.IPRoute{Prefix: p, Protocol: link.Protocol, Metric: link.Metric}})
+		}
+	}
+	c.changeRoutes(routes, func(i int, err error) {
+		if err == nil {
+			delete(c.chains.routes, routes[i].IP.Prefix)
+		}
+	})
+	c.each(c.remove, func(i int, err error) {
+		if err == nil {
+			delete(c.have, idOf(c.remove[i].Filter))
+		}
+	})
+}
+
+// each applies filters and calls done for each, in order.
+func (c *change) each(changes []mplsnl.FilterChange, done func(i int, err error)) {
+	bad := map[int]error{}
+	err := c.link.Conn().ApplyFilters(changes, func(i int, err error) { bad[i] = err })
+	for i := range changes {
+		e := bad[i]
+		if e == nil {
+			e = err // Of the transport: nothing is known, all is tried again.
+		}
+		done(i, e)
+	}
+}
+
+func (c *change) changeRoutes(changes []mplsnl.Change, done func(i int, err error)) {
+	bad := map[int]error{}
+	err := c.link.Conn().Apply(changes, func(i int, err error) { bad[i] = err })
+	for i := range changes {
+		e := bad[i]
+		if e == nil {
+			e = err
+		}
+		done(i, e)
+	}
+}
+
+// refusedBecause says in a few words why the kernel refused something.
+func refusedBecause(what string, err error) string {
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return "the interface is gone"
+	case errors.Is(err, unix.ENETDOWN):
+		return "the interface is down"
+	}
+	return fmt.Sprintf("the kernel refuses %s: %v", what, err)
+}

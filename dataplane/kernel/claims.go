@@ -1,0 +1,114 @@
+package kernel
+
+import (
+	"net/netip"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
+)
+
+// claims tells who has what there is only one of.
+type claims struct {
+	labels   map[spaceLabel]dataplane.Key
+	prefixes map[netip.Prefix]dataplane.Key
+	// clients, records and spaces are taken numbers.
+	clients map[uint32]dataplane.Key
+	records map[uint32]string
+	spaces  map[uint32]string
+	next    uint32 // Where the search for a free number begins.
+}
+
+// spaceLabel is a label in a label space: that of a section, or of the
+// platform.
+type spaceLabel struct {
+	section string
+	label   uint32
+}
+
+func newClaims() claims {
+	return claims{
+		labels: map[spaceLabel]dataplane.Key{}, prefixes: map[netip.Prefix]dataplane.Key{},
+		clients: map[uint32]dataplane.Key{}, records: map[uint32]string{}, spaces: map[uint32]string{},
+	}
+}
+
+// labelOf returns the label that an object takes.
+func labelOf(o dataplane.Object) (spaceLabel, bool) {
+	switch o := o.(type) {
+	case dataplane.LSP:
+		return spaceLabel{o.InSection, o.InLabel}, o.InLabel != 0
+	case dataplane.Pseudowire:
+		return spaceLabel{"", o.InLabel}, o.InLabel != 0
+	}
+	return spaceLabel{}, false
+}
+
+// prefixesOf returns the IP clients of an object.
+func prefixesOf(o dataplane.Object) []netip.Prefix {
+	switch o := o.(type) {
+	case dataplane.LSP:
+		return o.Prefixes
+	case dataplane.Group:
+		return o.Prefixes
+	}
+	return nil
+}
+
+// free returns a number from low on that taken does not have; 0 if there is
+// none up to high.
+func free[T any](taken map[uint32]T, next *uint32, low, high uint32) uint32 {
+	for range high - low + 1 {
+		if *next < low || *next > high {
+			*next = low
+		}
+		n := *next
+		*next++
+		if _, ok := taken[n]; !ok {
+			return n
+		}
+	}
+	return 0
+}
+
+// number gives an object the numbers it needs. They stay until it is removed.
+func (t *chains) number(o dataplane.Object) {
+	c, k := &t.claims, o.Key()
+	if len(prefixesOf(o)) != 0 && t.state.Clients[k] == 0 {
+		if n := free(c.clients, &c.next, dataplane.MinLabel, dataplane.MaxLabel); n != 0 {
+			c.clients[n], t.state.Clients[k] = k, n
+		}
+	}
+	switch o := o.(type) {
+	case dataplane.Group:
+		if t.state.Records[o.Name] == 0 {
+			if n := free(c.records, &c.next, 1, dataplane.MaxLabel); n != 0 {
+				c.records[n], t.state.Records[o.Name] = o.Name, n
+			}
+		}
+	case dataplane.Section:
+		if o.InterfaceLabelSpace && t.state.Spaces[o.Name] == 0 {
+			from := uint32(chain.Platform + 1)
+			if n := free(c.spaces, &from, chain.Platform+1, chain.MaxSpace); n != 0 {
+				c.spaces[n], t.state.Spaces[o.Name] = o.Name, n
+			}
+		}
+	}
+}
+
+// unnumber takes the numbers of an object back.
+func (t *chains) unnumber(k dataplane.Key) {
+	c := &t.claims
+	if n, ok := t.state.Clients[k]; ok {
+		delete(c.clients, n)
+		delete(t.state.Clients, k)
+	}
+	switch k.Kind {
+	case dataplane.KindGroup:
+		delete(c.records, t.state.Records[k.Name])
+		delete(t.state.Records, k.Name)
+		delete(t.state.Active, k.Name)
+	case dataplane.KindSection:
+		delete(c.spaces, t.state.Spaces[k.Name])
+		delete(t.state.Spaces, k.Name)
+	}
+}

@@ -1,0 +1,81 @@
+package mplsnl
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// countsAtOnce is how many actions one request names (TCA_ACT_MAX_PRIO).
+const countsAtOnce = 32
+
+// CountsOf calls f with the statistics of the actions of kind gact with the
+// given indices. If one of them is not there, those asked for together with it
+// are left out.
+func (c *Conn) CountsOf(indices []uint32, f func(ActionStats)) error {
+	for len(indices) > 0 {
+		n := min(len(indices), countsAtOnce)
+		if err := c.countsOf(indices[:n], f); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		indices = indices[n:]
+	}
+	return nil
+}
+
+func (c *Conn) countsOf(indices []uint32, f func(ActionStats)) error {
+	body := appendNest([]byte{unix.AF_UNSPEC, 0, 0, 0}, rootTab, func(b []byte) []byte {
+		for i, index := range indices {
+			b = appendNest(b, uint16(i+1), func(b []byte) []byte {
+				return appendU32(appendString(b, actKind, GAct.String()), actIndex, index)
+			})
+		}
+		return b
+	})
+	return c.Get(unix.RTM_GETACTION, body, func(_ uint16, b []byte) error {
+		if len(b) < 4 || !wellFormed(b[4:]) {
+			return errors.New("malformed list of actions")
+		}
+		for typ, tab := range attributes(b[4:]) {
+			if typ != rootTab {
+				continue
+			}
+			for _, one := range attributes(tab) {
+				if _, s, err := parseAction(one); err == nil {
+					f(s)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// Get sends a request that is answered by one message, and calls f with its
+// body. f must not keep the slice.
+func (c *Conn) Get(typ uint16, body []byte, f func(typ uint16, body []byte) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd < 0 {
+		return unix.EBADF
+	}
+	seq, err := c.request(typ, unix.NLM_F_REQUEST, body)
+	if err != nil {
+		return fmt.Errorf("send netlink request: %w", err)
+	}
+	for {
+		msgs, err := c.receive()
+		if err != nil {
+			return err
+		}
+		for m := range msgs.all() {
+			if m.seq != seq {
+				continue
+			}
+			if m.typ == unix.NLMSG_ERROR {
+				return m.err()
+			}
+			return f(m.typ, m.body)
+		}
+	}
+}
