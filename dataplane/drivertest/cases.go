@@ -42,7 +42,16 @@ func packetCases() []packetCase {
 	all = append(all, lookupCases()...)
 	all = append(all, imposeCases()...)
 	all = append(all, dropCases()...)
-	return append(all, sectionCases()...)
+	all = append(all, sectionCases()...)
+	all = append(all, groupCases()...)
+	all = append(all, specialCases()...)
+	all = append(all, branchCases()...)
+	all = append(all, conditionCases()...)
+	all = append(all, pseudowireCases()...)
+	all = append(all, badPseudowireCases()...)
+	all = append(all, attachmentCases()...)
+	all = append(all, segmentCases()...)
+	return append(all, packetClientCases()...)
 }
 
 // swapCases: RFC 3031 section 3.10; TC is kept (RFC 5462), TTL one less.
@@ -75,14 +84,12 @@ func swapCases() []packetCase {
 			return e.toEast(stack(label{400, e.tc(5), e.imposed(255, 64)}, label{300, e.tc(5), e.imposed(255, 64)}, label{200, e.tc(5), 63}), inner)
 		},
 	}, {
-		name: "swap sets a configured traffic class", needs: []dataplane.Feature{dataplane.FeatureTrafficClass},
-		objects: with(lsp(swap, 100, tcSet)),
-		in:      West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 64}), inner) },
+		name: "swap sets a configured traffic class", objects: with(lsp(swap, 100, tcSet)),
+		in: West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 64}), inner) },
 		out: East, want: func(e env) []byte { return e.toEast(stack(label{200, 3, 63}), inner) },
 	}, {
-		name: "swap imposes with a configured TTL", needs: []dataplane.Feature{dataplane.FeatureImposedTTL},
-		objects: with(lsp(swap, 100, ttlSet)),
-		in:      West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 64}), inner) },
+		name: "swap imposes with a configured TTL", objects: with(lsp(swap, 100, ttlSet)),
+		in: West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 64}), inner) },
 		out: East, want: func(e env) []byte { return e.toEast(stack(label{300, e.tc(5), 9}, label{200, e.tc(5), 63}), inner) },
 	}, {
 		name: "swap of TTL 2", objects: with(lsp(swap, 100, out("east", 200))),
@@ -124,7 +131,7 @@ func popCases() []packetCase {
 		in: West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 20}), v6) },
 		out: East, want: func(e env) []byte { return eastIP(e, ip(remoteIPv6, clientIPv6, e.payload(64))) },
 	}, {
-		name: "pop, short-pipe", needs: []dataplane.Feature{dataplane.FeatureShortPipe}, objects: with(short),
+		name: "pop, short-pipe", objects: with(short),
 		in: West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 20}), v4) },
 		out: East, want: func(e env) []byte { return eastIP(e, ip(remoteIPv4, clientIPv4, e.payload(64))) },
 	}, {
@@ -145,9 +152,8 @@ func popCases() []packetCase {
 			return e.toEast(stack(label{500, e.tc(5), e.imposed(255, 20)}, label{777, 3, 9}), v4)
 		},
 	}, {
-		name: "pop and impose with a configured TTL", needs: []dataplane.Feature{dataplane.FeatureImposedTTL},
-		objects: with(lsp(popImpose, 100, explicit)),
-		in:      West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 20}), v4) },
+		name: "pop and impose with a configured TTL", objects: with(lsp(popImpose, 100, explicit)),
+		in: West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 20}), v4) },
 		out: East, want: func(e env) []byte { return e.toEast(stack(label{500, e.tc(5), 33}), v4) },
 	}}
 }
@@ -214,9 +220,8 @@ func imposeCases() []packetCase {
 			return e.toEast(stack(label{300, 0, 7}, label{200, 0, 7}), ip(clientIPv4, remoteIPv4, 63))
 		},
 	}, {
-		name: "impose with a configured traffic class", needs: []dataplane.Feature{dataplane.FeatureTrafficClass},
-		objects: with(imposing(withTC, v4)),
-		in:      Client, send: func(e env) []byte { return e.fromClient(ip(clientIPv4, remoteIPv4, 64)) },
+		name: "impose with a configured traffic class", objects: with(imposing(withTC, v4)),
+		in: Client, send: func(e env) []byte { return e.fromClient(ip(clientIPv4, remoteIPv4, 64)) },
 		out: East, want: func(e env) []byte { return e.toEast(stack(label{200, 4, 255}), ip(clientIPv4, remoteIPv4, 63)) },
 	}, {
 		name: "impose by the longest prefix", objects: with(longest...),
@@ -310,11 +315,8 @@ func sectionCases() []packetCase {
 			x, y,
 		}
 	}
-	both := []dataplane.Feature{dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive}
-	vlan := []dataplane.Feature{dataplane.FeatureVLANSection}
-	space := []dataplane.Feature{dataplane.FeatureInterfaceLabelSpace}
 	return []packetCase{{
-		name: "multicast section to multicast section", needs: both, objects: multicast, in: West,
+		name: "multicast section to multicast section", objects: multicast, in: West,
 		send: func(e env) []byte {
 			return ethernet(dataplane.MulticastMAC(), e.west.Peer, typeMPLS, stack(label{100, 0, 64}), inner)
 		},
@@ -322,13 +324,13 @@ func sectionCases() []packetCase {
 			return ethernet(dataplane.MulticastMAC(), e.east.MAC, typeMPLS, stack(label{200, 0, 63}), inner)
 		},
 	}, {
-		name: "multicast section takes unicast too", needs: both, objects: multicast, in: West,
+		name: "multicast section takes unicast too", objects: multicast, in: West,
 		send: func(e env) []byte { return e.fromWest(stack(label{100, 0, 64}), inner) },
 		out:  East, want: func(e env) []byte {
 			return ethernet(dataplane.MulticastMAC(), e.east.MAC, typeMPLS, stack(label{200, 0, 63}), inner)
 		},
 	}, {
-		name: "VLAN to VLAN", needs: vlan, objects: vlans, in: West,
+		name: "VLAN to VLAN", objects: vlans, in: West,
 		send: func(e env) []byte {
 			return tagged(e.west.MAC, e.west.Peer, 10, typeMPLS, stack(label{100, 0, 64}), inner)
 		},
@@ -336,19 +338,19 @@ func sectionCases() []packetCase {
 			return tagged(e.east.Peer, e.east.MAC, 20, typeMPLS, stack(label{200, 0, 63}), inner)
 		},
 	}, {
-		name: "untagged into a VLAN section drops", needs: vlan, objects: vlans, in: West,
+		name: "untagged into a VLAN section drops", objects: vlans, in: West,
 		send: func(e env) []byte { return e.fromWest(stack(label{100, 0, 64}), inner) },
 	}, {
-		name: "another VLAN drops", needs: vlan, objects: vlans, in: West,
+		name: "another VLAN drops", objects: vlans, in: West,
 		send: func(e env) []byte {
 			return tagged(e.west.MAC, e.west.Peer, 11, typeMPLS, stack(label{100, 0, 64}), inner)
 		},
 	}, {
-		name: "label space of the interface", needs: space, objects: spaces, in: West,
+		name: "label space of the interface", objects: spaces, in: West,
 		send: func(e env) []byte { return e.fromWest(stack(label{100, 0, 64}), inner) },
 		out:  East, want: func(e env) []byte { return e.toEast(stack(label{201, 0, 63}), inner) },
 	}, {
-		name: "label space of the platform beside it", needs: space, objects: spaces, in: East,
+		name: "label space of the platform beside it", objects: spaces, in: East,
 		send: func(e env) []byte {
 			return ethernet(e.east.MAC, e.east.Peer, typeMPLS, stack(label{100, 0, 64}), inner)
 		},

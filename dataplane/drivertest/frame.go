@@ -13,6 +13,9 @@ const (
 	typeIPv4 = 0x0800
 	typeIPv6 = 0x86dd
 	typeVLAN = 0x8100
+	typeSTag = 0x88a8
+	// typeTest is the Ethernet type for local experiments (IEEE 802).
+	typeTest = 0x88b5
 )
 
 // label is a label stack entry in a test frame, "100 tc 5 ttl 64". The S bit
@@ -82,18 +85,18 @@ func ip(src, dst string, ttl uint8) []byte {
 	return append(b, payload...)
 }
 
-// ours reports whether a received frame can be part of a test: MPLS, or IP of
-// the protocol that ip uses. Neighbour discovery and the like are not.
+// ours reports whether a received frame can be part of a test: MPLS, the type
+// for experiments, or IP of the protocol that ip uses. Neighbour discovery and the like are not.
 func ours(f []byte) bool {
 	if len(f) < 18 {
 		return false
 	}
 	typ, b := binary.BigEndian.Uint16(f[12:]), f[14:]
-	if typ == typeVLAN {
-		typ, b = binary.BigEndian.Uint16(f[16:]), f[18:]
+	for (typ == typeVLAN || typ == typeSTag) && len(b) >= 4 {
+		typ, b = binary.BigEndian.Uint16(b[2:]), b[4:]
 	}
 	switch typ {
-	case typeMPLS:
+	case typeMPLS, typeTest:
 		return true
 	case typeIPv4:
 		return len(b) > 9 && b[9] == protocolTest

@@ -11,23 +11,40 @@ import (
 	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/plan"
 )
 
-// packetCase is one frame through some objects.
+// packetCase is one frame through some objects. A driver without a feature that
+// the objects need must refuse them.
 type packetCase struct {
 	name    string
-	needs   []dataplane.Feature // A driver without one must refuse the objects.
 	objects func(e env) []dataplane.Object
 	in      PortID
 	send    func(e env) []byte
 	out     PortID
-	want    func(e env) []byte // Nil, or returns nil: nothing comes out anywhere.
+	want    func(e env) []byte // Nil, or returns nil: nothing comes out there.
+	// also is what comes out besides, and where, in any order.
+	also func(e env) []copied
+	// drop is the name of the counter that tells why nothing comes out; empty:
+	// not looked at.
+	drop string
+	// only names features without which nothing comes out, although the objects
+	// are accepted.
+	only []dataplane.Feature
+	// mask tells which octets of the wanted frame count; nil: all.
+	mask func(want []byte) []byte
+}
+
+// copied is one of several frames.
+type copied struct {
+	port  PortID
+	frame []byte
 }
 
 // env is what cases are built from.
 type env struct {
-	west, east, client Port
-	caps               dataplane.Capabilities
+	west, east, client, customer, customer2 Port
+	caps                                    dataplane.Capabilities
 }
 
 // tc returns the traffic class that arrives if kept: the kernel's routes write
@@ -112,7 +129,10 @@ func (s suite) packets(t *testing.T) {
 }
 
 func (s suite) env(d driver) env {
-	return env{west: s.lab.Port(West), east: s.lab.Port(East), client: s.lab.Port(Client), caps: d.Capabilities()}
+	return env{
+		west: s.lab.Port(West), east: s.lab.Port(East), client: s.lab.Port(Client),
+		customer: s.lab.Port(Customer), customer2: s.lab.Port(Customer2), caps: d.Capabilities(),
+	}
 }
 
 func (s suite) packet(t *testing.T, c packetCase) {
@@ -120,30 +140,108 @@ func (s suite) packet(t *testing.T, c packetCase) {
 	defer d.close(t)
 	e := s.env(d)
 	objects := c.objects(e)
-	if !d.has(c.needs...) {
-		d.refuses(t, objects, c.needs)
+	if !d.accepts(t, objects) {
 		return
 	}
 	d.put(t, objects...)
 	d.holds(t, objects...)
+	if !d.has(c.only...) {
+		c.want, c.also, c.drop = nil, nil, ""
+	}
+	before := d.drops(t)
 	s.exchange(t, e, c)
+	if after := d.drops(t); after != nil && c.drop != "" && after[c.drop]-before[c.drop] != 1 {
+		t.Errorf("%d frames counted under %s, want 1; counters before %v, after %v", after[c.drop]-before[c.drop], c.drop, before, after)
+	}
 	d.holds(t, objects...)
+}
+
+// drops returns the counters of dropped frames, nil where there are none.
+func (d driver) drops(t *testing.T) map[string]uint64 {
+	t.Helper()
+	c, ok := d.Driver.(dataplane.DiscardCounter)
+	if !ok {
+		return nil
+	}
+	m, err := c.DropCounters()
+	if err != nil {
+		t.Fatalf("DropCounters: %v", err)
+	}
+	return m
+}
+
+// needsOf lists the features that objects need.
+func needsOf(objects []dataplane.Object) []dataplane.Feature {
+	c := dataplane.Capabilities{Features: map[dataplane.Feature]bool{}, MaxImpose: 99, MaxBranches: 999, MaxLabel: dataplane.MaxLabel}
+	for _, f := range dataplane.Features() {
+		c.Features[f] = true
+	}
+	var needs []dataplane.Feature
+	for _, f := range dataplane.Features() {
+		c.Features[f] = false
+		for _, o := range objects {
+			if c.Check(o) != nil {
+				needs = append(needs, f)
+				break
+			}
+		}
+		c.Features[f] = true
+	}
+	return needs
+}
+
+// accepts reports whether the driver has everything that objects need. If not,
+// it must refuse them by name.
+func (d driver) accepts(t *testing.T, objects []dataplane.Object) bool {
+	t.Helper()
+	needs := needsOf(objects)
+	if !d.has(needs...) {
+		d.refuses(t, objects, needs)
+		return false
+	}
+	caps := d.Capabilities()
+	set := plan.Set{Limits: plan.Limits{Groups: caps.MaxNesting, Labels: caps.MaxImpose, Driver: caps.Driver}}
+	if err := set.Check(dataplane.Delta{Put: objects}); err != nil {
+		if !strings.Contains(err.Error(), caps.Driver+" data plane") {
+			t.Fatalf("the objects of the case: %v", err)
+		}
+		return false // Deeper than the driver claims.
+	}
+	return true
 }
 
 // exchange sends the frame of a case and compares what comes out.
 func (s suite) exchange(t *testing.T, e env, c packetCase) {
 	t.Helper()
-	var want []byte
-	if c.want != nil {
-		want = c.want(e)
-	}
 	s.drain(t)
 	s.lab.Send(t, c.in, c.send(e))
-	if want != nil {
-		got := s.next(t, c.out, patience)
-		if !bytes.Equal(got, want) {
-			t.Fatalf("frame out of port %d:\n got %s\nwant %s", c.out, dumpFrame(got), dumpFrame(want))
+	var wants []copied
+	if c.want != nil {
+		if f := c.want(e); f != nil {
+			wants = append(wants, copied{c.out, f})
 		}
+	}
+	if c.also != nil {
+		wants = append(wants, c.also(e)...)
+	}
+	s.expect(t, wants, c.mask)
+}
+
+// expect receives frames, in any order, and fails the test if they are not the
+// wanted ones.
+func (s suite) expect(t *testing.T, wants []copied, mask func([]byte) []byte) {
+	t.Helper()
+	left := slices.Clone(wants)
+	for _, w := range wants {
+		got := s.next(t, w.port, patience)
+		i := slices.IndexFunc(left, func(l copied) bool {
+			return l.port == w.port && (bytes.Equal(got, l.frame) ||
+				mask != nil && len(got) == len(l.frame) && bytes.Equal(mask(got), mask(l.frame)))
+		})
+		if i < 0 {
+			t.Fatalf("frame out of port %d:\n got %s\nwant %s", w.port, dumpFrame(got), dumpFrame(w.frame))
+		}
+		left = slices.Delete(left, i, i+1)
 	}
 	s.quiet(t)
 }
