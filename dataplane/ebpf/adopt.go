@@ -124,6 +124,9 @@ func (d *Driver) adoptMode() {
 			h.reason = "relayed frames are seen by native XDP only"
 			continue
 		}
+		if h.roles == 0 {
+			continue // Tables of another version use it: it stays as it is until ours are filled.
+		}
 		if !h.takesXDP() {
 			h.mode = ModeRelay
 			continue
@@ -244,7 +247,7 @@ func (d *Driver) allNative() bool {
 func passProgram() (*ebpf.Program, error) {
 	const xdpPass = 2
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "tandem_pass", Type: ebpf.XDP, License: "GPL",
+		Name: "tandem_pass", Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, xdpPass), asm.Return()},
 	})
 	if err != nil {
