@@ -38,7 +38,7 @@ func (d *Driver) openHooks(adopted bool) error {
 			d.adoptRole(int(s.entry.Ifindex), roleTagged)
 		}
 		if s.entry.Flags&flagSectionQueues != 0 {
-			d.queuesOf(int(s.entry.Ifindex), s.entry.Name)
+			d.queuesOf(int(s.entry.Ifindex), s.hash)
 		}
 	}
 	for _, ifindex := range d.attachmentInterfaces() {

@@ -69,8 +69,10 @@ type benchMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
+	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
@@ -80,6 +82,8 @@ type benchMapSpecs struct {
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
+	RelayPorts      *ebpf.MapSpec `ebpf:"relay_ports"`
+	Relays          *ebpf.MapSpec `ebpf:"relays"`
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
@@ -118,8 +122,10 @@ type benchMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
+	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
@@ -129,6 +135,8 @@ type benchMaps struct {
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
 	Punts           *ebpf.Map `ebpf:"punts"`
+	RelayPorts      *ebpf.Map `ebpf:"relay_ports"`
+	Relays          *ebpf.Map `ebpf:"relays"`
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
@@ -141,8 +149,10 @@ func (m *benchMaps) Close() error {
 		m.Buckets,
 		m.ChannelSlots,
 		m.Channels,
+		m.CopyLists,
 		m.DirectPorts,
 		m.Events,
+		m.Groups,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,
@@ -152,6 +162,8 @@ func (m *benchMaps) Close() error {
 		m.Prefixes4,
 		m.Prefixes6,
 		m.Punts,
+		m.RelayPorts,
+		m.Relays,
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,

@@ -173,7 +173,9 @@ func TestDrift(t *testing.T) {
 			s := e.sections[hashName("east")]
 			entry := s.entry
 			entry.Peer[5]++
-			return e.objs.Sections.Update(s.id, entry, ebpf.UpdateAny)
+			slot := tandemSectionSlot{Current: s.current, Name: s.hash, Since: s.since}
+			slot.Body[s.current] = entry
+			return e.objs.Sections.Update(s.id, slot, ebpf.UpdateAny)
 		}, drift(dataplane.KindSection, "east")},
 		{"port removed", func(t *testing.T, e *element) error {
 			return e.objs.clearPort(portOf(e.sections[hashName("west")].entry))

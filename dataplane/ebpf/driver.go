@@ -39,7 +39,16 @@ type Driver struct {
 	lspIDs      *slots
 	counterIDs  *slots
 	labels      map[labelKey]*lsp
-	prefixes    map[netip.Prefix]*lsp
+	prefixes    map[netip.Prefix]client
+	byTC        bool              // what comes from the impose device is not redirected by XDP
+	groupMu     sync.Mutex        // besides mu, for the two below and the entries of groups: Switch takes only it
+	groups      map[uint64]*group // by name
+	groupIDs    map[uint32]*group
+	groupSlots  *slots
+	relayIDs    *slots
+	listIDs     *slots
+	legOf       map[uint64]map[*group]bool     // by the name of the leg
+	loopsTo     map[uint64]map[uint64]bool     // LSPs in loopback, by the LSP they loop to
 	strays      map[dataplane.Key]func() error // found by Dump: what removes it
 	wanted      map[string]bool                // interfaces that sections ask for
 	retired     []uint32                       // LSP slots without references that are not empty yet
@@ -59,21 +68,6 @@ type Driver struct {
 	stop   chan struct{}
 	done   sync.WaitGroup
 	close  sync.Once
-}
-
-// section is a section as it is in the tables.
-type section struct {
-	name  string // empty: adopted and not yet asked for
-	id    uint32
-	entry tandemSection
-}
-
-// lsp is an LSP as it is in the tables.
-type lsp struct {
-	name     string
-	id       uint32
-	entry    tandemLsp
-	prefixes map[netip.Prefix]bool
 }
 
 // Probe tells why this host cannot run the driver, nil if it can. It needs
@@ -101,7 +95,9 @@ func Open(o Options) (*Driver, error) {
 		opt: o, log: o.Log,
 		hooks: map[int]*hook{}, sections: map[uint64]*section{}, byID: map[uint32]*section{},
 		ports: map[tandemPortKey]*section{}, lsps: map[uint64]*lsp{},
-		labels: map[labelKey]*lsp{}, prefixes: map[netip.Prefix]*lsp{},
+		labels: map[labelKey]*lsp{}, prefixes: map[netip.Prefix]client{},
+		groups: map[uint64]*group{}, groupIDs: map[uint32]*group{},
+		legOf: map[uint64]map[*group]bool{}, loopsTo: map[uint64]map[uint64]bool{},
 		strays: map[dataplane.Key]func() error{}, wanted: map[string]bool{}, faults: map[string]string{},
 		hostState: hostState{blocked: map[int]string{}, queues: map[int]map[uint64]dataplane.Queues{}},
 		events:    make(chan dataplane.Event, 256), stop: make(chan struct{}),
@@ -135,6 +131,9 @@ func (d *Driver) open() (err error) {
 	d.sectionIDs = newSlots(d.objs.Sections.MaxEntries())
 	d.lspIDs = newSlots(d.objs.Lsps.MaxEntries())
 	d.counterIDs = newSlots(d.objs.LspCounters.MaxEntries())
+	d.groupSlots = newSlots(d.objs.Groups.MaxEntries())
+	d.relayIDs = newSlots(d.objs.Relays.MaxEntries())
+	d.listIDs = newSlots(d.objs.CopyLists.MaxEntries())
 	if err := d.objs.setLimits(d.opt); err != nil {
 		return err
 	}
@@ -156,82 +155,11 @@ func (d *Driver) open() (err error) {
 	return err
 }
 
-// adopt takes over what the tables hold.
-func (d *Driver) adopt() error {
-	im, err := d.objs.read()
-	if err != nil {
-		return err
-	}
-	for id, e := range im.sections {
-		if old := d.sections[e.Name]; old != nil || im.ports[portOf(e)] != id {
-			if err := d.objs.Sections.Update(id, tandemSection{}, ebpf.UpdateAny); err != nil {
-				return err
-			}
-			continue // Left by a process that died between two writes.
-		}
-		d.sectionIDs.take(id)
-		s := &section{id: id, entry: e}
-		d.sections[e.Name], d.byID[id], d.ports[portOf(e)] = s, s, s
-	}
-	for k, id := range im.ports {
-		if s := d.byID[id]; s == nil || portOf(s.entry) != k {
-			if err := d.objs.clearPort(k); err != nil {
-				return err
-			}
-		}
-	}
-	for id, e := range im.lsps {
-		d.generation = max(d.generation, e.Generation)
-		l := &lsp{id: id, entry: e, prefixes: map[netip.Prefix]bool{}}
-		old := d.lsps[e.Name]
-		if old != nil {
-			// Two generations: the process died while it replaced one. The one
-			// that the label points to is in force; without a label, the newer.
-			k := labelKey{e.InSection, e.InLabel}
-			if im.labels[k] != id && (im.labels[k] == old.id || old.entry.Generation > e.Generation) {
-				l, old = old, l
-			}
-			if err := d.objs.Lsps.Update(old.id, tandemLsp{}, ebpf.UpdateAny); err != nil {
-				return err
-			}
-		}
-		d.lsps[e.Name] = l
-	}
-	byID := map[uint32]*lsp{}
-	for _, l := range d.lsps {
-		byID[l.id] = l
-		d.lspIDs.take(l.id)
-		d.counterIDs.take(l.entry.Counter)
-	}
-	for k, id := range im.labels {
-		if l := byID[id]; l != nil && k == l.labelKey() {
-			d.labels[k] = l
-		} else if err := d.objs.clearLabel(k); err != nil {
-			return err
-		}
-	}
-	for p, id := range im.prefixes {
-		if l := byID[id]; l != nil {
-			d.prefixes[p], l.prefixes[p] = l, true
-		} else if err := d.objs.clearPrefix(p); err != nil {
-			return err
-		}
-	}
-	d.log.Info("ebpf data plane adopted", "sections", len(d.sections), "lsps", len(d.lsps))
-	return nil
-}
-
-func (l *lsp) labelKey() labelKey { return labelKey{l.entry.InSection, l.entry.InLabel} }
-
-func portOf(e tandemSection) tandemPortKey {
-	return tandemPortKey{Ifindex: e.Ifindex, Vlan: uint32(e.Vlan)}
-}
-
 // Capabilities implements dataplane.Driver.
 func (d *Driver) Capabilities() dataplane.Capabilities {
 	c := dataplane.Capabilities{
 		Driver: "ebpf", Features: map[dataplane.Feature]bool{},
-		MaxImpose: maxImpose, MaxReceive: maxReceive, MaxLabel: dataplane.MaxLabel,
+		MaxImpose: maxImpose, MaxReceive: maxReceive, MaxNesting: maxNesting, MaxBranches: maxBranches, MaxLabel: dataplane.MaxLabel,
 		Limits: []string{
 			"An IP payload that leaves an LSP is routed by the host: IP forwarding must be on, and reverse path filtering not strict, on the interfaces of sections.",
 			"Labelled frames taken by XDP are not seen by tcpdump on the receiving interface.",
@@ -314,11 +242,15 @@ func (d *Driver) Counters(ctx context.Context, keys []dataplane.Key, dst []datap
 		switch k.Kind {
 		case dataplane.KindSection:
 			if s := d.sections[hashName(k.Name)]; s != nil {
-				m, slot, since = d.objs.SectionCounters, s.id, s.entry.Since
+				m, slot, since = d.objs.SectionCounters, s.id, s.since
 			}
 		case dataplane.KindLSP:
 			if l := d.lsps[hashName(k.Name)]; l != nil {
 				m, slot, since = d.objs.LspCounters, l.entry.Counter, l.entry.Since
+			}
+		case dataplane.KindGroup:
+			if g := d.groups[hashName(k.Name)]; g != nil {
+				m, slot, since = d.objs.LspCounters, g.entry.Counter, g.entry.Since
 			}
 		}
 		if m == nil {
@@ -358,6 +290,7 @@ func (d *Driver) DropCounters() (map[string]uint64, error) {
 var eventNames = [...]string{
 	"malformed", "too-deep", "unknown-label", "foreign-mac", "section-down", "lsp-down", "ttl-expired",
 	"unknown-payload", "too-long", "punt-rate", "punt-full", "unknown-prefix", "internal",
+	"not-selected", "group-down", "group-empty", "nesting", "special-label", "extension-label", "entropy-label", "relay",
 	"punt-channel-limited", "punt-meg-limited", "blocked",
 	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved", "punted-pw-ach",
 }

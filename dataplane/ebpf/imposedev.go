@@ -44,6 +44,9 @@ func (d *Driver) openImposeDevice() error {
 	if err != nil && !errors.Is(err, link.ErrFixed) {
 		return fmt.Errorf("impose device: %w", err)
 	}
+	if err := d.setHost(); err != nil {
+		return fmt.Errorf("impose device: %w", err)
+	}
 	if d.otherPinned {
 		return nil // Its link, if there is one, is updated with the others.
 	}

@@ -39,9 +39,8 @@ func (d *Driver) withdraw(s *section) {
 	old := s.entry
 	e := old
 	e.Ifindex = 0
-	err := d.objs.Sections.Update(s.id, e, ebpf.UpdateAny)
-	s.entry = e
-	d.clearQueues(int(old.Ifindex), old.Name)
+	err := d.writeSection(s, e)
+	d.clearQueues(int(old.Ifindex), s.hash)
 	if err := errors.Join(err, d.releasePort(old)); err != nil {
 		d.log.Error("section not withdrawn", "section", s.name, "error", err)
 	}

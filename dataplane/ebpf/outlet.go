@@ -10,7 +10,7 @@ import (
 // process, so that a path keeps it while its group goes and comes. The lock is
 // never held while something waits: OAM asks on its own thread.
 type outlets struct {
-	mu   sync.Mutex
+	mu     sync.Mutex
 	byName map[string]*packetio.Outlet
 }
 

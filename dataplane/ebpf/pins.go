@@ -20,7 +20,7 @@ import (
 
 // schemaVersion is the version of bpf/maps.h. A process finds only pins of its
 // own version; those of another are replaced (see openTables).
-const schemaVersion = 2
+const schemaVersion = 3
 
 const (
 	sysBPFFS = "/sys/fs/bpf"
@@ -165,7 +165,7 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 		return nil, false, err
 	}
 	spec.Maps["lsps"].MaxEntries = o.MaxLSPs
-	spec.Maps["lsp_counters"].MaxEntries = o.MaxLSPs
+	spec.Maps["lsp_counters"].MaxEntries = o.MaxLSPs + spec.Maps["groups"].MaxEntries
 	spec.Maps["meg_buckets"].MaxEntries = maxSections + o.MaxLSPs
 	replace := map[string]*ebpf.Map{}
 	defer func() {
@@ -223,6 +223,7 @@ func (m *tandemMaps) named() map[string]*ebpf.Map {
 		"ports": m.Ports, "direct_ports": m.DirectPorts, "sections": m.Sections, "section_counters": m.SectionCounters,
 		"platform_labels": m.PlatformLabels, "section_labels": m.SectionLabels,
 		"lsps": m.Lsps, "lsp_counters": m.LspCounters,
+		"groups": m.Groups, "copy_lists": m.CopyLists, "relays": m.Relays, "relay_ports": m.RelayPorts,
 		"prefixes4": m.Prefixes4, "prefixes6": m.Prefixes6,
 		"events": m.Events, "limits": m.Limits, "buckets": m.Buckets, "punts": m.Punts,
 		"meg_buckets": m.MegBuckets, "channels": m.Channels, "channel_slots": m.ChannelSlots,

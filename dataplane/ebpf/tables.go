@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -14,15 +15,35 @@ import (
 
 // Flags and operations of bpf/maps.h.
 const (
-	flagLSPDown       = 1
-	flagShortPipe     = 2
+	flagLSPDown   = 1
+	flagShortPipe = 2
+	flagBlocked   = 4
+	flagLoop      = 8
+	flagBranch    = 16
+	flagBud       = 32
+	flagEntropy   = 64
+	flagClass     = 128
+
 	flagSectionDown   = 1
 	flagSectionSpace  = 2
 	flagSectionQueues = 4
-	galSReason        = 0
+	flagSectionByTC   = 8
 
-	maxImpose  = 6
-	maxReceive = 12
+	galSReason = 0
+
+	maxImpose   = 8
+	maxReceive  = 12
+	maxNesting  = 3
+	maxCopies   = 62
+	maxBranches = maxCopies - 1 // One is for a bud node.
+
+	refGroup = 1 << 28
+	refKind  = 0xf0000000
+	refSlot  = 0x0fffffff
+
+	relayLSP   = 1
+	relayGroup = 2
+	relayPort  = 3
 )
 
 // hashName is how names are kept in the tables: FNV-1a, 64 bits.
@@ -37,16 +58,31 @@ type labelKey struct{ section, label uint32 }
 
 // lspEntry builds the table entry of an LSP, without name, time and counter.
 func lspEntry(l dataplane.LSP, in, out uint32) tandemLsp {
-	e := tandemLsp{InLabel: l.InLabel, InSection: in, Out: out, Op: uint8(l.Op), N: uint8(len(l.Out.Stack))}
-	if l.Down {
-		e.Flags |= flagLSPDown
+	e := hopEntry(l.Op, l.Out, out)
+	e.InLabel, e.InSection = l.InLabel, in
+	for _, f := range []struct {
+		on   bool
+		flag uint8
+	}{
+		{l.Down, flagLSPDown}, {l.TTLMode == dataplane.ShortPipe, flagShortPipe}, {l.Blocked, flagBlocked},
+		{l.Bud, flagBud}, {l.EntropyLabel, flagEntropy}, {l.Class != nil, flagClass},
+	} {
+		if f.on {
+			e.Flags |= f.flag
+		}
 	}
-	if l.TTLMode == dataplane.ShortPipe {
-		e.Flags |= flagShortPipe
+	if l.Class != nil {
+		e.Class = *l.Class
 	}
-	for i, le := range l.Out.Stack {
+	return e
+}
+
+// hopEntry is the part of an entry that a next hop makes.
+func hopEntry(op dataplane.Operation, h dataplane.NextHop, out uint32) tandemLsp {
+	e := tandemLsp{Out: out, Op: uint8(op), N: uint8(len(h.Stack))}
+	for i, le := range h.Stack {
 		ttl := uint32(le.EffectiveTTL())
-		if l.Op == dataplane.SwapAndForward && i == len(l.Out.Stack)-1 {
+		if op == dataplane.SwapAndForward && i == len(h.Stack)-1 {
 			ttl = 0 // The packet's own is put in.
 		}
 		e.Lse[i] = le.Label<<12 | ttl
@@ -130,6 +166,36 @@ func (t *tandemMaps) clearPrefix(p netip.Prefix) error {
 	return absent(t.Prefixes6.Delete(prefix6(p)))
 }
 
+// write writes 4 or 8 octets at an offset into an element of a mapped array, in
+// one store of the processor: a program sees the value before or the one after.
+func (t *tandemMaps) write(m *ebpf.Map, slot uint32, offset int, value any) error {
+	mem, err := m.Memory()
+	if err != nil {
+		return fmt.Errorf("map array: %w", err)
+	}
+	var b [8]byte
+	n := 8
+	switch v := value.(type) {
+	case uint32:
+		binary.NativeEndian.PutUint32(b[:], v)
+		n = 4
+	case uint64:
+		binary.NativeEndian.PutUint64(b[:], v)
+	default:
+		return fmt.Errorf("%T is no word", value)
+	}
+	size := (int64(m.ValueSize()) + 7) &^ 7
+	if _, err := mem.WriteAt(b[:n], int64(slot)*size+int64(offset)); err != nil {
+		return fmt.Errorf("write mapped array: %w", err)
+	}
+	return nil
+}
+
+// setLoop points an LSP that is in loopback to another.
+func (t *tandemMaps) setLoop(slot, to uint32) error {
+	return t.write(t.Lsps, slot, int(unsafe.Offsetof(tandemLsp{}.Loop)), to)
+}
+
 // absent makes deleting what is not there a success.
 func absent(err error) error {
 	if errors.Is(err, ebpf.ErrKeyNotExist) {
@@ -138,11 +204,22 @@ func absent(err error) error {
 	return err
 }
 
+// sectionImage is the body in use of a section's slot, and the rest of it.
+type sectionImage struct {
+	body        tandemSection
+	current     uint32
+	name, since uint64
+}
+
 // image is what the tables hold.
 type image struct {
-	sections map[uint32]tandemSection
+	sections map[uint32]sectionImage
 	ports    map[tandemPortKey]uint32
-	lsps     map[uint32]tandemLsp
+	lsps     map[uint32]tandemLsp // without branches
+	branches map[uint32]tandemLsp
+	groups   map[uint32]tandemGroup
+	copies   map[uint32]tandemCopies
+	relays   map[uint32]tandemRelay
 	labels   map[labelKey]uint32
 	prefixes map[netip.Prefix]uint32
 }
@@ -150,18 +227,38 @@ type image struct {
 // read reads all tables: once at the start, then for dumps and audits.
 func (t *tandemMaps) read() (*image, error) {
 	im := &image{
-		sections: map[uint32]tandemSection{}, ports: map[tandemPortKey]uint32{},
-		lsps: map[uint32]tandemLsp{}, labels: map[labelKey]uint32{}, prefixes: map[netip.Prefix]uint32{},
+		sections: map[uint32]sectionImage{}, ports: map[tandemPortKey]uint32{}, lsps: map[uint32]tandemLsp{},
+		branches: map[uint32]tandemLsp{}, groups: map[uint32]tandemGroup{}, copies: map[uint32]tandemCopies{},
+		relays: map[uint32]tandemRelay{}, labels: map[labelKey]uint32{}, prefixes: map[netip.Prefix]uint32{},
 	}
 	err := errors.Join(
-		each(t.Sections, func(k uint32, v *tandemSection) {
-			if v.Ifindex != 0 {
-				im.sections[k] = *v
+		each(t.Sections, func(k uint32, v *tandemSectionSlot) {
+			if body := v.Body[v.Current&1]; k != 0 && body.Ifindex != 0 {
+				im.sections[k] = sectionImage{body, v.Current & 1, v.Name, v.Since}
 			}
 		}),
 		eachMapped(t.Lsps, func(k uint32, v *tandemLsp) {
-			if v.Op != 0 {
+			switch {
+			case v.Op == 0:
+			case v.Flags&flagBranch != 0:
+				im.branches[k] = *v
+			default:
 				im.lsps[k] = *v
+			}
+		}),
+		eachMapped(t.Groups, func(k uint32, v *tandemGroup) {
+			if v.Name != 0 {
+				im.groups[k] = *v
+			}
+		}),
+		eachMapped(t.CopyLists, func(k uint32, v *tandemCopies) {
+			if v.N != 0 {
+				im.copies[k] = *v
+			}
+		}),
+		eachMapped(t.Relays, func(k uint32, v *tandemRelay) {
+			if v.Kind != 0 {
+				im.relays[k] = *v
 			}
 		}),
 		eachMapped(t.PlatformLabels, func(k uint32, v *uint32) {

@@ -28,6 +28,12 @@ type tandemChannel struct {
 	Limited  uint64
 }
 
+type tandemCopies struct {
+	_     structs.HostLayout
+	N     uint32
+	Relay [62]uint16
+}
+
 type tandemCounters struct {
 	_          structs.HostLayout
 	InPackets  uint64
@@ -44,6 +50,16 @@ type tandemExpected struct {
 	Octets [7]uint32
 }
 
+type tandemGroup struct {
+	_        structs.HostLayout
+	State    uint64
+	Counter  uint32
+	Copies   uint32
+	Name     uint64
+	Since    uint64
+	LegNames [2]uint64
+}
+
 type tandemLabelKey struct {
 	_       structs.HostLayout
 	Section uint32
@@ -57,19 +73,29 @@ type tandemLimit struct {
 }
 
 type tandemLsp struct {
-	_          structs.HostLayout
-	Name       uint64
-	Since      uint64
-	Generation uint32
-	InLabel    uint32
-	InSection  uint32
-	Out        uint32
-	Counter    uint32
-	Op         uint8
-	Flags      uint8
-	N          uint8
-	TcSet      uint8
-	Lse        [6]uint32
+	_           structs.HostLayout
+	Out         uint32
+	Counter     uint32
+	Op          uint8
+	Flags       uint8
+	N           uint8
+	TcSet       uint8
+	Class       uint8
+	SelectorLeg uint8
+	Pad         uint16
+	Selector    uint32
+	Loop        uint32
+	Copies      uint32
+	Meg         uint32
+	Lse         [8]uint32
+	Name        uint64
+	Since       uint64
+	Generation  uint32
+	InLabel     uint32
+	InSection   uint32
+	Parent      uint32
+	LoopName    uint64
+	Reserved    [3]uint64
 }
 
 type tandemPortKey struct {
@@ -113,17 +139,30 @@ type tandemPunt struct {
 	_          [4]byte
 }
 
+type tandemRelay struct {
+	_    structs.HostLayout
+	Kind uint32
+	Ref  uint32
+}
+
 type tandemSection struct {
 	_       structs.HostLayout
-	Name    uint64
-	Since   uint64
 	Ifindex uint32
 	Vlan    uint16
 	Mtu     uint16
-	Own     [6]uint8
 	Peer    [6]uint8
+	Own     [6]uint8
 	Flags   uint8
 	Pad     [3]uint8
+}
+
+type tandemSectionSlot struct {
+	_       structs.HostLayout
+	Current uint32
+	Pad     uint32
+	Body    [2]tandemSection
+	Name    uint64
+	Since   uint64
 }
 
 type tandemSighting struct {
@@ -189,6 +228,7 @@ type tandemSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemProgramSpecs struct {
 	TandemImpose  *ebpf.ProgramSpec `ebpf:"tandem_impose"`
+	TandemRelay   *ebpf.ProgramSpec `ebpf:"tandem_relay"`
 	TandemSection *ebpf.ProgramSpec `ebpf:"tandem_section"`
 }
 
@@ -199,8 +239,10 @@ type tandemMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
+	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
@@ -210,6 +252,8 @@ type tandemMapSpecs struct {
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
+	RelayPorts      *ebpf.MapSpec `ebpf:"relay_ports"`
+	Relays          *ebpf.MapSpec `ebpf:"relays"`
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
@@ -247,8 +291,10 @@ type tandemMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
+	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
@@ -258,6 +304,8 @@ type tandemMaps struct {
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
 	Punts           *ebpf.Map `ebpf:"punts"`
+	RelayPorts      *ebpf.Map `ebpf:"relay_ports"`
+	Relays          *ebpf.Map `ebpf:"relays"`
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
@@ -270,8 +318,10 @@ func (m *tandemMaps) Close() error {
 		m.Buckets,
 		m.ChannelSlots,
 		m.Channels,
+		m.CopyLists,
 		m.DirectPorts,
 		m.Events,
+		m.Groups,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,
@@ -281,6 +331,8 @@ func (m *tandemMaps) Close() error {
 		m.Prefixes4,
 		m.Prefixes6,
 		m.Punts,
+		m.RelayPorts,
+		m.Relays,
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
@@ -301,12 +353,14 @@ type tandemVariables struct {
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemPrograms struct {
 	TandemImpose  *ebpf.Program `ebpf:"tandem_impose"`
+	TandemRelay   *ebpf.Program `ebpf:"tandem_relay"`
 	TandemSection *ebpf.Program `ebpf:"tandem_section"`
 }
 
 func (p *tandemPrograms) Close() error {
 	return _TandemClose(
 		p.TandemImpose,
+		p.TandemRelay,
 		p.TandemSection,
 	)
 }

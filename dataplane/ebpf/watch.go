@@ -98,15 +98,15 @@ func (d *Driver) routeGone(r link.Route) {
 		return
 	}
 	d.mu.Lock()
-	l := d.prefixes[r.Prefix]
-	ours := l != nil && r.Index == d.imposeNear.Index
-	var name string
+	c := d.prefixes[r.Prefix]
+	ours := c != nil && r.Index == d.imposeNear.Index
+	var k dataplane.Key
 	if ours {
-		name = l.name
+		k = c.key()
 	}
 	d.mu.Unlock()
 	if ours {
-		d.emitDrift(dataplane.KindLSP, name)
+		d.emitDrift(k.Kind, k.Name)
 	}
 }
 
@@ -296,21 +296,24 @@ func (d *Driver) auditTables() error {
 		if s.entry.Ifindex == 0 {
 			continue // Withdrawn, with its interface.
 		}
-		if im.sections[s.id] != s.entry || im.ports[portOf(s.entry)] != s.id {
+		if im.sections[s.id].body != s.entry || im.ports[portOf(s.entry)] != s.id {
 			drift = append(drift, dataplane.Key{Kind: dataplane.KindSection, Name: s.name})
 		}
 	}
 	for _, l := range d.lsps {
-		ok := im.lsps[l.id] == l.entry && (l.entry.InLabel == 0 || d.labels[l.labelKey()] != l || labelInPlace(im, l.entry, l.id))
-		for p := range l.prefixes {
-			ok = ok && (d.prefixes[p] != l || im.prefixes[p] == l.id)
-		}
+		ok := im.lsps[l.id] == l.entry && (l.entry.InLabel == 0 || d.labels[l.labelKey()] != l || labelInPlace(im, l.entry, l.id)) &&
+			branchesInPlace(im, l) && d.prefixesInPlace(im, l)
 		if !ok {
-			drift = append(drift, dataplane.Key{Kind: dataplane.KindLSP, Name: l.name})
+			drift = append(drift, l.key())
 		}
 	}
-	foreign := len(im.sections) > len(d.sections) || len(im.lsps) > len(d.lsps) ||
-		len(im.labels) > len(d.labels) || len(im.prefixes) > len(d.prefixes) || len(im.ports) > len(d.ports)
+	for _, g := range d.groups {
+		if !d.groupInPlace(im, g) || !d.prefixesInPlace(im, g) {
+			drift = append(drift, g.key())
+		}
+	}
+	foreign := len(im.sections) > len(d.sections) || len(im.lsps) > len(d.lsps) || len(im.groups) > len(d.groups) ||
+		len(im.labels) > len(d.labels)+d.pseudowireLabels() || len(im.prefixes) > len(d.prefixes) || len(im.ports) > len(d.ports)
 	d.mu.Unlock()
 	for _, k := range drift {
 		d.emitDrift(k.Kind, k.Name)

@@ -50,7 +50,7 @@ int bench_section(struct xdp_md *ctx)
 
 	if (save(ctx, &s))
 		return XDP_ABORTED;
-	verdict = label_switch(ctx);
+	verdict = receive(ctx);
 	if (restore(ctx, &s, (int)length(ctx) - (int)before))
 		return XDP_ABORTED;
 	return verdict;
@@ -81,7 +81,7 @@ int bench_section_random(struct xdp_md *ctx)
 
 	if (randomize(ctx) || save(ctx, &s))
 		return XDP_ABORTED;
-	verdict = label_switch(ctx);
+	verdict = receive(ctx);
 	return restore(ctx, &s, 0) ? XDP_ABORTED : verdict;
 }
 
@@ -104,7 +104,7 @@ int bench_impose(struct xdp_md *ctx)
 
 	if (save(ctx, &s))
 		return XDP_ABORTED;
-	verdict = impose_ip(ctx);
+	verdict = imposed(ctx);
 	if (restore(ctx, &s, (int)length(ctx) - (int)before))
 		return XDP_ABORTED;
 	return verdict;

@@ -11,13 +11,27 @@
 #include "maps_oam.h"
 
 // The deepest stack imposed in one operation and the deepest one read.
-#define MAX_IMPOSE 6
+#define MAX_IMPOSE 8  // by one LSP or pseudowire
+#define MAX_STACK 8   // by all on one packet, hierarchy and entropy label included
+#define MAX_NESTING 3 // groups entered by one packet
 #define MAX_RECEIVE 12
 
 #define MAX_LABELS (1 << 20)
 #define DEFAULT_LSPS (1 << 16)
 #define DIRECT_PORTS 4096
 #define MAX_PREFIXES (1 << 17)
+#define MAX_GROUPS (1 << 15)
+#define MAX_RELAYS (1 << 16)
+#define MAX_COPY_LISTS (1 << 12)
+#define MAX_COPIES 62
+
+// What a label, a prefix or a next hop refers to: the kind above the slot. The
+// plain number is an LSP, or a section where it is a next hop.
+#define REF_LSP 0
+#define REF_GROUP (1u << 28)
+#define REF_PW (2u << 28)
+#define REF_KIND(x) ((x) & 0xf0000000)
+#define REF_SLOT(x) ((x) & 0x0fffffff)
 
 enum operation {
 	OP_NONE = 0,
@@ -31,11 +45,19 @@ enum operation {
 enum lsp_flag {
 	LSP_DOWN = 1,
 	LSP_SHORT_PIPE = 2,
+	LSP_BLOCKED = 4,   // no user traffic
+	LSP_LOOP = 8,      // everything goes back by the LSP of loop
+	LSP_BRANCH = 16,   // a branch of another LSP: counts no In
+	LSP_BUD = 32,      // the last of the copies is for this node
+	LSP_ENTROPY = 64,  // impose an entropy label
+	LSP_CLASS = 128,   // an L-LSP
 };
 
 enum section_flag {
 	SECTION_DOWN = 1,
 	SECTION_OWN_SPACE = 2,
+	SECTION_QUEUES = 4,
+	SECTION_BY_TC = 8, // frames of the impose device reach it by the tc program
 };
 
 enum event {
@@ -52,6 +74,14 @@ enum event {
 	EV_PUNT_FULL,       // not punted: ring buffer full
 	EV_NO_PREFIX,       // sent to the impose device without a matching prefix
 	EV_INTERNAL,        // tables inconsistent or no headroom
+	EV_NOT_SELECTED,    // came on the leg that the receiving end of 1+1 does not take
+	EV_GROUP_DOWN,      // group administratively down
+	EV_GROUP_EMPTY,     // group without a leg in use
+	EV_NESTING,         // more labels or groups on top of each other than can be imposed
+	EV_SPECIAL_LABEL,   // special-purpose label without a meaning here
+	EV_EXTENSION_LABEL, // below the extension label: RFC 7274
+	EV_ENTROPY_LABEL,   // entropy label where none may be: RFC 6790
+	EV_RELAY,           // copy or queued frame that the tc program could not be handed
 	EV_PUNT_CHANNEL,    // not punted: over the rate of its channel type
 	EV_PUNT_MEG,        // not punted: over the rate of its MEG
 	EV_BLOCKED,         // user traffic of a path that is blocked
@@ -65,16 +95,26 @@ struct port_key {
 	__u32 vlan;
 };
 
+// Where frames go out, or come in.
 struct section {
-	__u64 name; // FNV-1a of the name: tells an adopting process whose it is
-	__u64 since; // Unix nanoseconds at which the counters started
 	__u32 ifindex;
 	__u16 vlan;
 	__u16 mtu; // octets behind the Ethernet header and the VLAN tag
-	__u8 own[6];
 	__u8 peer[6];
+	__u8 own[6];
 	__u8 flags;
 	__u8 pad[3];
+};
+
+// A section in its slot: the body in use is the one that current tells, the
+// other is what the next change is written to. Slot 0 is the far end of the
+// impose device.
+struct section_slot {
+	__u32 current;
+	__u32 pad;
+	struct section body[2];
+	__u64 name;  // FNV-1a of the name: tells an adopting process whose it is
+	__u64 since; // Unix nanoseconds at which the counters started
 };
 
 struct label_key {
@@ -82,21 +122,71 @@ struct label_key {
 	__u32 label;
 };
 
-// One LSP. lse holds label, TC and TTL in place, S clear; of OP_SWAP the last
-// one has TTL 0, because the packet's own is put in.
+// One LSP, or one branch of a point-to-multipoint one. What a packet needs is
+// in one cache line. lse holds label, TC and TTL in place, S clear; of OP_SWAP
+// the last one has TTL 0, because the packet's own is put in.
 struct lsp {
-	__u64 name;
-	__u64 since;
-	__u32 generation;
-	__u32 in_label;
-	__u32 in_section; // 0: the per-platform label space
-	__u32 out;        // section
+	__u32 out; // section, REF_GROUP
 	__u32 counter;
 	__u8 op;
 	__u8 flags;
 	__u8 n;      // labels imposed
 	__u8 tc_set; // bit i: lse[i] has its own TC
+	__u8 class;        // of an L-LSP
+	__u8 selector_leg; // taken while it is the active one of selector
+	__u16 pad;
+	__u32 selector; // group, 0 for none
+	__u32 loop;     // LSP of the opposite direction
+	__u32 copies;   // list of branches, 0 for none
+	__u32 meg;      // punt bucket
 	__u32 lse[MAX_IMPOSE];
+
+	__u64 name;
+	__u64 since;
+	__u32 generation;
+	__u32 in_label;
+	__u32 in_section; // 0: the per-platform label space
+	__u32 parent;     // of a branch: the counter of its LSP, by which its relay finds it again
+	__u64 loop_name;
+	__u64 reserved[3];
+};
+
+// A group. state is legs, active leg and flags in one word, so that a program
+// sees one state or the next: legs in bits 0 to 27 and 28 to 55, the active one
+// in bit 56, flags from bit 57 on.
+struct group {
+	__u64 state;
+	__u32 counter; // in lsp_counters
+	__u32 copies;  // of a permanent bridge: one per leg
+	__u64 name;
+	__u64 since;
+	__u64 leg_names[2];
+};
+
+#define GROUP_LEG(state, i) ((__u32)((state) >> ((i) ? 28 : 0)) & 0x0fffffff)
+#define GROUP_ACTIVE(state) ((__u32)((state) >> 56) & 1)
+#define GROUP_DOWN (1ull << 57)
+#define GROUP_PERMANENT (1ull << 58)
+#define GROUP_PWS (1ull << 59)
+
+// The relays that a packet is copied to, one copy each.
+struct copies {
+	__u32 n;
+	__u16 relay[MAX_COPIES];
+};
+
+enum relay_kind {
+	RELAY_NONE = 0,
+	RELAY_LSP = 1,   // go on with this LSP, or branch: impose, or its label is on top
+	RELAY_GROUP = 2, // enter this group
+	RELAY_PORT = 3,  // as if received on this interface
+};
+
+// What becomes of a frame that reaches the far end of the impose device with
+// an 802.1ad tag: its TCI is the number of a relay.
+struct relay {
+	__u32 kind;
+	__u32 ref;
 };
 
 struct prefix4_key {
@@ -136,7 +226,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_SECTIONS);
 	__type(key, __u32);
-	__type(value, struct section);
+	__type(value, struct section_slot);
 } sections SEC(".maps");
 
 struct {
@@ -174,12 +264,46 @@ struct {
 	__type(value, struct lsp);
 } lsps SEC(".maps");
 
+// Of LSPs, groups, pseudowires and services.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DEFAULT_LSPS);
 	__type(key, __u32);
 	__type(value, struct counters);
 } lsp_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_GROUPS);
+	__type(key, __u32);
+	__type(value, struct group);
+} groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_COPY_LISTS);
+	__type(key, __u32);
+	__type(value, struct copies);
+} copy_lists SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_RELAYS);
+	__type(key, __u32);
+	__type(value, struct relay);
+} relays SEC(".maps");
+
+// The interfaces whose frames the tc program sends to the impose device as they
+// are, and the relay that stands for each.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_SECTIONS);
+	__type(key, __u32);
+	__type(value, __u32);
+} relay_ports SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

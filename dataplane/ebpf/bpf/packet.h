@@ -6,13 +6,17 @@
 
 #define P_MPLS bpf_htons(0x8847)
 #define P_VLAN bpf_htons(ETH_P_8021Q)
+#define P_QINQ bpf_htons(ETH_P_8021AD)
 #define P_IP bpf_htons(ETH_P_IP)
 #define P_IPV6 bpf_htons(ETH_P_IPV6)
 
 #define LABEL_IPV4_NULL 0
 #define LABEL_ROUTER_ALERT 1
 #define LABEL_IPV6_NULL 2
+#define LABEL_IMPLICIT_NULL 3
+#define LABEL_ELI 7
 #define LABEL_GAL 13
+#define LABEL_EXTENSION 15
 #define LABEL_MIN 16
 
 // bound tells the verifier what it forgets of an offset that was in memory: no
@@ -24,11 +28,23 @@
 struct packet {
 	struct section *sec;   // it came in on
 	struct counters *secc; // of sec
+	struct section *host;  // whose address the host's IP stack takes
 	__u32 section;
 	__u32 len;
 	__u32 stack; // offset of the label stack, or of the IP header
+	__u32 ifindex;
 	__u16 vlan;
+	__u16 given; // the top label is that of lsp, and counted
+	struct lsp *lsp;
 };
+
+// section_of returns the body in use of a section.
+static __always_inline struct section *section_of(__u32 id)
+{
+	struct section_slot *s = bpf_map_lookup_elem(&sections, &id);
+
+	return s ? &s->body[s->current & 1] : NULL;
+}
 
 static __always_inline void count_event(__u32 ev)
 {

@@ -232,7 +232,7 @@ static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct or
 	head.in_octets = s.total.in_octets;
 	head.out_packets = s.total.out_packets;
 	head.out_octets = s.total.out_octets;
-	head.ifindex = ctx->ingress_ifindex;
+	head.ifindex = p->ifindex;
 	head.section = p->section;
 	head.label = o->label;
 	head.length = p->len;

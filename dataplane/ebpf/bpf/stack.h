@@ -17,6 +17,8 @@ static __always_inline int deliver(struct xdp_md *ctx, struct packet *p, struct 
 
 	if (!proto || (want && proto != want))
 		return drop_in(p, c, EV_PAYLOAD);
+	if (!p->host)
+		return drop_in(p, c, EV_INTERNAL);
 	if ((void *)(eth + 1) > end)
 		return drop_in(p, c, EV_INTERNAL);
 	__builtin_memcpy(source, eth->h_source, ETH_ALEN);
@@ -26,10 +28,69 @@ static __always_inline int deliver(struct xdp_md *ctx, struct packet *p, struct 
 	end = (void *)(long)ctx->data_end;
 	if ((void *)(eth + 1) > end)
 		return drop_in(p, c, EV_INTERNAL);
-	__builtin_memcpy(eth->h_dest, p->sec->own, 6);
+	__builtin_memcpy(eth->h_dest, p->host->own, 6);
 	__builtin_memcpy(eth->h_source, source, ETH_ALEN);
 	eth->h_proto = proto;
 	return XDP_PASS;
+}
+
+// client_class is the traffic class of what is at offset off: of the next
+// label, or the class selector of an IP packet (RFC 2474 section 4.2.2).
+static __always_inline __u32 client_class(struct xdp_md *ctx, __u64 off, __u32 labelled)
+{
+	__u8 *b;
+
+	bound(off);
+	b = (void *)(long)ctx->data + off;
+	if ((void *)(b + 4) > (void *)(long)ctx->data_end)
+		return 0;
+	if (labelled)
+		return b[2] >> 1 & 7;
+	return *b >> 4 == 4 ? b[1] >> 5 : (*b & 15) >> 1;
+}
+
+// forward sends the packet on as the LSP says. strip is the number of octets
+// that go from the front: the Ethernet header and the labels popped. s tells
+// whether the stack is empty behind them; ttl and tc are those of the label
+// popped last, or of the IP packet.
+static __always_inline int forward(struct xdp_md *ctx, struct lsp *l, struct counters *c, __u32 len,
+				   __u32 strip, __u32 ttl, __u32 tc, __u32 s)
+{
+	struct out o = {
+		.c = c, .lse = l->lse, .next = l->out, .n = l->n, .tc_set = l->tc_set, .tc = tc,
+		.ttl = l->op == OP_SWAP ? ttl - 1 : 0, .s = s, .len = len, .strip = strip, .class = CLASS_BY_TC,
+	};
+
+	if (l->flags & LSP_CLASS)
+		o.class = l->class;
+	if (!l->n && l->flags & LSP_SHORT_PIPE)
+		o.class = client_class(ctx, strip, !s);
+	return send_via(ctx, &o);
+}
+
+// fan_out hands the frame, from the label at offset off on, to the copies of
+// an LSP.
+static __always_inline int fan_out(struct xdp_md *ctx, struct lsp *l, struct counters *c, __u32 off, __u32 omit)
+{
+	struct ethhdr *eth;
+
+	if (off != ETH_HLEN && bpf_xdp_adjust_head(ctx, (int)off - ETH_HLEN))
+		return drop_out(c, NULL, EV_INTERNAL);
+	eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return drop_out(c, NULL, EV_INTERNAL);
+	eth->h_proto = P_MPLS;
+	return hand_over_copies(ctx, c, l->copies, omit);
+}
+
+// selected tells whether the receiving end takes what arrives on the LSP: that
+// of 1+1 takes one leg only.
+static __always_inline int selected(struct lsp *l)
+{
+	__u32 slot = l->selector;
+	struct group *g = bpf_map_lookup_elem(&groups, &slot);
+
+	return g && GROUP_ACTIVE(*(volatile __u64 *)&g->state) == l->selector_leg;
 }
 
 // find looks a label up in the section's own space, or in the per-platform
@@ -53,6 +114,28 @@ static __always_inline struct lsp *find(struct packet *p, __u32 label, __u32 dep
 	if (!id || !*id)
 		return NULL;
 	return bpf_map_lookup_elem(&lsps, id);
+}
+
+// special handles a special-purpose label that ends the work on the stack.
+static __always_inline int special(struct xdp_md *ctx, struct packet *p, __u32 label, __u32 s, __u32 depth)
+{
+	struct origin o = { .label = label, .has_label = 1, .entity = ENTITY_NONE, .depth = depth };
+
+	switch (label) {
+	case LABEL_ROUTER_ALERT:
+		// RFC 3032 section 2.1: anywhere but at the bottom.
+		if (s)
+			return drop_in(p, NULL, EV_MALFORMED);
+		o.reason = PUNT_ROUTER_ALERT;
+		return punt_frame(ctx, p, &o);
+	case LABEL_EXTENSION:
+		// RFC 7274 section 3.1: what follows is no ordinary label, and none is
+		// known here.
+		return drop_in(p, NULL, EV_EXTENSION_LABEL);
+	case LABEL_ELI:
+		return drop_in(p, NULL, EV_ENTROPY_LABEL);
+	}
+	return drop_in(p, NULL, EV_SPECIAL_LABEL);
 }
 
 // stack works down the label stack until the packet is sent, delivered, punted
@@ -93,17 +176,17 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 				o.ach = off + 4;
 				return punt_frame(ctx, p, &o);
 			}
-			if (label == LABEL_ROUTER_ALERT) {
-				// RFC 3032 section 2.1: anywhere but at the bottom.
-				if (s)
+			if (label == LABEL_ELI && has_above) {
+				// RFC 6790 section 4.1: the label behind is no label to look up.
+				if (s || (void *)(lse + 2) > end)
 					return drop_in(p, NULL, EV_MALFORMED);
-				o.reason = PUNT_ROUTER_ALERT;
-				return punt_frame(ctx, p, &o);
+				off += 8;
+				if (bpf_ntohl(lse[1]) >> 8 & 1)
+					return deliver(ctx, p, NULL, off, 0);
+				continue;
 			}
-			if (label != LABEL_IPV4_NULL && label != LABEL_IPV6_NULL) {
-				o.reason = PUNT_RESERVED;
-				return punt_frame(ctx, p, &o);
-			}
+			if (label != LABEL_IPV4_NULL && label != LABEL_IPV6_NULL)
+				return special(ctx, p, label, s, depth);
 			if (ttl <= 1) {
 				count_event(EV_TTL);
 				o.reason = PUNT_TTL;
@@ -116,19 +199,21 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 			counter = 0;
 			continue;
 		}
-		l = find(p, label, depth);
+		l = p->given && !depth ? p->lsp : find(p, label, depth);
 		if (!l || l->op <= OP_IMPOSE || l->op > OP_POP_LOOKUP)
 			return drop_in(p, NULL, EV_NO_LABEL);
 		id = l->counter;
 		c = bpf_map_lookup_elem(&lsp_counters, &id);
 		if (!c)
 			return drop_in(p, NULL, EV_INTERNAL);
-		c->in_packets++;
-		c->in_octets += p->len - off;
+		if (!(l->flags & LSP_BRANCH)) {
+			c->in_packets++;
+			c->in_octets += p->len - off;
+		}
 		off += 4;
 		// OAM of an LSP that ends here reaches its MEP also while the LSP is
 		// down, and with whatever TTL it arrives.
-		gal_next = l->op == OP_POP_LOOKUP && !s && (void *)(lse + 2) <= end &&
+		gal_next = (l->op == OP_POP_LOOKUP || l->flags & LSP_BUD) && !s && (void *)(lse + 2) <= end &&
 			   bpf_ntohl(lse[1]) >> 12 == LABEL_GAL;
 		if (!gal_next) {
 			if (ttl <= 1) {
@@ -144,10 +229,26 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 			}
 			if (l->flags & LSP_DOWN)
 				return drop_in(p, c, EV_LSP_DOWN);
+			if (l->copies)
+				return fan_out(ctx, l, c, off - 4, 0);
 			if (l->op != OP_POP_LOOKUP)
 				return forward(ctx, l, c, p->len, off, ttl, tc, s);
+			if (l->selector && !selected(l)) {
+				count_event(EV_NOT_SELECTED);
+				return XDP_DROP;
+			}
 			if (s)
 				return deliver(ctx, p, c, off, 0);
+		} else if (l->copies) {
+			// A bud node has its MEP here and the branches go on.
+			struct origin o = {
+				.label = label, .has_label = 1, .entity = ENTITY_LSP, .depth = depth + 1, .counter = id, .ach = off + 4,
+			};
+			int verdict = punt_frame(ctx, p, &o);
+
+			if (ttl <= 1 || l->flags & LSP_DOWN)
+				return verdict;
+			return fan_out(ctx, l, c, off - 4, 1);
 		}
 		above = label;
 		has_above = 1;
@@ -163,15 +264,16 @@ static __always_inline int same_mac(const __u8 *a, const __u8 *b)
 }
 
 // label_switch is the receive side of a section's interface.
-static __always_inline int label_switch(struct xdp_md *ctx)
+static __always_inline int label_switch(struct xdp_md *ctx, struct packet *p)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	static const __u8 multicast[6] = { 0x01, 0x00, 0x5e, 0x90, 0x00, 0x00 };
-	struct port_key port = { .ifindex = ctx->ingress_ifindex };
-	struct packet p = { .len = end - data, .stack = ETH_HLEN };
+	struct port_key port = { .ifindex = p->ifindex };
 	struct ethhdr *eth = data;
 	__u32 *id;
 
+	p->len = end - data;
+	p->stack = ETH_HLEN;
 	if ((void *)(eth + 1) > end)
 		return XDP_PASS;
 	if (eth->h_proto == P_VLAN) {
@@ -180,8 +282,8 @@ static __always_inline int label_switch(struct xdp_md *ctx)
 		if ((void *)(tag + 2) > end || tag[1] != P_MPLS)
 			return XDP_PASS;
 		port.vlan = bpf_ntohs(tag[0]) & 0xfff;
-		p.vlan = port.vlan;
-		p.stack += 4;
+		p->vlan = port.vlan;
+		p->stack += 4;
 	} else if (eth->h_proto != P_MPLS) {
 		return XDP_PASS;
 	}
@@ -191,16 +293,26 @@ static __always_inline int label_switch(struct xdp_md *ctx)
 		id = bpf_map_lookup_elem(&ports, &port);
 	if (!id || !*id)
 		return XDP_PASS;
-	p.section = *id;
-	p.sec = bpf_map_lookup_elem(&sections, &p.section);
-	p.secc = bpf_map_lookup_elem(&section_counters, &p.section);
-	if (!p.sec || !p.secc)
+	p->section = *id;
+	p->sec = section_of(p->section);
+	p->secc = bpf_map_lookup_elem(&section_counters, &p->section);
+	if (!p->sec || !p->secc)
 		return XDP_PASS;
-	if (!same_mac(eth->h_dest, p.sec->own) && !same_mac(eth->h_dest, multicast))
-		return drop_in(&p, NULL, EV_FOREIGN_MAC);
-	p.secc->in_packets++;
-	p.secc->in_octets += p.len - p.stack;
-	if (p.sec->flags & SECTION_DOWN)
-		return drop_in(&p, NULL, EV_SECTION_DOWN);
-	return stack(ctx, &p);
+	if (!p->host)
+		p->host = p->sec;
+	if (!same_mac(eth->h_dest, p->sec->own) && !same_mac(eth->h_dest, multicast))
+		return drop_in(p, NULL, EV_FOREIGN_MAC);
+	p->secc->in_packets++;
+	p->secc->in_octets += p->len - p->stack;
+	if (p->sec->flags & SECTION_DOWN)
+		return drop_in(p, NULL, EV_SECTION_DOWN);
+	return stack(ctx, p);
+}
+
+// receive is label_switch of a frame that came in where the program runs.
+static __always_inline int receive(struct xdp_md *ctx)
+{
+	struct packet p = { .ifindex = ctx->ingress_ifindex };
+
+	return label_switch(ctx, &p);
 }

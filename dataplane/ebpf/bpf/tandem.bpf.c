@@ -7,14 +7,21 @@
 SEC("xdp")
 int tandem_section(struct xdp_md *ctx)
 {
-	return label_switch(ctx);
+	return receive(ctx);
 }
 
 // tandem_impose runs on the far end of the impose device.
 SEC("xdp")
 int tandem_impose(struct xdp_md *ctx)
 {
-	return impose_ip(ctx);
+	return imposed(ctx);
+}
+
+// tandem_relay runs behind both, at the tc ingress hook.
+SEC("tc")
+int tandem_relay(struct __sk_buff *skb)
+{
+	return relay_frame(skb);
 }
 
 // Keeps the type of the records in the object, for the reader in Go.
