@@ -23,6 +23,7 @@ func (s *Server) provideState(o Options) error {
 		"/mtp-node:mpls-tp/mtp-oam:oam/meg/mep/state/session":  sessionProvider{s},
 		"/mtp-node:mpls-tp/mtp-oam:oam/counters":               oamCounters{s},
 		"/mtp-node:mpls-tp/node/data-plane/discard":            discardProvider{s},
+		"/mtp-node:mpls-tp/node/data-plane/interface":          interfaceProvider{s},
 		"/mtp-node:mpls-tp/mpls-label-blocks/mpls-label-block": labelBlocks{s},
 		"/ietf-system:system-state/clock":                      systemClock{s},
 	} {

@@ -43,6 +43,7 @@ type health struct {
 	links     map[string]Interface
 	defects   map[string]oam.Defects // By MEG.
 	published map[dataplane.Key]string
+	block     blocker
 	faults    map[dataplane.Key]string        // Alarms of pseudowires that are raised, with their text.
 	paired    map[string]string               // oper-state of bidirectional LSPs, tunnels, services and attachment circuits, by path.
 	circuits  map[string]map[string]tree.Path // Attachment circuits that have a state, by service.
@@ -63,6 +64,7 @@ func newHealth(s *Server) *health {
 		objects: map[dataplane.Key]dataplane.Object{}, users: map[dataplane.Key]map[dataplane.Key]bool{},
 		status: map[dataplane.Key]reconcile.Status{}, links: map[string]Interface{},
 		defects: map[string]oam.Defects{}, published: map[dataplane.Key]string{},
+		block:  newBlocker(),
 		faults: map[dataplane.Key]string{}, paired: map[string]string{},
 		circuits: map[string]map[string]tree.Path{}, active: map[dataplane.Key]string{}, touched: map[string]tree.Path{}, dirty: map[dataplane.Key]bool{},
 		root: root, pairNode: lsps.Child("bidirectional-lsp"), tunnelNode: tunnels.Child("tunnel"), serviceNode: services.Child("service"),
@@ -144,9 +146,11 @@ func (h *health) configure(state *intent.State, old, running *tree.Node, r *inte
 			h.objects[k] = o
 			h.link(k, true)
 			h.dirty[k] = true
+			h.guardObject(k)
 		}
 		for _, name := range r.OAM.Delete {
 			delete(h.defects, name)
+			h.guard(name)
 		}
 		for _, m := range r.OAM.Put {
 			for _, k := range state.Entity(m.Name) {
@@ -160,6 +164,7 @@ func (h *health) configure(state *intent.State, old, running *tree.Node, r *inte
 // was in the configuration. Tunnels and services may stay there without one.
 func (h *health) forget(k dataplane.Key, at tree.Path) {
 	h.link(k, false)
+	h.unguard(k)
 	delete(h.objects, k)
 	delete(h.status, k)
 	delete(h.published, k)
@@ -211,6 +216,7 @@ func (h *health) onStatus(k dataplane.Key, st reconcile.Status) {
 		before := h.status[k]
 		h.status[k] = st
 		h.dirty[k] = true
+		h.guardFailed()
 		e := edits{at: h.state.Path(k)}
 		e.set(st.State.String(), "data-plane-state", "state")
 		if st.Reason != "" {
@@ -277,5 +283,6 @@ func (h *health) onDefects(meg string, d oam.Defects) {
 		for _, k := range h.state.Entity(meg) {
 			h.dirty[k] = true
 		}
+		h.guard(meg)
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/server/oper"
 	"github.com/tandem-ne/tandem/server/tree"
 )
@@ -49,6 +50,37 @@ func (s *Server) interfaceState(running *tree.Node, i Interface) []tree.Edit {
 		e.set(i.MAC.String(), "phys-address")
 	}
 	return e.all
+}
+
+// interfaceProvider shows how the data plane is attached to interfaces, where
+// the driver tells.
+type interfaceProvider struct{ *Server }
+
+// Read implements oper.Provider.
+func (p interfaceProvider) Read(_ context.Context, req oper.Request) error {
+	d, ok := p.driver.(dataplane.InterfaceReporter)
+	if !ok {
+		return nil
+	}
+	states, err := d.InterfaceStates()
+	if err != nil {
+		return err
+	}
+	root := tree.Path{{Node: p.Schema.Root().Child("mpls-tp")}}
+	at := below(root, "node", "data-plane")
+	for _, i := range states {
+		e := edits{at: entry(at, "interface", i.Name)}
+		e.set(i.Mode, "mode")
+		if i.Reason != "" {
+			e.set(i.Reason, "reason")
+		}
+		e.list(i.Switched, "offload-switched")
+		if i.Queueing != "" {
+			e.set(i.Queueing, "queueing")
+		}
+		e.build(req.Build)
+	}
+	return nil
 }
 
 // publishPlatform shows what the element runs on (RFC 7317 section 3.1).

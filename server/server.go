@@ -119,6 +119,7 @@ type Server struct {
 	sections   SectionTable
 	links      Links
 	health     *health
+	guard      *guard
 	megs       megStates
 	shardDone  chan error
 	linksDone  chan struct{}
@@ -211,6 +212,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.provideClients(); err != nil {
 		return nil, err
 	}
+	s.startGuard()
 	s.Store.Serve()
 	return s, nil
 }
@@ -259,6 +261,7 @@ func (s *Server) startEngines(ctx context.Context, o Options, running *tree.Node
 // Close stops the engines and closes the datastore. The data plane goes on
 // forwarding; the sessions of the northbound protocols must be closed before.
 func (s *Server) Close() error {
+	s.guard.close()
 	errs := []error{s.shard.Close(), <-s.shardDone, s.links.Close()}
 	<-s.linksDone
 	s.reconciler.Close()

@@ -169,6 +169,7 @@ func printMEGs(w io.Writer, reply []byte) error {
 			Name    string   `xml:"name"`
 			Section string   `xml:"section"`
 			LSP     string   `xml:"bidirectional-lsp"`
+			PW      string   `xml:"pseudowire"`
 			Defects []string `xml:"mep>state>defect"`
 			Session struct {
 				Local    string `xml:"local-state"`
@@ -190,6 +191,9 @@ func printMEGs(w io.Writer, reply []byte) error {
 			entity := "section " + m.Section
 			if m.LSP != "" {
 				entity = "lsp " + m.LSP
+			}
+			if m.PW != "" {
+				entity = "pseudowire " + m.PW
 			}
 			s := m.Session
 			row(m.Name, entity, s.Local, s.Remote, s.Diag, s.Tx, s.Detect, s.Sent, s.Received, s.Invalid, strings.Join(m.Defects, ","))

@@ -62,7 +62,10 @@ func (f *flags) openPlane(log *slog.Logger) (*plane, error) {
 		source, err = packetio.NewSocketSource()
 	} else {
 		var driver *ebpf.Driver
-		driver, err = ebpf.Open(f.ebpfOptions(log))
+		var opt ebpf.Options
+		if opt, err = f.ebpfOptions(log); err == nil {
+			driver, err = ebpf.Open(opt)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("ebpf data plane: %w", err)
 		}
@@ -92,7 +95,11 @@ func flush(ctx context.Context, f flags) error {
 		return err
 	}
 	if name == "ebpf" {
-		return ebpf.Remove(f.ebpfOptions(log))
+		opt, err := f.ebpfOptions(log)
+		if err != nil {
+			return err
+		}
+		return ebpf.Remove(opt)
 	}
 	driver, err := kernel.Open(kernel.Options{Log: log})
 	if err != nil {
@@ -108,8 +115,12 @@ func flush(ctx context.Context, f flags) error {
 	return errors.Join(err, driver.Close())
 }
 
-func (f *flags) ebpfOptions(log *slog.Logger) ebpf.Options {
-	return ebpf.Options{Instance: f.instance, MaxLSPs: maxLSPs, Log: log}
+func (f *flags) ebpfOptions(log *slog.Logger) (ebpf.Options, error) {
+	mode, err := ebpf.ParseMode(f.xdp)
+	if err != nil {
+		return ebpf.Options{}, fmt.Errorf("--xdp %w", err)
+	}
+	return ebpf.Options{Instance: f.instance, MaxLSPs: maxLSPs, Mode: mode, Log: log}, nil
 }
 
 func (p *plane) close() error { return errors.Join(p.transport.Close(), p.driver.Close()) }

@@ -28,7 +28,7 @@ type flags struct {
 	recoveryUser                 string
 	startup                      bool
 	netconf, netconfTLS, gnmi    string
-	dataplane                    string
+	dataplane, xdp               string
 	logLevel                     string
 }
 
@@ -59,6 +59,7 @@ func root() *cobra.Command {
 	p.StringVar(&f.stateDir, "state-dir", "/var/lib/tandem", "directory of journal, keys and certificates")
 	p.StringVar(&f.instance, "instance", "", "name that keeps several elements of one host apart; default: derived from the network namespace")
 	p.StringVar(&f.dataplane, "dataplane", "auto", "auto, kernel or ebpf")
+	p.StringVar(&f.xdp, "xdp", "auto", "how the ebpf data plane takes frames from interfaces: auto, native, generic or tc")
 	p.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	l := cmd.Flags()
 	l.StringVar(&f.adminKey, "admin-key", "", "file with public keys of the first administrator, in authorized_keys form")

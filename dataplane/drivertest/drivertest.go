@@ -3,8 +3,10 @@
 // drivers may differ, the capability that says so selects the expectation. What
 // a driver does not have it must refuse by name: no case is skipped.
 //
-// Read lab.go (what surrounds the element), packet.go (the table), then
-// lifecycle.go, refuse.go and link.go.
+// Read lab.go (what surrounds the element), packet.go (the table; the cases are
+// in cases.go, group.go, special.go, condition.go, pseudowire.go and
+// attachment.go, built from what client.go has), then lifecycle.go, clients.go,
+// operate.go, refuse.go and link.go.
 package drivertest
 
 import (
@@ -25,6 +27,8 @@ func Run(t *testing.T, newDriver func(t *testing.T) dataplane.Driver, lab Lab) {
 	t.Run("Counters", s.counters)
 	t.Run("Refuse", s.refuse)
 	t.Run("Lifecycle", s.lifecycle)
+	t.Run("Clients", s.clients)
+	t.Run("Operate", s.operate)
 	t.Run("Link", s.link)
 }
 

@@ -55,6 +55,10 @@ func groupCases() []packetCase {
 		in: West, send: swapped,
 		out: East, want: func(e env) []byte { return e.toEast(stack(label{300, 6, 9}, label{200, 5, 63}), inner) },
 	}, {
+		name: "the leg takes the traffic class that the LSP has got", in: West, send: swapped,
+		objects: with(work, group("g", "w"), lsp(swap, 100, dataplane.NextHop{Group: "g", Stack: []dataplane.LabelEntry{{Label: 200, TC: 3, HasTC: true}}})),
+		out:     East, want: func(e env) []byte { return e.toEast(stack(label{300, 3, 255}, label{200, 3, 63}), inner) },
+	}, {
 		name: "IP clients of a group", objects: with(work, protect, clients(group("g", "w", "p"), remotePrefix)),
 		in: Client, send: clientIn,
 		out: East, want: func(e env) []byte { return e.toEast(stack(label{300, 0, 255}), ip(clientIPv4, remoteIPv4, 63)) },

@@ -112,7 +112,9 @@ func (d *Driver) adoptRole(ifindex int, r role) {
 	h.roles |= r
 	if r == roleAttachment {
 		if l, err := d.net.ByIndex(ifindex); err == nil {
-			h.direct, _ = d.attachmentMode(l)
+			if h.direct, _ = d.attachmentMode(l); h.direct {
+				h.program = d.objs.TandemAttachment
+			}
 		}
 	}
 }

@@ -21,6 +21,9 @@ func (d *Driver) adopt() error {
 	if err := d.adoptGroups(im); err != nil {
 		return err
 	}
+	if err := d.adoptClients(); err != nil {
+		return err
+	}
 	if err := d.adoptReferences(im); err != nil {
 		return err
 	}

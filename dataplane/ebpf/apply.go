@@ -33,6 +33,9 @@ func (d *Driver) Apply(ctx context.Context, ops []dataplane.Op) []*dataplane.OpE
 	if err := d.clearRetired(); err != nil {
 		d.log.Error("an old entry stays in the table of LSPs", "error", err)
 	}
+	if err := d.clearRetiredClients(); err != nil {
+		d.log.Error("an old entry stays in the table of pseudowires or services", "error", err)
+	}
 	if d.otherPinned {
 		if err := d.takeOver(); err != nil {
 			d.log.Error("programs of another version not replaced", "error", err)
@@ -90,6 +93,12 @@ func (d *Driver) applyOne(op dataplane.Op, rt *routes) error {
 		return d.putLSP(o, rt)
 	case dataplane.Group:
 		return d.putGroup(o, rt)
+	case dataplane.Pseudowire:
+		return d.putPseudowire(o)
+	case dataplane.Service:
+		return d.putService(o)
+	case dataplane.SwitchingPoint:
+		return d.putSwitchingPoint(o)
 	}
 	return &fault{reason: fmt.Sprintf("unknown object %T", op.Object)}
 }
@@ -103,6 +112,12 @@ func (d *Driver) delete(k dataplane.Key, rt *routes) error {
 		return d.deleteLSP(d.lsps[name], rt)
 	case dataplane.KindGroup:
 		return d.deleteGroup(d.groups[name], rt)
+	case dataplane.KindPseudowire:
+		return d.deletePseudowire(d.clients.pws[name])
+	case dataplane.KindService:
+		return d.deleteService(d.clients.services[name])
+	case dataplane.KindSwitchingPoint:
+		return d.deleteSwitchingPoint(d.clients.switching[name])
 	}
 	return nil
 }

@@ -106,6 +106,9 @@ func (d *Driver) equip(h *hook, l link.Link) error {
 	if h.roles&roleAttachment != 0 {
 		h.direct, _ = d.attachmentMode(l)
 	}
+	if err := d.choose(h); err != nil {
+		return err
+	}
 	if err := d.switchOffloads(h); err != nil {
 		return err
 	}
@@ -124,6 +127,29 @@ func (d *Driver) equip(h *hook, l link.Link) error {
 		return relay
 	}
 	return d.attachXDP(h, relay)
+}
+
+// choose picks the XDP program for what the interface is used for, and puts it in
+// the place of one that is there.
+func (d *Driver) choose(h *hook) error {
+	want := d.objs.TandemSection
+	switch {
+	case h.roles&roleImpose != 0:
+		want = d.objs.TandemImpose
+	case h.roles&roleAttachment != 0 && h.direct:
+		want = d.objs.TandemAttachment
+	}
+	if h.program == want {
+		return nil
+	}
+	h.program = want
+	if h.link == nil {
+		return nil
+	}
+	if err := h.link.Update(want); err != nil {
+		return fmt.Errorf("replace program on interface %d: %w", h.ifindex, err)
+	}
+	return nil
 }
 
 // attachXDP puts the XDP program on an interface in the mode of all, or leaves

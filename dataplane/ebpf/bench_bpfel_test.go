@@ -70,25 +70,36 @@ type benchMapSpecs struct {
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
+	DirectCircuits  *ebpf.MapSpec `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Expiries        *ebpf.MapSpec `ebpf:"expiries"`
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
 	MegBuckets      *ebpf.MapSpec `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.MapSpec `ebpf:"platform_labels"`
+	Policers        *ebpf.MapSpec `ebpf:"policers"`
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
+	PwRefs          *ebpf.MapSpec `ebpf:"pw_refs"`
+	PwStates        *ebpf.MapSpec `ebpf:"pw_states"`
+	Pws             *ebpf.MapSpec `ebpf:"pws"`
 	RelayPorts      *ebpf.MapSpec `ebpf:"relay_ports"`
 	Relays          *ebpf.MapSpec `ebpf:"relays"`
+	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
 	Seen            *ebpf.MapSpec `ebpf:"seen"`
+	ServiceCounters *ebpf.MapSpec `ebpf:"service_counters"`
+	Services        *ebpf.MapSpec `ebpf:"services"`
 	Steady          *ebpf.MapSpec `ebpf:"steady"`
+	SwitchingPoints *ebpf.MapSpec `ebpf:"switching_points"`
+	TaggedCircuits  *ebpf.MapSpec `ebpf:"tagged_circuits"`
 }
 
 // benchVariableSpecs contains global variables before they are loaded into the kernel.
@@ -123,25 +134,36 @@ type benchMaps struct {
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
 	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
+	DirectCircuits  *ebpf.Map `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Expiries        *ebpf.Map `ebpf:"expiries"`
 	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
 	MegBuckets      *ebpf.Map `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.Map `ebpf:"platform_labels"`
+	Policers        *ebpf.Map `ebpf:"policers"`
 	Ports           *ebpf.Map `ebpf:"ports"`
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
 	Punts           *ebpf.Map `ebpf:"punts"`
+	PwRefs          *ebpf.Map `ebpf:"pw_refs"`
+	PwStates        *ebpf.Map `ebpf:"pw_states"`
+	Pws             *ebpf.Map `ebpf:"pws"`
 	RelayPorts      *ebpf.Map `ebpf:"relay_ports"`
 	Relays          *ebpf.Map `ebpf:"relays"`
+	Scratch         *ebpf.Map `ebpf:"scratch"`
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
 	Seen            *ebpf.Map `ebpf:"seen"`
+	ServiceCounters *ebpf.Map `ebpf:"service_counters"`
+	Services        *ebpf.Map `ebpf:"services"`
 	Steady          *ebpf.Map `ebpf:"steady"`
+	SwitchingPoints *ebpf.Map `ebpf:"switching_points"`
+	TaggedCircuits  *ebpf.Map `ebpf:"tagged_circuits"`
 }
 
 func (m *benchMaps) Close() error {
@@ -150,25 +172,36 @@ func (m *benchMaps) Close() error {
 		m.ChannelSlots,
 		m.Channels,
 		m.CopyLists,
+		m.DirectCircuits,
 		m.DirectPorts,
 		m.Events,
+		m.Expiries,
 		m.Groups,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,
 		m.MegBuckets,
 		m.PlatformLabels,
+		m.Policers,
 		m.Ports,
 		m.Prefixes4,
 		m.Prefixes6,
 		m.Punts,
+		m.PwRefs,
+		m.PwStates,
+		m.Pws,
 		m.RelayPorts,
 		m.Relays,
+		m.Scratch,
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
 		m.Seen,
+		m.ServiceCounters,
+		m.Services,
 		m.Steady,
+		m.SwitchingPoints,
+		m.TaggedCircuits,
 	)
 }
 

@@ -59,6 +59,8 @@ type Driver struct {
 
 	zeros []tandemCounters // of every CPU
 
+	clients clients
+
 	outlets outlets // of groups, for OAM
 
 	events chan dataplane.Event
@@ -134,6 +136,7 @@ func (d *Driver) open() (err error) {
 	d.groupSlots = newSlots(d.objs.Groups.MaxEntries())
 	d.relayIDs = newSlots(d.objs.Relays.MaxEntries())
 	d.listIDs = newSlots(d.objs.CopyLists.MaxEntries())
+	d.clients.init(&d.objs.tandemMaps)
 	if err := d.objs.setLimits(d.opt); err != nil {
 		return err
 	}
@@ -164,7 +167,7 @@ func (d *Driver) Capabilities() dataplane.Capabilities {
 			"An IP payload that leaves an LSP is routed by the host: IP forwarding must be on, and reverse path filtering not strict, on the interfaces of sections.",
 			"Labelled frames taken by XDP are not seen by tcpdump on the receiving interface.",
 			"VLAN tags must be in the frame: receive VLAN offload is turned off on interfaces with VLAN sections.",
-			"Traffic classes are carried and written; no queueing follows from them.",
+			"A traffic class selects a queue only where a section has queues; with native XDP such frames take the slower way through the kernel.",
 		},
 	}
 	for _, f := range slices.Concat(forwardingFeatures(), clientFeatures(), oamFeatures()) {
@@ -180,6 +183,8 @@ func forwardingFeatures() []dataplane.Feature {
 		dataplane.FeatureTrafficClass, dataplane.FeatureImposedTTL, dataplane.FeaturePayloadTTL, dataplane.FeatureShortPipe,
 		dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureInterfaceLabelSpace,
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
+		dataplane.FeatureHierarchy, dataplane.FeatureGroupSwitch, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud,
+		dataplane.FeatureEntropy, dataplane.FeatureLLSP, dataplane.FeatureQueues,
 	}
 }
 
@@ -193,7 +198,7 @@ func (d *Driver) Mode() Mode {
 // Prepare implements dataplane.Driver.
 func (d *Driver) Prepare(_ context.Context, ops []dataplane.Op) error {
 	caps := d.Capabilities()
-	var newLSPs, newSections int
+	var newLSPs, newSections, newPWs, newServices int
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, op := range ops {
@@ -215,6 +220,17 @@ func (d *Driver) Prepare(_ context.Context, ops []dataplane.Op) error {
 			if d.lsps[hashName(o.Name)] == nil {
 				newLSPs++
 			}
+		case dataplane.Pseudowire:
+			if d.clients.pws[hashName(o.Name)] == nil {
+				newPWs++
+			}
+		case dataplane.Service:
+			if d.clients.services[hashName(o.Name)] == nil {
+				newServices++
+			}
+		}
+		if err := d.clients.room(op.Key, newPWs, newServices); err != nil {
+			return err
 		}
 		// One slot is none, one is needed to replace.
 		if n := int(d.lspIDs.size) - 2; len(d.lsps)+newLSPs > n {
@@ -251,6 +267,28 @@ func (d *Driver) Counters(ctx context.Context, keys []dataplane.Key, dst []datap
 		case dataplane.KindGroup:
 			if g := d.groups[hashName(k.Name)]; g != nil {
 				m, slot, since = d.objs.LspCounters, g.entry.Counter, g.entry.Since
+			}
+		case dataplane.KindPseudowire:
+			if pw := d.clients.pws[hashName(k.Name)]; pw != nil {
+				m, slot, since = d.objs.LspCounters, pw.entry.Counter, pw.entry.Since
+			}
+		case dataplane.KindService:
+			if s := d.clients.services[hashName(k.Name)]; s != nil {
+				c, err := d.serviceCounters(s)
+				if err != nil {
+					return dst, fmt.Errorf("read counters of %s: %w", k, err)
+				}
+				dst = append(dst, c)
+				continue
+			}
+		case dataplane.KindSwitchingPoint:
+			if sp := d.clients.switching[hashName(k.Name)]; sp != nil {
+				c, err := d.switchingCounters(sp)
+				if err != nil {
+					return dst, fmt.Errorf("read counters of %s: %w", k, err)
+				}
+				dst = append(dst, c)
+				continue
 			}
 		}
 		if m == nil {
@@ -291,6 +329,8 @@ var eventNames = [...]string{
 	"malformed", "too-deep", "unknown-label", "foreign-mac", "section-down", "lsp-down", "ttl-expired",
 	"unknown-payload", "too-long", "punt-rate", "punt-full", "unknown-prefix", "internal",
 	"not-selected", "group-down", "group-empty", "nesting", "special-label", "extension-label", "entropy-label", "relay",
+	"control-word", "sequence", "payload-too-long", "runt", "vlan-mismatch", "no-attachment", "policed",
+	"pseudowire-down", "service-down",
 	"punt-channel-limited", "punt-meg-limited", "blocked",
 	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved", "punted-pw-ach",
 }

@@ -45,7 +45,11 @@ func (d *Driver) Dump(ctx context.Context, desired []dataplane.Object) ([]datapl
 	out := d.dumpSections(v)
 	groups := d.dumpGroups(v)
 	out = append(append(out, d.dumpLSPs(v)...), groups...)
-	return append(out, d.dumpLoose(im, routes)...), nil
+	clients, err := d.dumpClients(v)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(out, clients...), d.dumpLoose(im, routes)...), nil
 }
 
 // dumpView is what a dump goes by.

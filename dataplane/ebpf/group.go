@@ -198,8 +198,12 @@ func (d *Driver) writeGroup(g *group, e tandemGroup, asked uint8) error {
 // legRelays makes the list of relays to the legs of a permanent bridge, 0 for
 // any other group.
 func (d *Driver) legRelays(g *group, e tandemGroup) (uint32, error) {
-	if e.State&groupPermanent == 0 || e.State&groupPWs != 0 {
+	if e.State&groupPermanent == 0 {
 		return 0, nil
+	}
+	kind := uint32(relayLSP)
+	if e.State&groupPWs != 0 {
+		kind = relayPW
 	}
 	var relays []uint32
 	for i, leg := range e.LegNames {
@@ -209,10 +213,10 @@ func (d *Driver) legRelays(g *group, e tandemGroup) (uint32, error) {
 		slot := uint32(e.State>>(groupLegBits*i)) & refSlot
 		if g.relays[i] == 0 {
 			var err error
-			if g.relays[i], err = d.newRelay(relayLSP, slot); err != nil {
+			if g.relays[i], err = d.newRelay(kind, slot); err != nil {
 				return 0, err
 			}
-		} else if err := d.setRelay(g.relays[i], relayLSP, slot); err != nil {
+		} else if err := d.setRelay(g.relays[i], kind, slot); err != nil {
 			return 0, err
 		}
 		relays = append(relays, g.relays[i])

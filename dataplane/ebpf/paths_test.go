@@ -298,7 +298,8 @@ func TestPointToMultipoint(t *testing.T) {
 				t.Errorf("change %d gives a branch that stays another relay", i)
 			}
 		}
-		held, err := p.Dump(context.Background(), []dataplane.Object{multipoint("m", 500, east, west, over)})
+		held, err := p.Dump(context.Background(), append(tunnel("t", 1001), multipoint("m", 500, east, west, over),
+			dataplane.Section{Name: "west"}, dataplane.Section{Name: "east"}))
 		if err != nil || !slices.ContainsFunc(held, multipoint("m", 500, east, west, over).Equal) {
 			t.Errorf("dump %v, %v", held, err)
 		}

@@ -227,7 +227,7 @@ func (m *tandemMaps) named() map[string]*ebpf.Map {
 		"prefixes4": m.Prefixes4, "prefixes6": m.Prefixes6,
 		"events": m.Events, "limits": m.Limits, "buckets": m.Buckets, "punts": m.Punts,
 		"meg_buckets": m.MegBuckets, "channels": m.Channels, "channel_slots": m.ChannelSlots,
-		"steady": m.Steady, "seen": m.Seen,
+		"steady": m.Steady, "seen": m.Seen, "expiries": m.Expiries,
 	}
 }
 

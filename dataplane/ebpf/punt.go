@@ -137,6 +137,27 @@ func (p *Punts) Close() error {
 	return errors.Join(append(errs, p.ring.Close())...)
 }
 
+// TTLExpiries returns how often the TTL of a packet has expired, by the name of
+// the section it came in on.
+func (d *Driver) TTLExpiries() (map[string]uint64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make(map[string]uint64, len(d.sections))
+	var perCPU []uint64
+	for _, s := range d.sections {
+		if s.name == "" {
+			continue // Adopted and not asked for.
+		}
+		if err := d.objs.Expiries.Lookup(s.id, &perCPU); err != nil {
+			return nil, fmt.Errorf("read expired TTLs of section %s: %w", s.name, err)
+		}
+		for _, n := range perCPU {
+			out[s.name] += n
+		}
+	}
+	return out, nil
+}
+
 // oamFeatures are what the punts can do here.
 func oamFeatures() []dataplane.Feature {
 	return []dataplane.Feature{dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,

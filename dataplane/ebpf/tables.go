@@ -38,12 +38,14 @@ const (
 	maxBranches = maxCopies - 1 // One is for a bud node.
 
 	refGroup = 1 << 28
+	refPW    = 2 << 28
 	refKind  = 0xf0000000
 	refSlot  = 0x0fffffff
 
 	relayLSP   = 1
 	relayGroup = 2
 	relayPort  = 3
+	relayPW    = 4
 )
 
 // hashName is how names are kept in the tables: FNV-1a, 64 bits.

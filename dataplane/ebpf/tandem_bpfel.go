@@ -28,6 +28,21 @@ type tandemChannel struct {
 	Limited  uint64
 }
 
+type tandemCircuitKey struct {
+	_       structs.HostLayout
+	Ifindex uint32
+	Tpid    uint16
+	Outer   uint16
+	Inner   uint16
+	Pad     uint16
+}
+
+type tandemCircuits struct {
+	_       structs.HostLayout
+	Service uint32
+	Tagged  uint32
+}
+
 type tandemCopies struct {
 	_     structs.HostLayout
 	N     uint32
@@ -98,6 +113,18 @@ type tandemLsp struct {
 	Reserved    [3]uint64
 }
 
+type tandemPolicer struct {
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Pad       uint32
+	Time      uint64
+	Committed uint64
+	Excess    uint64
+}
+
 type tandemPortKey struct {
 	_       structs.HostLayout
 	Ifindex uint32
@@ -139,6 +166,49 @@ type tandemPunt struct {
 	_          [4]byte
 }
 
+type tandemPw struct {
+	_          structs.HostLayout
+	Name       uint64
+	Since      uint64
+	Generation uint32
+	Id         uint32
+	Counter    uint32
+	InLabel    uint32
+	Out        uint32
+	Loop       uint32
+	Lse        [8]uint32
+	N          uint8
+	TcSet      uint8
+	Type       uint8
+	Flags      uint8
+	Mtu        uint16
+	Ttl        uint8
+	Pad        uint8
+}
+
+type tandemPwRef struct {
+	_     structs.HostLayout
+	Entry uint32
+	To    uint32
+}
+
+type tandemPwState struct {
+	_    structs.HostLayout
+	Lock struct {
+		_   structs.HostLayout
+		Val uint32
+	}
+	Sent   uint16
+	Expect uint16
+}
+
+type tandemRate struct {
+	_     structs.HostLayout
+	Rate  uint64
+	Burst uint64
+	Fill  uint64
+}
+
 type tandemRelay struct {
 	_    structs.HostLayout
 	Kind uint32
@@ -165,6 +235,46 @@ type tandemSectionSlot struct {
 	Since   uint64
 }
 
+type tandemSegments struct {
+	_ structs.HostLayout
+	A uint32
+	B uint32
+}
+
+type tandemService struct {
+	_          structs.HostLayout
+	Name       uint64
+	Since      uint64
+	Committed  tandemRate
+	Excess     tandemRate
+	Generation uint32
+	Id         uint32
+	Ifindex    uint32
+	Send       uint32
+	Outer      uint16
+	Inner      uint16
+	Vlan       uint16
+	Mtu        uint16
+	Own        [6]uint8
+	Peer       [6]uint8
+	Op         uint8
+	Flags      uint8
+	Classes    [2][8]uint8
+	Pad        [2]uint8
+}
+
+type tandemServiceCount struct {
+	_             structs.HostLayout
+	InPackets     uint64
+	InOctets      uint64
+	OutPackets    uint64
+	OutOctets     uint64
+	InDrops       uint64
+	OutDrops      uint64
+	ColourPackets [3]uint64
+	ColourOctets  [3]uint64
+}
+
 type tandemSighting struct {
 	_     structs.HostLayout
 	Last  uint64
@@ -183,6 +293,24 @@ type tandemSteadyKey struct {
 	Vlan     uint16
 	HasLabel uint8
 	Reason   uint8
+}
+
+type tandemWay struct {
+	_        structs.HostLayout
+	Lse      [8]uint32
+	Counter  uint32
+	Next     uint32
+	N        uint32
+	TcSet    uint32
+	Tc       uint32
+	Ttl      uint32
+	S        uint32
+	Len      uint32
+	Strip    uint32
+	TailN    uint32
+	Tail     [2]uint32
+	Class    uint32
+	Overhead uint32
 }
 
 // loadTandem returns the embedded CollectionSpec for tandem.
@@ -227,9 +355,10 @@ type tandemSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemProgramSpecs struct {
-	TandemImpose  *ebpf.ProgramSpec `ebpf:"tandem_impose"`
-	TandemRelay   *ebpf.ProgramSpec `ebpf:"tandem_relay"`
-	TandemSection *ebpf.ProgramSpec `ebpf:"tandem_section"`
+	TandemAttachment *ebpf.ProgramSpec `ebpf:"tandem_attachment"`
+	TandemImpose     *ebpf.ProgramSpec `ebpf:"tandem_impose"`
+	TandemRelay      *ebpf.ProgramSpec `ebpf:"tandem_relay"`
+	TandemSection    *ebpf.ProgramSpec `ebpf:"tandem_section"`
 }
 
 // tandemMapSpecs contains maps before they are loaded into the kernel.
@@ -240,25 +369,36 @@ type tandemMapSpecs struct {
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
+	DirectCircuits  *ebpf.MapSpec `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
+	Expiries        *ebpf.MapSpec `ebpf:"expiries"`
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
 	MegBuckets      *ebpf.MapSpec `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.MapSpec `ebpf:"platform_labels"`
+	Policers        *ebpf.MapSpec `ebpf:"policers"`
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
+	PwRefs          *ebpf.MapSpec `ebpf:"pw_refs"`
+	PwStates        *ebpf.MapSpec `ebpf:"pw_states"`
+	Pws             *ebpf.MapSpec `ebpf:"pws"`
 	RelayPorts      *ebpf.MapSpec `ebpf:"relay_ports"`
 	Relays          *ebpf.MapSpec `ebpf:"relays"`
+	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
 	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
 	Seen            *ebpf.MapSpec `ebpf:"seen"`
+	ServiceCounters *ebpf.MapSpec `ebpf:"service_counters"`
+	Services        *ebpf.MapSpec `ebpf:"services"`
 	Steady          *ebpf.MapSpec `ebpf:"steady"`
+	SwitchingPoints *ebpf.MapSpec `ebpf:"switching_points"`
+	TaggedCircuits  *ebpf.MapSpec `ebpf:"tagged_circuits"`
 }
 
 // tandemVariableSpecs contains global variables before they are loaded into the kernel.
@@ -292,25 +432,36 @@ type tandemMaps struct {
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
 	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
+	DirectCircuits  *ebpf.Map `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
+	Expiries        *ebpf.Map `ebpf:"expiries"`
 	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
 	MegBuckets      *ebpf.Map `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.Map `ebpf:"platform_labels"`
+	Policers        *ebpf.Map `ebpf:"policers"`
 	Ports           *ebpf.Map `ebpf:"ports"`
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
 	Punts           *ebpf.Map `ebpf:"punts"`
+	PwRefs          *ebpf.Map `ebpf:"pw_refs"`
+	PwStates        *ebpf.Map `ebpf:"pw_states"`
+	Pws             *ebpf.Map `ebpf:"pws"`
 	RelayPorts      *ebpf.Map `ebpf:"relay_ports"`
 	Relays          *ebpf.Map `ebpf:"relays"`
+	Scratch         *ebpf.Map `ebpf:"scratch"`
 	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
 	Seen            *ebpf.Map `ebpf:"seen"`
+	ServiceCounters *ebpf.Map `ebpf:"service_counters"`
+	Services        *ebpf.Map `ebpf:"services"`
 	Steady          *ebpf.Map `ebpf:"steady"`
+	SwitchingPoints *ebpf.Map `ebpf:"switching_points"`
+	TaggedCircuits  *ebpf.Map `ebpf:"tagged_circuits"`
 }
 
 func (m *tandemMaps) Close() error {
@@ -319,25 +470,36 @@ func (m *tandemMaps) Close() error {
 		m.ChannelSlots,
 		m.Channels,
 		m.CopyLists,
+		m.DirectCircuits,
 		m.DirectPorts,
 		m.Events,
+		m.Expiries,
 		m.Groups,
 		m.Limits,
 		m.LspCounters,
 		m.Lsps,
 		m.MegBuckets,
 		m.PlatformLabels,
+		m.Policers,
 		m.Ports,
 		m.Prefixes4,
 		m.Prefixes6,
 		m.Punts,
+		m.PwRefs,
+		m.PwStates,
+		m.Pws,
 		m.RelayPorts,
 		m.Relays,
+		m.Scratch,
 		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
 		m.Seen,
+		m.ServiceCounters,
+		m.Services,
 		m.Steady,
+		m.SwitchingPoints,
+		m.TaggedCircuits,
 	)
 }
 
@@ -352,13 +514,15 @@ type tandemVariables struct {
 //
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemPrograms struct {
-	TandemImpose  *ebpf.Program `ebpf:"tandem_impose"`
-	TandemRelay   *ebpf.Program `ebpf:"tandem_relay"`
-	TandemSection *ebpf.Program `ebpf:"tandem_section"`
+	TandemAttachment *ebpf.Program `ebpf:"tandem_attachment"`
+	TandemImpose     *ebpf.Program `ebpf:"tandem_impose"`
+	TandemRelay      *ebpf.Program `ebpf:"tandem_relay"`
+	TandemSection    *ebpf.Program `ebpf:"tandem_section"`
 }
 
 func (p *tandemPrograms) Close() error {
 	return _TandemClose(
+		p.TandemAttachment,
 		p.TandemImpose,
 		p.TandemRelay,
 		p.TandemSection,

@@ -312,7 +312,13 @@ func (d *Driver) auditTables() error {
 			drift = append(drift, g.key())
 		}
 	}
-	foreign := len(im.sections) > len(d.sections) || len(im.lsps) > len(d.lsps) || len(im.groups) > len(d.groups) ||
+	clients, foreignClients, err := d.auditClients(im)
+	if err != nil {
+		d.mu.Unlock()
+		return err
+	}
+	drift = append(drift, clients...)
+	foreign := foreignClients || len(im.sections) > len(d.sections) || len(im.lsps) > len(d.lsps) || len(im.groups) > len(d.groups) ||
 		len(im.labels) > len(d.labels)+d.pseudowireLabels() || len(im.prefixes) > len(d.prefixes) || len(im.ports) > len(d.ports)
 	d.mu.Unlock()
 	for _, k := range drift {

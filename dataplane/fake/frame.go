@@ -59,7 +59,8 @@ type packet struct {
 	nested int
 }
 
-// push puts entries, top first, on the packet.
+// push puts entries, top first, on the packet. From then on the packet has the
+// traffic class of its top label.
 func (p packet) push(entries ...entry) packet {
 	var b []byte
 	for i, e := range entries {
@@ -67,7 +68,9 @@ func (p packet) push(entries ...entry) packet {
 		b = e.append(b)
 	}
 	p.body = append(b, p.body...)
-	p.labelled = p.labelled || len(entries) > 0
+	if len(entries) > 0 {
+		p.labelled, p.tc = true, entries[0].tc
+	}
 	return p
 }
 

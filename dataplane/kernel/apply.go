@@ -25,6 +25,7 @@ type batch struct {
 	leaving  []*section                // Deleted sections.
 	failed   []*dataplane.OpError
 
+	arena   arena
 	changes []mplsnl.Change
 	owners  []dataplane.Key // Of changes.
 	top     uint32          // The highest label put.
@@ -218,21 +219,18 @@ func (b *batch) leave(s *section) {
 // collect turns what was touched into changes of routes.
 func (b *batch) collect() {
 	m := &b.d.model
-	for _, clients := range []bool{false, true} { // IP clients after the labels.
-		for name := range b.lsps {
-			l := m.lsps[name]
-			if clients != (l.Op == dataplane.ImposeAndForward) {
-				continue
-			}
-			f, oe := b.d.routesOf(l, func(s string) *section { return m.sections[s] })
-			if oe != nil {
-				b.failed = append(b.failed, oe)
-			}
-			b.put(l, f)
-			if f.mpls != nil {
-				b.top = max(b.top, l.InLabel)
-			}
+	var clients []string
+	for name := range b.lsps {
+		l := m.lsps[name]
+		if l.Op == dataplane.ImposeAndForward {
+			clients = append(clients, name)
+		} else {
+			b.routes(&l)
 		}
+	}
+	for _, name := range clients { // IP clients after the labels.
+		l := m.lsps[name]
+		b.routes(&l)
 	}
 	for label := range b.labels {
 		if _, ours := m.routes[label]; ours {
@@ -246,9 +244,21 @@ func (b *batch) collect() {
 	}
 }
 
+// routes adds what an LSP becomes.
+func (b *batch) routes(l *dataplane.LSP) {
+	f, oe := b.d.routesOf(l, b.d.model.sections, &b.arena)
+	if oe != nil {
+		b.failed = append(b.failed, oe)
+	}
+	b.put(l, f)
+	if f.mpls != nil {
+		b.top = max(b.top, l.InLabel)
+	}
+}
+
 // put adds the routes of an LSP; what it has and should not goes to the
 // deletes.
-func (b *batch) put(l dataplane.LSP, f footprint) {
+func (b *batch) put(l *dataplane.LSP, f footprint) {
 	m := &b.d.model
 	if l.InLabel != 0 {
 		switch protocol, foreign := m.foreign[l.InLabel]; {

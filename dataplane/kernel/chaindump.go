@@ -33,6 +33,12 @@ func (t *chains) dump(desired []dataplane.Object) ([]dataplane.Object, error) {
 	if err := s.readKernel(); err != nil {
 		return nil, fmt.Errorf("read the kernel data plane: %w", err)
 	}
+	if len(desired) > 0 {
+		// Nobody asks for what is always there, so it is repaired here.
+		if err := t.ensureBase(); err != nil {
+			return nil, err
+		}
+	}
 	s.recover(desired)
 	s.match(desired)
 	s.leftovers()
@@ -240,10 +246,13 @@ func (s *survey) leftovers() {
 			add(chain.Stale(&h.what), func(l *leftover) { l.filters = append(l.filters, id) })
 		}
 	}
-	for p := range t.routes {
+	for p, h := range t.routes {
 		if _, ok := s.kept[p]; !ok {
 			o := dataplane.LSP{
 				Name: "?prefix-" + strings.ReplaceAll(p.String(), "/", "-"), Op: dataplane.ImposeAndForward, Prefixes: []netip.Prefix{p},
+			}
+			if len(h.what.Labels) == 1 && h.what.Interface == t.state.Device.Index {
+				o.Name = chain.StaleClient(h.what.Labels[0])
 			}
 			add(o, func(l *leftover) { l.prefixes = append(l.prefixes, p) })
 		}

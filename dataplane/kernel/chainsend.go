@@ -72,7 +72,9 @@ func (c *change) sweep(wanted map[filterID]struct{}) {
 		}
 		wanted[id] = struct{}{} // Once.
 		f := h.what
-		f.Handle = h.what.Handle
+		if f.Match.Kind == mplsnl.U32 {
+			f.Handle = 0 // All of the preference: it has but one.
+		}
 		c.remove = append(c.remove, mplsnl.FilterChange{Delete: true, Filter: &f})
 	}
 	var routes []mplsnl.Change

@@ -90,7 +90,8 @@ func (d *Driver) read() (found, error) {
 
 // parse turns what was found into objects.
 type parse struct {
-	d *Driver
+	d     *Driver
+	arena arena
 	found
 	model    model
 	objects  []dataplane.Object
@@ -162,7 +163,7 @@ func (p *parse) lsps(desired []dataplane.Object) {
 
 // match reports whether the kernel holds exactly what l would get.
 func (p *parse) match(l dataplane.LSP, mpls map[uint32]mplsnl.Route, ip map[netip.Prefix]mplsnl.IPRoute) bool {
-	want, oe := p.d.routesOf(l, func(s string) *section { return p.model.sections[s] })
+	want, oe := p.d.routesOf(&l, p.model.sections, &p.arena)
 	if oe != nil {
 		return false
 	}

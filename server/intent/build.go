@@ -169,6 +169,11 @@ func (t *touched) spread(views ...*view) {
 				if v.peerIsSelf(r.name) {
 					add(staticLSP, v.state.users(r, staticLSP)...)
 				}
+			case switchingPoint:
+				// Its segments have no MEP here.
+				if x := v.switchingPoint(r.name); x != nil {
+					add(pseudowire, deref(x.Segment_1), deref(x.Segment_2))
+				}
 			case staticLSP:
 				// A section has a label space when an LSP says so.
 				if l := v.lsp(r.name); l != nil && l.InSegment != nil && l.InSegment.IncomingSection != nil {
@@ -213,7 +218,7 @@ func dependents(k kind) []kind {
 	case tunnel:
 		return []kind{staticLSP} // Those that enter it: their MEGs have its labels.
 	case pseudowire:
-		return []kind{p2mpPseudowire, switchingPoint, service}
+		return []kind{p2mpPseudowire, switchingPoint, service, meg}
 	}
 	return nil
 }
@@ -223,8 +228,8 @@ func dependents(k kind) []kind {
 // be many, and its labels are not theirs.
 func sameShape(views []*view, name string) bool {
 	type shape struct {
-		one, many, ends bool
-		labels, tunnels int
+		one, many, ends, down bool
+		labels, tunnels       int
 	}
 	var first shape
 	for i, v := range views {
@@ -236,6 +241,7 @@ func sameShape(views []*view, name string) bool {
 		s := shape{ends: v.endsHere(name)}
 		if v.checkRecursion(nil, name, nil) {
 			s.labels, s.tunnels = v.depth(hop{tunnel: &name})
+			_, s.down, _ = v.flatten(nil, hop{tunnel: &name}, nil)
 		}
 		for _, h := range v.heads(name) {
 			s.one = s.one || h.working && h.peers == onePeer

@@ -165,6 +165,7 @@ func (s *State) change(v *view, r ref, add bool) {
 			refer(section, m.Section)
 			refer(bidirectionalLSP, m.BidirectionalLsp)
 			refer(staticLSP, m.StaticLsp)
+			refer(pseudowire, m.Pseudowire)
 		}
 	}
 }

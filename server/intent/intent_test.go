@@ -109,8 +109,8 @@ func text(r *Result) string {
 }
 
 func megText(m oam.MEG) string {
-	return fmt.Sprintf("%s entity=%s send=%s%v gal-tc=%d receive=%s/%d(%t) local=%s peer=%s cc=%t %v x%d cv=%t up=%t",
-		m.Name, m.Entity, m.Path.Section, m.Path.Labels, m.Path.GALTC, m.RxSection, m.RxLabel, m.RxHasLabel,
+	return fmt.Sprintf("%s entity=%s send=%s%s%v%s gal-tc=%d receive=%s/%d(%t) local=%s peer=%s cc=%t %v x%d cv=%t up=%t",
+		m.Name, m.Entity, m.Path.Section, m.Path.Group, m.Path.Labels, map[bool]string{true: " pw-ach"}[m.Path.Control == oam.ControlPWACH], m.Path.GALTC, m.RxSection, m.RxLabel, m.RxHasLabel,
 		m.Local, m.Peer, m.CC.Enabled, m.CC.TxInterval, m.CC.Multiplier, m.CV, m.AdminUp)
 }
 

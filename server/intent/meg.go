@@ -30,6 +30,8 @@ func (v *view) buildMEG(name string) *oam.MEG {
 		v.sectionMEG(p, c, m)
 	case c.BidirectionalLsp != nil:
 		v.lspMEG(p, c, m)
+	case c.Pseudowire != nil:
+		v.pseudowireMEG(p, c, m)
 	case c.StaticLsp != nil:
 		v.lack(below(p, "static-lsp"), "meg %q: a MEP of a unidirectional LSP needs the independent mode, which the OAM engine does not have", name)
 	default:
@@ -125,13 +127,15 @@ func (v *view) lspMEG(p tree.Path, c *megConfig, m *oam.MEG) {
 	if !ok {
 		return
 	}
-	next, down, ok := quiet.flatten(v.entryPath(ref{staticLSP, send}), first, nil)
-	if !ok || rc.InSegment == nil || rc.InSegment.IncomingLabel == nil {
+	from := v.entryPath(ref{staticLSP, send})
+	next, _, ok := quiet.nextHop(from, first, onePeer)
+	_, down, whole := quiet.flatten(from, first, nil)
+	if !ok || !whole || rc.InSegment == nil || rc.InSegment.IncomingLabel == nil {
 		return
 	}
 	tc := deref(c.Mep.Cc.TrafficClass)
 	m.Entity = oam.LSP
-	m.Path = oam.Path{Section: next.Section, Labels: entries(next.Stack, tc), GALTTL: 1, GALTC: tc}
+	m.Path = oam.Path{Section: next.Section, Group: next.Group, Labels: entries(next.Stack, tc), GALTTL: 1, GALTC: tc}
 	m.RxSection, m.RxLabel, m.RxHasLabel = deref(rc.InSegment.IncomingSection), *rc.InSegment.IncomingLabel, true
 	m.AdminUp = m.AdminUp && !down && !v.lspDown(send) && !v.lspDown(receive)
 	if c.IccBased == nil {
@@ -204,3 +208,54 @@ func (v *view) lspID(at tree.Path, name string, b *bidirConfig, local, peer *ach
 	*local, *peer = ends[here], ends[1-here]
 	return true
 }
+
+// pseudowireMEG fills the MEG of a pseudowire: it sends into the tunnel under the
+// transmit-label, on the control channel of the pseudowire (RFC 5085, RFC 6423).
+func (v *view) pseudowireMEG(p tree.Path, c *megConfig, m *oam.MEG) {
+	name := *c.Pseudowire
+	at := below(p, "pseudowire")
+	w := v.pseudowire(name)
+	if w == nil {
+		return
+	}
+	if users := v.state.users(ref{pseudowire, name}, switchingPoint); len(users) > 0 {
+		v.fail(below(p, "mep"), "mep-not-at-end", "pseudowire %q goes on at switching-point %q: a MEP is at an end", name, users[0])
+		return
+	}
+	quiet := *v // errors of the next hop are those of the pseudowire itself
+	h := pseudowireHop(w.Tunnel, w.TransmitLabel)
+	from := below(v.entryPath(ref{pseudowire, name}), "tunnel")
+	next, _, ok := quiet.nextHop(from, h, onePeer)
+	_, down, whole := quiet.flatten(from, h, nil)
+	if !ok || !whole {
+		return
+	}
+	tc := deref(c.Mep.Cc.TrafficClass)
+	m.Entity = oam.Pseudowire
+	m.Path = oam.Path{Section: next.Section, Group: next.Group, Labels: entries(next.Stack, tc), GALTTL: 1, GALTC: tc}
+	if w.PwType != mtp.MtpTypes_PwType_network_layer && w.Vccv.ControlChannel == mtp.MtpNode_MplsTp_Pseudowires_Pseudowire_Vccv_ControlChannel_pw_ach {
+		m.Path.Control = oam.ControlPWACH
+		if !v.caps.Features[dataplane.FeaturePWACHPunt] {
+			v.lack(at, "meg %q: needs %s, which the %s data plane does not have", m.Name, dataplane.FeaturePWACHPunt, v.caps.Driver)
+		}
+	}
+	m.RxLabel, m.RxHasLabel = deref(w.ReceiveLabel), true
+	m.AdminUp = m.AdminUp && !down && w.AdminState != mtp.MtpTypes_AdminState_down
+	if c.IccBased != nil || w.Local == nil || w.Peer == nil {
+		return // A must refuses a MEP without identifiers.
+	}
+	m.Local = ach.MEPID{Type: ach.MEPIDPW, GlobalID: v.globalID(w.Local.GlobalId), NodeID: nodeID(v.node().NodeId), ACID: deref(w.Local.AcId)}
+	if w.Local.NodeId != nil {
+		m.Local.NodeID = nodeID(w.Local.NodeId)
+	}
+	m.Peer = ach.MEPID{Type: ach.MEPIDPW, GlobalID: v.globalID(w.Peer.GlobalId), NodeID: nodeID(w.Peer.NodeId), ACID: deref(w.Peer.AcId)}
+	if w.Agi != nil {
+		m.Local.AGIType, m.Local.AGI = agiText, *w.Agi
+		m.Peer.AGIType, m.Peer.AGI = agiText, *w.Agi
+	}
+	v.checkEnds(at, m)
+}
+
+// agiText is the type of attachment group identifiers in the MEP-ID of a
+// pseudowire: 1, the only one that is registered (RFC 4446 section 3.4).
+const agiText = 1

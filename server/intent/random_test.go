@@ -89,10 +89,11 @@ func (m *model) mutate() {
 			"<lsp><lsp-num>1</lsp-num>" + m.pick(leaf("static-lsp", m.existing(staticLSP)), leaf("bidirectional-lsp", m.existing(bidirectionalLSP))) + "</lsp>"
 	case 10:
 		name := m.name("m", 4)
-		m.objects[ref{meg, name}] = leaf("name", name) + admin + m.pick(leaf("section", m.existing(section)), leaf("bidirectional-lsp", m.existing(bidirectionalLSP))) + "<mep/>"
+		m.objects[ref{meg, name}] = leaf("name", name) + admin + m.pick(leaf("section", m.existing(section)), leaf("bidirectional-lsp", m.existing(bidirectionalLSP)), leaf("pseudowire", m.existing(pseudowire))) + "<mep/>"
 	case 12, 13, 14:
 		name := m.name("p", 6)
 		m.objects[ref{pseudowire, name}] = leaf("name", name) + leaf("receive-label", label()) + leaf("transmit-label", label()) + leaf("tunnel", m.existing(tunnel)) + admin +
+			"<local><ac-id>1</ac-id></local><peer><node-id>192.0.2.5</node-id><ac-id>2</ac-id></peer>" +
 			m.pick("", "<pw-type xmlns:t='urn:tandem:yang:mtp-types'>t:ethernet-tagged-mode</pw-type>", leaf("sequencing", "true"))
 	case 15:
 		name := m.pick("q0", "q1", "p0") // Sometimes the name of a pseudowire.

@@ -181,8 +181,8 @@ func deref[T any](p *T) (v T) {
 	return v
 }
 
-// MEGs returns the names of the MEGs that watch a section or a static LSP, the
-// latter alone or as part of a bidirectional LSP.
+// MEGs returns the names of the MEGs that watch a section, a pseudowire or a static
+// LSP, the latter alone or as part of a bidirectional LSP.
 func (s *State) MEGs(k dataplane.Key) []string {
 	switch k.Kind {
 	case dataplane.KindSection:
@@ -193,6 +193,8 @@ func (s *State) MEGs(k dataplane.Key) []string {
 			names = append(names, s.users(ref{bidirectionalLSP, b}, meg)...)
 		}
 		return names
+	case dataplane.KindPseudowire:
+		return s.users(ref{pseudowire, k.Name}, meg)
 	}
 	return nil
 }
@@ -208,6 +210,8 @@ func (s *State) Entity(name string) []dataplane.Key {
 	switch {
 	case m.Section != nil:
 		return []dataplane.Key{{Kind: dataplane.KindSection, Name: *m.Section}}
+	case m.Pseudowire != nil:
+		return []dataplane.Key{{Kind: dataplane.KindPseudowire, Name: *m.Pseudowire}}
 	case m.StaticLsp != nil:
 		return []dataplane.Key{{Kind: dataplane.KindLSP, Name: *m.StaticLsp}}
 	case m.BidirectionalLsp != nil:

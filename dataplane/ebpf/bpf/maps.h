@@ -8,6 +8,7 @@
 #include <linux/if_ether.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
+#include "maps_client.h"
 #include "maps_oam.h"
 
 // The deepest stack imposed in one operation and the deepest one read.
@@ -82,6 +83,15 @@ enum event {
 	EV_EXTENSION_LABEL, // below the extension label: RFC 7274
 	EV_ENTROPY_LABEL,   // entropy label where none may be: RFC 6790
 	EV_RELAY,           // copy or queued frame that the tc program could not be handed
+	EV_CONTROL_WORD,    // no control word of a pseudowire where one must be
+	EV_SEQUENCE,        // out of order on a pseudowire with sequence numbers
+	EV_PAYLOAD_LONG,    // longer than the pseudowire, or the client's interface, takes
+	EV_RUNT,            // shorter than its Ethernet header and tags
+	EV_VLAN,            // to the client without the tags of its circuit
+	EV_NO_ATTACHMENT,   // off a pseudowire that no service receives
+	EV_POLICED,         // red
+	EV_PW_DOWN,         // pseudowire administratively down, or none to send on
+	EV_SERVICE_DOWN,    // service administratively down
 	EV_PUNT_CHANNEL,    // not punted: over the rate of its channel type
 	EV_PUNT_MEG,        // not punted: over the rate of its MEG
 	EV_BLOCKED,         // user traffic of a path that is blocked
@@ -180,6 +190,7 @@ enum relay_kind {
 	RELAY_LSP = 1,   // go on with this LSP, or branch: impose, or its label is on top
 	RELAY_GROUP = 2, // enter this group
 	RELAY_PORT = 3,  // as if received on this interface
+	RELAY_PW = 4,    // a client's frame for this pseudowire
 };
 
 // What becomes of a frame that reaches the far end of the impose device with
@@ -297,7 +308,10 @@ struct {
 } relays SEC(".maps");
 
 // The interfaces whose frames the tc program sends to the impose device as they
-// are, and the relay that stands for each.
+// are, and the relay that stands for each: all frames with RELAY_ALL, else those
+// of sections.
+#define RELAY_ALL (1 << 16)
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_SECTIONS);

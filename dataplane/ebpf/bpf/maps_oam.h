@@ -119,6 +119,14 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
+// Expired TTLs by section.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, MAX_SECTIONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} expiries SEC(".maps");
+
 // One bucket for each MEG: of a section by its slot, of an LSP or a pseudowire
 // by MAX_SECTIONS and its counter. Shared by all CPUs without a lock: a race
 // lets one frame more through.

@@ -120,8 +120,8 @@ static __always_inline struct channel *channel_at(struct xdp_md *ctx, __u64 off,
 
 	bound(off);
 	ach = data + off;
-	if ((void *)(ach + 1) > end)
-		return NULL;
+	if ((void *)(ach + 1) > end || bpf_ntohl(*ach) >> 28 != 1)
+		return NULL; // RFC 4385 section 5: an ACH begins with nibble 1
 	*type = bpf_ntohl(*ach);
 	s = bpf_map_lookup_elem(&channel_slots, &zero);
 	if (!s)
@@ -198,6 +198,12 @@ static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct or
 	__u32 ev, slot = 0;
 
 	head.time = bpf_ktime_get_ns();
+	if (o->reason == PUNT_TTL) {
+		__u64 *n = bpf_map_lookup_elem(&expiries, &p->section);
+
+		if (n)
+			(*n)++;
+	}
 	if (o->ach) {
 		ch = channel_at(ctx, o->ach, &head.channel, &slot);
 		if (ch) {

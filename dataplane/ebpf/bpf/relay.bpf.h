@@ -31,15 +31,15 @@ static __always_inline int enter_group(struct xdp_md *ctx, struct packet *p, __u
 	if (!o.c || !empty)
 		return drop_in(p, NULL, EV_INTERNAL);
 	o.lse = empty->lse;
-	return send_group(ctx, &o);
+	return through_groups(ctx, &o);
 }
 
 // entropy_label is made of what tells one flow from another (RFC 6790 section
 // 4.2): addresses, protocol and ports. It is never a special-purpose label.
-static __always_inline __u32 entropy_label(struct xdp_md *ctx, __u32 proto)
+static __always_inline __u32 entropy_label(struct xdp_md *ctx, __u32 proto, __u32 off)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 *w = data + ETH_HLEN, hash = 0, next, ports = 0, i;
+	__u32 *w = data + off, hash = 0, next, ports = 0, i;
 
 	if (proto == P_IP) {
 		if ((void *)(w + 6) > end)
@@ -73,6 +73,7 @@ static __always_inline __u32 entropy_label(struct xdp_md *ctx, __u32 proto)
 static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct lsp *l, __u32 proto, __u32 strip)
 {
 	__u32 id = l->counter, tc = 0, s = 1;
+	struct out o;
 	struct counters *c = bpf_map_lookup_elem(&lsp_counters, &id);
 	__u64 off = strip;
 
@@ -104,10 +105,10 @@ static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct l
 		eth->h_proto = proto;
 		return hand_over_copies(ctx, c, l->copies, 0);
 	}
-	if (l->flags & LSP_ENTROPY && s && strip == ETH_HLEN) {
+	if (l->flags & LSP_ENTROPY && s) {
 		__u32 low = l->n ? l->lse[(l->n - 1) & 7] : 0;
 		struct out o = {
-			.c = c, .lse = l->lse, .next = l->out, .n = l->n, .tc_set = l->tc_set,
+			.c = c, .counter = l->counter, .lse = l->lse, .next = l->out, .n = l->n, .tc_set = l->tc_set,
 			.len = p->len, .strip = strip, .class = l->flags & LSP_CLASS ? l->class : CLASS_BY_TC,
 			.tail_n = 2,
 		};
@@ -115,10 +116,11 @@ static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct l
 		// RFC 6790 section 4.2: the indicator has TTL and TC of the label
 		// above it, the entropy label a TTL of 0, so that nobody forwards by it.
 		o.tail[0] = bpf_htonl(LABEL_ELI << 12 | (low & 0xeff));
-		o.tail[1] = bpf_htonl(entropy_label(ctx, proto) << 12 | 1 << 8);
-		return send_via(ctx, &o);
+		o.tail[1] = bpf_htonl(entropy_label(ctx, proto, strip) << 12 | 1 << 8);
+		return through_groups(ctx, &o);
 	}
-	return forward(ctx, l, c, p->len, strip, 0, tc, s);
+	o = way_of(ctx, l, c, p->len, strip, 0, tc, s);
+	return through_groups(ctx, &o);
 }
 
 // impose_ip is a packet that the host's IP stack has routed into an LSP or a
@@ -157,21 +159,33 @@ static __always_inline int impose_ip(struct xdp_md *ctx, struct packet *p, __u16
 	return impose(ctx, p, l, proto, ETH_HLEN);
 }
 
-// as_received takes the tag off and goes on as the interface would have.
-static __always_inline int as_received(struct xdp_md *ctx, struct packet *p, __u32 ifindex)
+// untagged takes the tag off.
+static __always_inline int untagged(struct xdp_md *ctx)
 {
 	__u32 *from = (void *)(long)ctx->data, mac[3];
-	int verdict;
 
 	if ((void *)(from + 3) > (void *)(long)ctx->data_end)
-		return drop_in(p, NULL, EV_RELAY);
+		return -1;
 	__builtin_memcpy(mac, from, sizeof(mac));
 	if (bpf_xdp_adjust_head(ctx, 4))
-		return drop_in(p, NULL, EV_INTERNAL);
+		return -1;
 	from = (void *)(long)ctx->data;
 	if ((void *)(from + 3) > (void *)(long)ctx->data_end)
-		return drop_in(p, NULL, EV_INTERNAL);
+		return -1;
 	__builtin_memcpy(from, mac, sizeof(mac));
+	return 0;
+}
+
+// as_received goes on as the interface would have.
+static __always_inline int as_received(struct xdp_md *ctx, struct packet *p, __u32 ifindex)
+{
+	int verdict;
+
+	if (untagged(ctx))
+		return drop_in(p, NULL, EV_RELAY);
+	verdict = attachment(ctx, ifindex);
+	if (verdict != NO_CIRCUIT)
+		return finish(ctx, verdict);
 	p->ifindex = ifindex;
 	p->section = 0;
 	verdict = label_switch(ctx, p);
@@ -203,6 +217,8 @@ static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 		if (proto == P_MPLS)
 			tc = *((__u8 *)data + TAGGED + 2) >> 1 & 7;
 		return enter_group(ctx, p, ref, TAGGED, tc, proto != P_MPLS);
+	case RELAY_PW:
+		return untagged(ctx) ? drop_in(p, NULL, EV_RELAY) : finish(ctx, pw_copy(ctx, ref));
 	case RELAY_LSP:
 		l = bpf_map_lookup_elem(&lsps, &ref);
 		if (!l)
@@ -268,6 +284,27 @@ static __always_inline int copy_out(struct __sk_buff *skb, __u32 list, __u32 omi
 	return TC_ACT_SHOT;
 }
 
+// of_section tells whether a frame belongs to a section: labelled, untagged or on
+// a VLAN that is one. The kernel has taken the outer tag out of the frame.
+static __always_inline int of_section(struct __sk_buff *skb)
+{
+	struct port_key port = { .ifindex = skb->ingress_ifindex };
+	__u32 *id;
+
+	if (skb->protocol != P_MPLS)
+		return 0;
+	if (skb->vlan_present) {
+		if (skb->vlan_proto != P_VLAN)
+			return 0;
+		port.vlan = skb->vlan_tci & 0xfff;
+	}
+	if (!port.vlan && port.ifindex < DIRECT_PORTS)
+		id = bpf_map_lookup_elem(&direct_ports, &port.ifindex);
+	else
+		id = bpf_map_lookup_elem(&ports, &port);
+	return id && *id;
+}
+
 // relay_frame is the tc program of every interface of ours: it does what the
 // XDP program before it has asked for, and sends the frames of interfaces with
 // a relay to the impose device.
@@ -293,8 +330,10 @@ static __always_inline int relay_frame(struct __sk_buff *skb)
 	if (!port)
 		return TC_ACT_UNSPEC;
 	ref = *port;
+	if (!(ref & RELAY_ALL) && !of_section(skb))
+		return TC_ACT_UNSPEC;
 	host = section_of(0);
-	if (!host || bpf_skb_vlan_push(skb, P_QINQ, ref)) {
+	if (!host || bpf_skb_vlan_push(skb, P_QINQ, ref & 0xffff)) {
 		count_event(EV_RELAY);
 		return TC_ACT_SHOT;
 	}

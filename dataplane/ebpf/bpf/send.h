@@ -21,7 +21,25 @@ struct out {
 	__u32 tail_n;       // words of tail
 	__be32 tail[2];     // between the labels and the rest: control word, or entropy label
 	__u32 class;        // queue, or CLASS_BY_TC
+	__u32 overhead;     // octets that c does not count
+	__u32 counter;      // c in lsp_counters
 };
+
+// The same without pointers, for a function that the verifier looks at by
+// itself and once, not anew for every way that leads to it.
+struct way {
+	__u32 lse[MAX_IMPOSE];
+	__u32 counter, next, n, tc_set, tc, ttl, s, len, strip, tail_n;
+	__be32 tail[2];
+	__u32 class, overhead;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct way);
+} scratch SEC(".maps");
 
 // The legs that a packet takes, innermost first.
 struct legs {
@@ -73,21 +91,21 @@ static __always_inline int hand_over_copies(struct xdp_md *ctx, struct counters 
 	return verdict < 0 ? drop_out(c, NULL, EV_RELAY) : verdict;
 }
 
-static __always_inline int drop_leg(struct out *o, struct counters *c, __u32 ev)
+static __always_inline int drop_leg(struct counters *sender, struct counters *c, __u32 ev)
 {
 	count_event(ev);
 	if (c)
 		c->in_drops++;
-	o->c->out_drops++;
+	sender->out_drops++;
 	return XDP_DROP;
 }
 
-// walk follows the groups from o->next to a section or a list of copies and
-// counts what enters them. size is the length under the labels of o. Negative:
+// walk follows the groups from next to a section or a list of copies and
+// counts what enters them. size is the length under the labels of the sender. Negative:
 // the packet is dropped and counted.
-static __always_inline int walk(struct out *o, struct legs *legs, __u32 size)
+static __always_inline int walk(struct counters *sender, struct legs *legs, __u32 next, __u32 size)
 {
-	__u32 next = o->next, i;
+	__u32 i;
 
 #pragma unroll
 	for (i = 0; i <= MAX_NESTING; i++) {
@@ -104,40 +122,36 @@ static __always_inline int walk(struct out *o, struct legs *legs, __u32 size)
 		slot = REF_SLOT(next);
 		g = bpf_map_lookup_elem(&groups, &slot);
 		if (i == MAX_NESTING || !g)
-			return drop_leg(o, NULL, EV_NESTING), -1;
+			return drop_leg(sender, NULL, EV_NESTING), -1;
 		state = *(volatile __u64 *)&g->state;
 		id = g->counter;
 		c = bpf_map_lookup_elem(&lsp_counters, &id);
 		if (!c)
-			return drop_leg(o, NULL, EV_INTERNAL), -1;
+			return drop_leg(sender, NULL, EV_INTERNAL), -1;
 		c->in_packets++;
 		c->in_octets += size;
 		if (state & GROUP_DOWN)
-			return drop_leg(o, c, EV_GROUP_DOWN), -1;
+			return drop_leg(sender, c, EV_GROUP_DOWN), -1;
 		if (state & GROUP_PERMANENT) {
-			c->out_packets++;
-			c->out_octets += size;
 			legs->copies = g->copies;
-			return legs->copies ? 0 : (drop_leg(o, c, EV_GROUP_EMPTY), -1);
+			return legs->copies ? 0 : (drop_leg(sender, c, EV_GROUP_EMPTY), -1);
 		}
 		id = GROUP_ACTIVE(state) ? GROUP_LEG(state, 1) : GROUP_LEG(state, 0);
 		if (!id || state & GROUP_PWS)
-			return drop_leg(o, c, EV_GROUP_EMPTY), -1;
+			return drop_leg(sender, c, EV_GROUP_EMPTY), -1;
 		l = bpf_map_lookup_elem(&lsps, &id);
 		if (!l || l->op != OP_IMPOSE)
-			return drop_leg(o, c, EV_GROUP_EMPTY), -1;
-		c->out_packets++;
-		c->out_octets += size;
+			return drop_leg(sender, c, EV_GROUP_EMPTY), -1;
 		id = l->counter;
 		c = bpf_map_lookup_elem(&lsp_counters, &id);
 		if (!c)
-			return drop_leg(o, NULL, EV_INTERNAL), -1;
+			return drop_leg(sender, NULL, EV_INTERNAL), -1;
 		c->in_packets++;
 		c->in_octets += size;
 		if (l->flags & LSP_DOWN)
-			return drop_leg(o, c, EV_LSP_DOWN), -1;
+			return drop_leg(sender, c, EV_LSP_DOWN), -1;
 		if (l->flags & LSP_BLOCKED)
-			return drop_leg(o, c, EV_BLOCKED), -1;
+			return drop_leg(sender, c, EV_BLOCKED), -1;
 		if (l->copies) {
 			legs->copies = l->copies;
 			return 0;
@@ -180,6 +194,14 @@ static __always_inline __u32 top_tc(const __u32 *lse, __u32 n, __u32 tc_set, __u
 	return n && tc_set & 1 ? lse[0] >> 9 & 7 : tc;
 }
 
+// depart sends a finished frame to an interface that is no section.
+static __always_inline int depart(struct xdp_md *ctx, __u32 ifindex, __u32 class)
+{
+	(void)ctx;
+	(void)class;
+	return bpf_redirect(ifindex, 0);
+}
+
 // leave sends a finished frame to the section.
 static __always_inline int leave(struct xdp_md *ctx, struct section *s, struct counters *oc, __u32 class)
 {
@@ -197,7 +219,7 @@ static __always_inline int leave(struct xdp_md *ctx, struct section *s, struct c
 
 // drop_path counts a drop behind the groups: at the sender, the outermost leg
 // and the section.
-static __always_inline int drop_path(struct out *o, struct legs *legs, struct counters *oc, __u32 ev)
+static __always_inline int drop_path(struct counters *sender, struct legs *legs, struct counters *oc, __u32 ev)
 {
 	__u32 i;
 
@@ -208,7 +230,7 @@ static __always_inline int drop_path(struct out *o, struct legs *legs, struct co
 			break;
 		}
 	}
-	return drop_out(o->c, oc, ev);
+	return drop_out(sender, oc, ev);
 }
 
 // send_section is the way out of everything that enters no group.
@@ -266,18 +288,28 @@ static __always_inline int send_section(struct xdp_md *ctx, struct out *o)
 			at[1] = o->tail[1];
 	}
 	o->c->out_packets++;
-	o->c->out_octets += size;
+	o->c->out_octets += size - o->overhead;
 	oc->out_packets++;
 	oc->out_octets += size;
 	return leave(ctx, s, oc, o->class == CLASS_BY_TC ? top_tc(o->lse, o->n, o->tc_set, o->tc) : o->class);
 }
 
-// place_labels is put_labels at an offset that the verifier need not know.
-static __always_inline int place_labels(struct xdp_md *ctx, __u64 off, const __u32 *lse, __u32 n,
-					__u32 tc_set, __u32 tc, __u32 low)
-{
-	__u32 i;
+struct labels {
+	__u32 lse[MAX_IMPOSE];
+};
 
+// place_labels writes labels from offset off on; low goes into the last one. A
+// function of its own: the verifier would go through what follows once for each
+// number of labels. what is their number, which of them have a traffic class,
+// and that of the others: PLACE.
+#define PLACE(n, tc_set, tc) ((n) | (tc_set) << 8 | (tc) << 16)
+__noinline int place_labels(struct xdp_md *ctx, __u32 from, const struct labels *l, __u32 what, __u32 low)
+{
+	__u32 n = what & 255, tc = what >> 16 & 7, i;
+	__u64 off = from;
+
+	if (!l)
+		return -1;
 	for (i = 0; i < MAX_IMPOSE; i++) {
 		__be32 *at;
 		__u32 v;
@@ -288,8 +320,8 @@ static __always_inline int place_labels(struct xdp_md *ctx, __u64 off, const __u
 		at = (void *)(long)ctx->data + off;
 		if ((void *)(at + 1) > (void *)(long)ctx->data_end)
 			return -1;
-		v = lse[i];
-		if (!(tc_set & 1 << i))
+		v = l->lse[i];
+		if (!(what & 1 << (8 + i)))
 			v |= tc << 9;
 		if (i == n - 1)
 			v |= low;
@@ -302,10 +334,11 @@ static __always_inline int place_labels(struct xdp_md *ctx, __u64 off, const __u
 // send_group is the way out through groups: the labels of the legs come above
 // those of the sender. A list of copies gets the frame as it is up to there,
 // under an Ethernet header without addresses.
-static __noinline int send_group(struct xdp_md *ctx, struct out *o)
+__noinline int send_group(struct xdp_md *ctx)
 {
 	__u32 size, total, head = ETH_HLEN, class, tc, i;
-	struct counters *oc = NULL;
+	struct counters *oc = NULL, *c;
+	struct way *w;
 	struct section *s = NULL;
 	struct legs legs = {};
 	struct ethhdr *eth;
@@ -314,38 +347,46 @@ static __noinline int send_group(struct xdp_md *ctx, struct out *o)
 	void *end;
 	int delta;
 
-	if (o->n > MAX_IMPOSE || o->strip > o->len || o->tail_n > 2)
-		return drop_out(o->c, NULL, EV_INTERNAL);
-	size = o->len - o->strip + 4 * (o->n + o->tail_n);
-	if (walk(o, &legs, size) < 0)
+	i = 0;
+	w = bpf_map_lookup_elem(&scratch, &i);
+	if (!w)
 		return XDP_DROP;
-	total = o->n + o->tail_n + legs.n;
+	i = w->counter;
+	c = bpf_map_lookup_elem(&lsp_counters, &i);
+	if (!c)
+		return XDP_DROP;
+	if (w->n > MAX_IMPOSE || w->strip > w->len || w->tail_n > 2)
+		return drop_out(c, NULL, EV_INTERNAL);
+	size = w->len - w->strip + 4 * (w->n + w->tail_n);
+	if (walk(c, &legs, w->next, size) < 0)
+		return XDP_DROP;
+	total = w->n + w->tail_n + legs.n;
 	if (total > MAX_STACK)
-		return drop_out(o->c, NULL, EV_NESTING);
-	if (!(o->n + legs.n) && o->s) {
-		proto = ip_protocol(ctx, o->strip);
+		return drop_out(c, NULL, EV_NESTING);
+	if (!(w->n + legs.n) && w->s) {
+		proto = ip_protocol(ctx, w->strip);
 		if (!proto)
-			return drop_out(o->c, NULL, EV_PAYLOAD);
+			return drop_out(c, NULL, EV_PAYLOAD);
 	}
 	if (!legs.copies) {
 		oc = bpf_map_lookup_elem(&section_counters, &legs.section);
 		s = section_of(legs.section);
 		if (!s || !oc)
-			return drop_out(o->c, NULL, EV_INTERNAL);
+			return drop_out(c, NULL, EV_INTERNAL);
 		if (!s->ifindex || s->flags & SECTION_DOWN)
-			return drop_path(o, &legs, oc, EV_SECTION_DOWN);
-		if (o->len - o->strip + 4 * total > s->mtu)
-			return drop_path(o, &legs, oc, EV_MTU);
+			return drop_path(c, &legs, oc, EV_SECTION_DOWN);
+		if (w->len - w->strip + 4 * total > s->mtu)
+			return drop_path(c, &legs, oc, EV_MTU);
 		if (s->vlan)
 			head += 4;
 	}
-	delta = (int)o->strip - (int)(head + 4 * total);
+	delta = (int)w->strip - (int)(head + 4 * total);
 	if (delta && bpf_xdp_adjust_head(ctx, delta))
-		return drop_path(o, &legs, oc, EV_INTERNAL);
+		return drop_path(c, &legs, oc, EV_INTERNAL);
 	eth = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	if ((void *)(eth + 1) + 4 > end)
-		return drop_path(o, &legs, oc, EV_INTERNAL);
+		return drop_path(c, &legs, oc, EV_INTERNAL);
 	if (s) {
 		__builtin_memcpy(eth->h_dest, s->peer, 12);
 		if (s->vlan) {
@@ -362,32 +403,31 @@ static __noinline int send_group(struct xdp_md *ctx, struct out *o)
 		eth->h_proto = proto;
 	}
 	// From the bottom up, for the traffic class comes from below.
-	off = head + 4 * (total - o->tail_n);
+	off = head + 4 * (total - w->tail_n);
 	bound(off);
-	if (o->tail_n) {
+	if (w->tail_n) {
 		__be32 *at = (void *)(long)ctx->data + off;
 
 		if ((void *)(at + 2) > end)
-			return drop_path(o, &legs, oc, EV_INTERNAL);
-		at[0] = o->tail[0];
-		if (o->tail_n > 1)
-			at[1] = o->tail[1];
+			return drop_path(c, &legs, oc, EV_INTERNAL);
+		at[0] = w->tail[0];
+		if (w->tail_n > 1)
+			at[1] = w->tail[1];
 	}
-	off -= 4 * o->n;
-	if (place_labels(ctx, off, o->lse, o->n, o->tc_set, o->tc, o->s << 8 | o->ttl))
-		return drop_path(o, &legs, oc, EV_INTERNAL);
-	tc = top_tc(o->lse, o->n, o->tc_set, o->tc);
-	class = o->class == CLASS_BY_TC ? tc : o->class;
-	size = o->len - o->strip + 4 * (o->n + o->tail_n);
-	o->c->out_packets++;
-	o->c->out_octets += size;
-#pragma unroll
+	off -= 4 * w->n;
+	if (place_labels(ctx, off, (void *)w->lse, PLACE(w->n, w->tc_set, w->tc), w->s << 8 | w->ttl))
+		return drop_path(c, &legs, oc, EV_INTERNAL);
+	tc = top_tc(w->lse, w->n, w->tc_set, w->tc);
+	class = w->class == CLASS_BY_TC ? tc : w->class;
+	size = w->len - w->strip + 4 * (w->n + w->tail_n);
+	c->out_packets++;
+	c->out_octets += size - w->overhead;
 	for (i = 0; i < MAX_NESTING; i++) {
 		struct lsp *l = legs.lsp[i];
-		struct counters *c = legs.c[i];
+		struct counters *lc = legs.c[i];
 		__u32 n;
 
-		if (!l || !c)
+		if (!l || !lc)
 			break;
 		n = l->n;
 		if (n > MAX_IMPOSE)
@@ -395,19 +435,19 @@ static __noinline int send_group(struct xdp_md *ctx, struct out *o)
 		bound(off);
 		off -= 4 * n;
 		// Without labels of the sender the lowest leg is above the client itself.
-		if (place_labels(ctx, off, l->lse, n, l->tc_set, tc, i == 0 && !o->n ? o->s << 8 : 0))
-			return drop_path(o, &legs, oc, EV_INTERNAL);
+		if (place_labels(ctx, off, (void *)l->lse, PLACE(n, l->tc_set, tc), i == 0 && !w->n ? w->s << 8 : 0))
+			return drop_path(c, &legs, oc, EV_INTERNAL);
 		tc = top_tc(l->lse, n, l->tc_set, tc);
 		if (l->flags & LSP_CLASS)
 			class = l->class;
-		else if (o->class == CLASS_BY_TC)
+		else if (w->class == CLASS_BY_TC)
 			class = tc;
 		size += 4 * n;
-		c->out_packets++;
-		c->out_octets += size;
+		lc->out_packets++;
+		lc->out_octets += size;
 	}
 	if (legs.copies)
-		return hand_over_copies(ctx, o->c, legs.copies, 0);
+		return hand_over_copies(ctx, c, legs.copies, 0);
 	if (!s || !oc)
 		return XDP_DROP;
 	oc->out_packets++;
@@ -415,13 +455,54 @@ static __noinline int send_group(struct xdp_md *ctx, struct out *o)
 	return leave(ctx, s, oc, class);
 }
 
-// send_via sends a packet and counts it, or its end. It returns the verdict.
+// GO_SEND is returned instead of a verdict where send_group is still to be
+// called: the stack of nested functions is short.
+#define GO_SEND -2
+
+// prepare fills in what send_group sends.
+static __always_inline int prepare(const struct out *o)
+{
+	__u32 zero = 0;
+	struct way *w = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!w)
+		return XDP_DROP;
+	w->counter = o->counter;
+	w->next = o->next;
+	w->n = o->n;
+	w->tc_set = o->tc_set;
+	w->tc = o->tc;
+	w->ttl = o->ttl;
+	w->s = o->s;
+	w->len = o->len;
+	w->strip = o->strip;
+	w->tail_n = o->tail_n;
+	w->tail[0] = o->tail[0];
+	w->tail[1] = o->tail[1];
+	w->class = o->class;
+	w->overhead = o->overhead;
+	__builtin_memcpy(w->lse, o->lse, sizeof(w->lse));
+	return GO_SEND;
+}
+
+// finish makes a verdict of what prepare has returned.
+static __always_inline int finish(struct xdp_md *ctx, int verdict)
+{
+	return verdict == GO_SEND ? send_group(ctx) : verdict;
+}
+
+// through_groups is send_group of what has pointers.
+static __always_inline int through_groups(struct xdp_md *ctx, const struct out *o)
+{
+	return finish(ctx, prepare(o));
+}
+
+// send_via sends a packet and counts it, or its end. It returns the verdict. Who
+// has no time to lose to a section has it inline; others use through_groups,
+// which serves both.
 static __always_inline int send_via(struct xdp_md *ctx, struct out *o)
 {
-	if (REF_KIND(o->next) == REF_GROUP) {
-		struct out slow = *o; // so that the other way can keep its own in registers
-
-		return send_group(ctx, &slow);
-	}
+	if (REF_KIND(o->next) == REF_GROUP)
+		return through_groups(ctx, o);
 	return send_section(ctx, o);
 }

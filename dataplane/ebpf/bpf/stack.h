@@ -1,6 +1,7 @@
 // The way in: the section of a frame, its label stack, what belongs to each label.
 #pragma once
 
+#include "client.h"
 #include "packet.h"
 #include "punt.h"
 #include "send.h"
@@ -49,23 +50,25 @@ static __always_inline __u32 client_class(struct xdp_md *ctx, __u64 off, __u32 l
 	return *b >> 4 == 4 ? b[1] >> 5 : (*b & 15) >> 1;
 }
 
-// forward sends the packet on as the LSP says. strip is the number of octets
-// that go from the front: the Ethernet header and the labels popped. s tells
-// whether the stack is empty behind them; ttl and tc are those of the label
-// popped last, or of the IP packet.
-static __always_inline int forward(struct xdp_md *ctx, struct lsp *l, struct counters *c, __u32 len,
-				   __u32 strip, __u32 ttl, __u32 tc, __u32 s)
+// way_of is how an LSP sends a packet. strip is the number of octets that go
+// from the front: the Ethernet header and the labels popped. s tells whether
+// the stack is empty behind them; ttl and tc are those of the label popped last,
+// or of the IP packet.
+static __always_inline struct out way_of(struct xdp_md *ctx, struct lsp *l, struct counters *c, __u32 len,
+					 __u32 strip, __u32 ttl, __u32 tc, __u32 s)
 {
 	struct out o = {
-		.c = c, .lse = l->lse, .next = l->out, .n = l->n, .tc_set = l->tc_set, .tc = tc,
+		.c = c, .counter = l->counter, .lse = l->lse, .next = l->out, .n = l->n, .tc_set = l->tc_set, .tc = tc,
 		.ttl = l->op == OP_SWAP ? ttl - 1 : 0, .s = s, .len = len, .strip = strip, .class = CLASS_BY_TC,
 	};
 
+	// RFC 3270 section 2.6: behind the end of an LSP its own traffic class
+	// selects the queue (pipe), or that of the client (short pipe).
+	if (l->op == OP_POP)
+		o.class = l->flags & LSP_SHORT_PIPE ? client_class(ctx, strip, !s) : tc;
 	if (l->flags & LSP_CLASS)
 		o.class = l->class;
-	if (!l->n && l->flags & LSP_SHORT_PIPE)
-		o.class = client_class(ctx, strip, !s);
-	return send_via(ctx, &o);
+	return o;
 }
 
 // fan_out hands the frame, from the label at offset off on, to the copies of
@@ -94,26 +97,25 @@ static __always_inline int selected(struct lsp *l)
 }
 
 // find looks a label up in the section's own space, or in the per-platform
-// one. A label below another was given to a peer that need not be on this
-// section, so it can be of the per-platform space also where the section has
-// one of its own (RFC 3031 section 3.14).
-static __always_inline struct lsp *find(struct packet *p, __u32 label, __u32 depth)
+// one, and returns what it refers to, 0 for nothing. A label below another was
+// given to a peer that need not be on this section, so it can be of the
+// per-platform space also where the section has one of its own (RFC 3031
+// section 3.14).
+static __always_inline __u32 find(struct packet *p, __u32 label, __u32 depth)
 {
-	__u32 *id;
+	__u32 *ref;
 
 	if (p->sec->flags & SECTION_OWN_SPACE) {
 		struct label_key k = { .section = p->section, .label = label };
 
-		id = bpf_map_lookup_elem(&section_labels, &k);
-		if (id)
-			return bpf_map_lookup_elem(&lsps, id);
+		ref = bpf_map_lookup_elem(&section_labels, &k);
+		if (ref)
+			return *ref;
 		if (!depth)
-			return NULL;
+			return 0;
 	}
-	id = bpf_map_lookup_elem(&platform_labels, &label);
-	if (!id || !*id)
-		return NULL;
-	return bpf_map_lookup_elem(&lsps, id);
+	ref = bpf_map_lookup_elem(&platform_labels, &label);
+	return ref ? *ref : 0;
 }
 
 // special handles a special-purpose label that ends the work on the stack.
@@ -142,8 +144,10 @@ static __always_inline int special(struct xdp_md *ctx, struct packet *p, __u32 l
 // or dropped.
 static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 {
-	__u64 off = p->stack;
-	__u32 above = 0, has_above = 0, counter = 0, depth;
+	// len >> 16 is nothing, for no frame is that long, but the verifier does not
+	// know and so walks through the loop once, not for each offset.
+	__u64 off = p->stack + (p->len >> 16);
+	__u32 above = 0, has_above = 0, counter = 0, pw = 0, pw_lse = 0, depth;
 
 	for (depth = 0; depth < MAX_RECEIVE; depth++) {
 		void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -176,13 +180,12 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 				o.ach = off + 4;
 				return punt_frame(ctx, p, &o);
 			}
-			if (label == LABEL_ELI && has_above) {
-				// RFC 6790 section 4.1: the label behind is no label to look up.
-				if (s || (void *)(lse + 2) > end)
-					return drop_in(p, NULL, EV_MALFORMED);
+			if (label == LABEL_ELI && has_above && !s && (void *)(lse + 2) <= end &&
+			    bpf_ntohl(lse[1]) >> 12 >= LABEL_MIN) {
+				// RFC 6790 section 4.1: the two go with the label above them.
 				off += 8;
 				if (bpf_ntohl(lse[1]) >> 8 & 1)
-					return deliver(ctx, p, NULL, off, 0);
+					return deliver(ctx, p, bpf_map_lookup_elem(&lsp_counters, &counter), off, 0);
 				continue;
 			}
 			if (label != LABEL_IPV4_NULL && label != LABEL_IPV6_NULL)
@@ -199,7 +202,18 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 			counter = 0;
 			continue;
 		}
-		l = p->given && !depth ? p->lsp : find(p, label, depth);
+		if (p->given && !depth) {
+			l = p->lsp;
+		} else {
+			__u32 ref = find(p, label, depth);
+
+			if (REF_KIND(ref) == REF_PW) {
+				pw = REF_SLOT(ref);
+				pw_lse = v;
+				break;
+			}
+			l = ref ? bpf_map_lookup_elem(&lsps, &ref) : NULL;
+		}
 		if (!l || l->op <= OP_IMPOSE || l->op > OP_POP_LOOKUP)
 			return drop_in(p, NULL, EV_NO_LABEL);
 		id = l->counter;
@@ -213,54 +227,63 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		off += 4;
 		// OAM of an LSP that ends here reaches its MEP also while the LSP is
 		// down, and with whatever TTL it arrives.
-		gal_next = (l->op == OP_POP_LOOKUP || l->flags & LSP_BUD) && !s && (void *)(lse + 2) <= end &&
-			   bpf_ntohl(lse[1]) >> 12 == LABEL_GAL;
-		if (!gal_next) {
-			if (ttl <= 1) {
-				struct origin o = { .label = label, .has_label = 1, .depth = depth };
+		gal_next = !s && (void *)(lse + 2) <= end && bpf_ntohl(lse[1]) >> 12 == LABEL_GAL;
+		if (!gal_next || l->op != OP_POP_LOOKUP) {
+			struct origin o = {
+				.label = label, .has_label = 1, .depth = depth, .counter = id, .entity = ENTITY_LSP,
+			};
 
+			if (ttl <= 1) {
 				count_event(EV_TTL);
 				c->in_drops++;
 				o.reason = PUNT_TTL;
-				o.counter = id;
-				o.entity = ENTITY_LSP;
 				o.ach = ach_below(ctx, off, s);
 				return punt_frame(ctx, p, &o);
 			}
 			if (l->flags & LSP_DOWN)
 				return drop_in(p, c, EV_LSP_DOWN);
-			if (l->copies)
-				return fan_out(ctx, l, c, off - 4, 0);
-			if (l->op != OP_POP_LOOKUP)
-				return forward(ctx, l, c, p->len, off, ttl, tc, s);
+			if (l->copies) {
+				if (!gal_next || !(l->flags & LSP_BUD))
+					return fan_out(ctx, l, c, off - 4, 0);
+				o.reason = PUNT_GAL; // The MEP of a bud node is here.
+				o.depth++;
+				o.ach = off + 4;
+				punt_frame(ctx, p, &o);
+				return fan_out(ctx, l, c, off - 4, 1);
+			}
+			if (l->op != OP_POP_LOOKUP) {
+				struct out o = way_of(ctx, l, c, p->len, off, ttl, tc, s);
+
+				return send_via(ctx, &o);
+			}
 			if (l->selector && !selected(l)) {
 				count_event(EV_NOT_SELECTED);
 				return XDP_DROP;
 			}
 			if (s)
 				return deliver(ctx, p, c, off, 0);
-		} else if (l->copies) {
-			// A bud node has its MEP here and the branches go on.
-			struct origin o = {
-				.label = label, .has_label = 1, .entity = ENTITY_LSP, .depth = depth + 1, .counter = id, .ach = off + 4,
-			};
-			int verdict = punt_frame(ctx, p, &o);
-
-			if (ttl <= 1 || l->flags & LSP_DOWN)
-				return verdict;
-			return fan_out(ctx, l, c, off - 4, 1);
 		}
 		above = label;
 		has_above = 1;
 		counter = id;
 	}
-	return drop_in(p, NULL, EV_TOO_DEEP);
-}
+	if (pw) {
+		struct arrival a = { .id = pw, .off = off + 4, .lse = pw_lse, .section = p->section };
+		int verdict = pseudowire(ctx, &a);
 
-static __always_inline int same_mac(const __u8 *a, const __u8 *b)
-{
-	return *(__u16 *)a == *(__u16 *)b && *(__u16 *)(a + 2) == *(__u16 *)(b + 2) &&
-	       *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
+		if (verdict <= GO_PUNT) {
+			struct origin o = {
+				.label = pw_lse >> 12, .has_label = 1, .counter = a.counter, .reason = GO_PUNT - verdict,
+				.entity = ENTITY_PW, .depth = depth, .ach = a.ach,
+			};
+
+			if (o.reason == PUNT_TTL)
+				count_event(EV_TTL);
+			return punt_frame(ctx, p, &o);
+		}
+		return finish(ctx, verdict);
+	}
+	return drop_in(p, NULL, EV_TOO_DEEP);
 }
 
 // label_switch is the receive side of a section's interface.

@@ -10,6 +10,16 @@ int tandem_section(struct xdp_md *ctx)
 	return receive(ctx);
 }
 
+// tandem_attachment runs on every interface that has attachment circuits; there
+// may be sections on other VLANs of it.
+SEC("xdp")
+int tandem_attachment(struct xdp_md *ctx)
+{
+	int verdict = attachment(ctx, ctx->ingress_ifindex);
+
+	return verdict == NO_CIRCUIT ? receive(ctx) : finish(ctx, verdict);
+}
+
 // tandem_impose runs on the far end of the impose device.
 SEC("xdp")
 int tandem_impose(struct xdp_md *ctx)

@@ -57,18 +57,20 @@ const (
 
 // The preferences, in the order in which they are asked.
 const (
-	prefVLAN     = 0x10
-	prefSection  = 0x20
-	prefQinQ     = 0x30
-	prefTagged   = 0x31
-	prefPort     = 0x32
-	prefNotOurs  = 0x40
-	prefTTL      = 0x10
-	prefGACh     = 0x18
-	prefLabel    = 0x20
-	prefUnknown  = 0x30
-	prefNibble   = 0x10
-	prefNoNibble = 0x20
+	prefVLAN    = 0x10
+	prefSection = 0x20
+	prefQinQ    = 0x30
+	prefTagged  = 0x31
+	prefPort    = 0x32
+	prefNotOurs = 0x40
+	prefTTL     = 0x10
+	prefGACh    = 0x18
+	prefLabel   = 0x20
+	prefUnknown = 0x30
+	// The kernel tells apart the u32 filters of a block by preference alone:
+	// theirs begin at prefNibble and none occurs twice.
+	prefNibble   = 0x1000
+	prefNoNibble = 0xf000
 )
 
 // The ranges of the indices of counting actions.
@@ -224,11 +226,20 @@ func Ours(f *mplsnl.Filter) bool {
 // Cookie marks the counting actions of Tandem.
 func Cookie() [16]byte { return [16]byte{'t', 'a', 'n', 'd', 'e', 'm'} }
 
-func counting(index uint32, v mplsnl.Verdict) mplsnl.Action {
-	return mplsnl.Action{Kind: mplsnl.GAct, Verdict: v, Index: index, Cookie: Cookie()}
+// counting counts and goes on. An action of an index that exists stays as it
+// is, so all of one index have the same verdict.
+func counting(index uint32) mplsnl.Action {
+	return mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Pipe, Index: index, Cookie: Cookie()}
 }
 
-func dropping(r Reason) mplsnl.Action { return counting(indexReason+uint32(r), mplsnl.Drop) }
+// dropping drops for a reason that is counted; silent without.
+func dropping(r Reason) mplsnl.Action {
+	return mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Drop, Index: indexReason + uint32(r), Cookie: Cookie()}
+}
+
+func silent() mplsnl.Action {
+	return mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Drop, NoPerCPU: true}
+}
 
 func going(chain uint32) mplsnl.Action {
 	return mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.GotoChain(chain), NoPerCPU: true}
@@ -244,13 +255,27 @@ func popTo(protocol uint16) mplsnl.Action {
 
 func decTTL() mplsnl.Action { return mpls(mplsnl.MPLSAction{Op: mplsnl.MPLSDecTTL}) }
 
-// label is a filter by label in the ingress block. Variants of one label have
-// different numbers.
-func labelFilter(chain, label uint32, variant uint8, m mplsnl.LSE, actions ...mplsnl.Action) mplsnl.Filter {
+// variant numbers what filters of one label match besides: the kernel does not
+// replace a filter by one that looks at other bits.
+func variant(m mplsnl.LSE) uint32 {
+	switch {
+	case m.HasTC:
+		return 8 + uint32(m.TC)
+	case m.HasBOS && m.BOS:
+		return 2
+	case m.HasBOS:
+		return 1
+	}
+	return 0
+}
+
+// labelFilter is a filter by label in the ingress block.
+func labelFilter(chain, label uint32, m mplsnl.LSE, actions ...mplsnl.Action) mplsnl.Filter {
+	number := variant(m)
 	m.HasLabel, m.Label = true, label
 	f := mplsnl.Filter{
 		Block: Ingress, Chain: chain, Pref: prefLabel, Protocol: mplsnl.EtherMPLS,
-		Handle: label<<5 + uint32(variant) + 1, Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: actions,
+		Handle: label<<5 + number + 1, Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: actions,
 	}
 	f.Match.LSE[0] = m
 	return f

@@ -24,10 +24,14 @@ const egressOctets = 14 + 4
 
 // clients compiles what IP clients enter: routes to Device with the client
 // label, and the filter of that label, which makes the labels of the way.
-func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, n dataplane.NextHop, down bool) *dataplane.OpError {
-	legs, err := s.resolve(c, k, n, 0)
-	if err != nil {
-		return err
+func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, to []dataplane.NextHop, down bool) *dataplane.OpError {
+	var legs []leg
+	for _, n := range to {
+		more, err := s.resolve(c, k, n, 0)
+		if err != nil {
+			return err
+		}
+		legs = append(legs, more...)
 	}
 	if len(prefixes) == 0 {
 		return nil
@@ -47,9 +51,9 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, n
 	mtu := 0
 	switch {
 	case down || len(legs) == 0:
-		f.Actions = []mplsnl.Action{counting(in, mplsnl.Drop), counting(passed, mplsnl.Drop)}
+		f.Actions = []mplsnl.Action{counting(in), silent(), counting(passed)}
 	default:
-		f.Actions = append([]mplsnl.Action{counting(in, mplsnl.Pipe), counting(passed, mplsnl.Pipe)}, forward(legs, false, 0)...)
+		f.Actions = append([]mplsnl.Action{counting(in), counting(passed)}, forward(legs, false, 0)...)
 		for _, x := range legs {
 			c.account(passed, x, -egressOctets)
 			if k.Kind == dataplane.KindLSP {
@@ -80,7 +84,7 @@ func (s *State) group(c *Compiled, g dataplane.Group) *dataplane.OpError {
 	if len(g.Prefixes) == 0 || g.Pseudowires {
 		return nil
 	}
-	return s.clients(c, g.Key(), g.Prefixes, dataplane.NextHop{Group: g.Name}, g.Down)
+	return s.clients(c, g.Key(), g.Prefixes, []dataplane.NextHop{{Group: g.Name}}, g.Down)
 }
 
 // Record is the filter that no packet meets and that tells, after a restart,

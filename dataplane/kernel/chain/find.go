@@ -27,7 +27,7 @@ func Stale(f *mplsnl.Filter) dataplane.Object {
 	label := f.Handle >> 5
 	lsp := dataplane.LSP{Op: dataplane.PopAndForward, InLabel: label}
 	if f.Block == Egress {
-		lsp.Name, lsp.InLabel, lsp.Op = fmt.Sprintf("?client-%d", f.Handle), 0, dataplane.ImposeAndForward
+		lsp.Name, lsp.InLabel, lsp.Op = StaleClient(f.Handle), 0, dataplane.ImposeAndForward
 		return lsp
 	}
 	if _, ok := IsRecord(f); ok {
@@ -50,3 +50,6 @@ func Stale(f *mplsnl.Filter) dataplane.Object {
 	lsp.Name = fmt.Sprintf("?filter-%d-%d-%d", f.Chain, f.Pref, f.Handle)
 	return lsp
 }
+
+// StaleClient is the invented name of what has a client label.
+func StaleClient(label uint32) string { return fmt.Sprintf("?client-%d", label) }

@@ -7,17 +7,10 @@ import (
 	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
 )
 
-// Variants of the filters of one label. Those of a traffic class add it.
-const (
-	variantAll    = 0
-	variantBottom = 1
-	variantClass  = 8
-)
-
 // lsp compiles an LSP.
 func (s *State) lsp(c *Compiled, l dataplane.LSP) *dataplane.OpError {
 	if l.Op == dataplane.ImposeAndForward {
-		return s.clients(c, l.Key(), l.Prefixes, dataplane.NextHop{Section: l.Out.Section, Group: l.Out.Group, Stack: l.Out.Stack}, l.Down || l.Blocked)
+		return s.clients(c, l.Key(), l.Prefixes, hops(l), l.Down || l.Blocked)
 	}
 	space := uint32(Platform)
 	if l.InSection != "" {
@@ -40,14 +33,14 @@ func (s *State) lsp(c *Compiled, l dataplane.LSP) *dataplane.OpError {
 	}
 	switch {
 	case l.Down:
-		b.drop(counting(b.in, mplsnl.Drop))
+		b.drop(counting(b.in), silent())
 		return nil
 	case l.Blocked || !taken:
 		r := Blocked
 		if !l.Blocked {
 			r = NotSelected
 		}
-		b.drop(counting(b.in, mplsnl.Pipe), dropping(r))
+		b.drop(counting(b.in), dropping(r))
 		return b.gach()
 	}
 	return b.operation(prefLabel)
@@ -78,8 +71,8 @@ type builder struct {
 }
 
 // add adds a filter for the label.
-func (b *builder) add(chain uint32, variant uint8, m mplsnl.LSE, actions ...mplsnl.Action) {
-	f := labelFilter(chain, b.l.InLabel, variant, m, actions...)
+func (b *builder) add(chain uint32, m mplsnl.LSE, actions ...mplsnl.Action) {
+	f := labelFilter(chain, b.l.InLabel, m, actions...)
 	if b.pref != 0 {
 		f.Pref, f.Match.LSE[1] = b.pref, b.inner
 	}
@@ -89,7 +82,7 @@ func (b *builder) add(chain uint32, variant uint8, m mplsnl.LSE, actions ...mpls
 // drop adds the filter of an LSP that takes nothing. The counter of what
 // passes stays bound, so that it goes on when the LSP does.
 func (b *builder) drop(actions ...mplsnl.Action) {
-	b.add(b.at, variantAll, mplsnl.LSE{}, append(actions, counting(b.passed, mplsnl.Drop))...)
+	b.add(b.at, mplsnl.LSE{}, append(actions, counting(b.passed))...)
 }
 
 // gach lets the G-ACh through where user packets are blocked: what has a GAL
@@ -101,7 +94,7 @@ func (b *builder) gach() *dataplane.OpError {
 
 // begin returns the actions that every packet of the LSP meets first.
 func (b *builder) begin(more ...mplsnl.Action) []mplsnl.Action {
-	return append([]mplsnl.Action{counting(b.in, mplsnl.Pipe), decTTL(), counting(b.passed, mplsnl.Pipe)}, more...)
+	return append([]mplsnl.Action{counting(b.in), decTTL(), counting(b.passed)}, more...)
 }
 
 func (b *builder) operation(pref uint16) *dataplane.OpError {
@@ -112,14 +105,7 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	}
 	var legs []leg
 	var err *dataplane.OpError
-	hops := []dataplane.NextHop{b.l.Out}
-	if len(b.l.Branches) > 0 {
-		hops = hops[:0]
-		for _, x := range b.l.Branches {
-			hops = append(hops, x.NextHop)
-		}
-	}
-	for _, h := range hops {
+	for _, h := range hops(b.l) {
 		more, e := b.resolve(b.c, b.l.Key(), h, 0)
 		if e != nil {
 			err = e
@@ -130,15 +116,13 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	if err != nil {
 		return err
 	}
-	if pref == prefLabel {
-		for _, x := range legs {
-			b.c.count(b.passed, b.l.Key(), Out, 4*x.own-4)
-			b.c.account(b.passed, x, -4) // The label taken off.
-		}
+	for _, x := range legs {
+		b.c.count(b.passed, b.l.Key(), Out, 4*x.own-4)
+		b.c.account(b.passed, x, -4) // The label taken off.
 	}
 	switch {
 	case len(legs) == 0 && !b.l.Bud:
-		b.drop(counting(b.in, mplsnl.Pipe), dropping(SectionDown))
+		b.drop(counting(b.in), dropping(SectionDown))
 		return nil
 	case b.l.Op == dataplane.PopAndForward:
 		return b.pop(legs)
@@ -155,8 +139,8 @@ func (b *builder) swap(legs []leg) *dataplane.OpError {
 			return fail(b.l.Key(), "there is no interface "+Device)
 		}
 		at := b.at
-		f := labelFilter(chainBud, b.l.InLabel, 0, mplsnl.LSE{HasBOS: true}, popTo(mplsnl.EtherMPLS), going(at))
-		g := labelFilter(chainBud, b.l.InLabel, 1, mplsnl.LSE{HasBOS: true, BOS: true}, going(chainDeliver))
+		f := labelFilter(chainBud, b.l.InLabel, mplsnl.LSE{HasBOS: true}, popTo(mplsnl.EtherMPLS), going(at))
+		g := labelFilter(chainBud, b.l.InLabel, mplsnl.LSE{HasBOS: true, BOS: true}, going(chainDeliver))
 		b.c.Filters = append(b.c.Filters, f, g)
 		bud = []mplsnl.Action{pipe(mplsnl.Action{Kind: mplsnl.Mirred, Mirred: mplsnl.MirredAction{Op: mplsnl.MirrorIngress, Interface: b.Device.Index}})}
 		if len(legs) == 0 {
@@ -165,10 +149,10 @@ func (b *builder) swap(legs []leg) *dataplane.OpError {
 	}
 	keep := b.l.Op == dataplane.SwapAndForward
 	if !copies(legs) {
-		b.add(b.at, variantAll, mplsnl.LSE{}, append(b.begin(bud...), forward(legs, keep, 0)...)...)
+		b.add(b.at, mplsnl.LSE{}, append(b.begin(bud...), forward(legs, keep, 0)...)...)
 	} else {
 		for tc := range uint8(8) {
-			b.add(b.at, variantClass+tc, mplsnl.LSE{HasTC: true, TC: tc}, append(b.begin(bud...), forward(legs, keep, tc)...)...)
+			b.add(b.at, mplsnl.LSE{HasTC: true, TC: tc}, append(b.begin(bud...), forward(legs, keep, tc)...)...)
 		}
 	}
 	for _, f := range b.c.Filters {
@@ -188,24 +172,24 @@ func (b *builder) pop(legs []leg) *dataplane.OpError {
 		}
 		return all
 	}
-	b.add(b.at, variantAll, mplsnl.LSE{HasBOS: true}, b.begin(send(mplsnl.EtherMPLS)...)...)
+	b.add(b.at, mplsnl.LSE{HasBOS: true}, b.begin(send(mplsnl.EtherMPLS)...)...)
 	if b.pref == prefGACh {
 		return nil // A label with a GAL below is never the last.
 	}
-	b.add(b.at, variantBottom, mplsnl.LSE{HasBOS: true, BOS: true}, counting(b.in, mplsnl.Pipe), decTTL(), going(b.at+offPop))
-	b.add(b.at+offIPv4, variantAll, mplsnl.LSE{}, append([]mplsnl.Action{counting(b.passed, mplsnl.Pipe)}, send(mplsnl.EtherIPv4)...)...)
-	b.add(b.at+offIPv6, variantAll, mplsnl.LSE{}, append([]mplsnl.Action{counting(b.passed, mplsnl.Pipe)}, send(mplsnl.EtherIPv6)...)...)
+	b.add(b.at, mplsnl.LSE{HasBOS: true, BOS: true}, counting(b.in), decTTL(), going(b.at+offPop))
+	b.add(b.at+offIPv4, mplsnl.LSE{}, append([]mplsnl.Action{counting(b.passed)}, send(mplsnl.EtherIPv4)...)...)
+	b.add(b.at+offIPv6, mplsnl.LSE{}, append([]mplsnl.Action{counting(b.passed)}, send(mplsnl.EtherIPv6)...)...)
 	return nil
 }
 
 // lookup adds the filters of what ends here: the next label is looked up in
 // the same space, an IP packet goes to the host.
 func (b *builder) lookup() {
-	b.add(b.at, variantAll, mplsnl.LSE{HasBOS: true}, b.begin(popTo(mplsnl.EtherMPLS), going(b.at))...)
+	b.add(b.at, mplsnl.LSE{HasBOS: true}, b.begin(popTo(mplsnl.EtherMPLS), going(b.at))...)
 	if b.pref == prefGACh {
 		return
 	}
-	b.add(b.at, variantBottom, mplsnl.LSE{HasBOS: true, BOS: true}, b.begin(going(chainDeliver))...)
+	b.add(b.at, mplsnl.LSE{HasBOS: true, BOS: true}, b.begin(going(chainDeliver))...)
 }
 
 // Actions returns how many actions branches with stacks of these depths need,

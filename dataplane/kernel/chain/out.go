@@ -54,6 +54,18 @@ func (s *State) resolve(c *Compiled, who dataplane.Key, n dataplane.NextHop, nes
 	return []leg{{section: sec.Name, port: p, vlan: sec.VLAN, peer: sec.PeerMAC.OrMulticast(), stack: n.Stack, own: len(n.Stack)}}, nil
 }
 
+// hops are the next hops of an LSP: one, or those of its branches.
+func hops(l dataplane.LSP) []dataplane.NextHop {
+	if len(l.Branches) == 0 {
+		return []dataplane.NextHop{l.Out}
+	}
+	all := make([]dataplane.NextHop, 0, len(l.Branches))
+	for _, b := range l.Branches {
+		all = append(all, b.NextHop)
+	}
+	return all
+}
+
 func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop, nesting int) ([]leg, *dataplane.OpError) {
 	k := key(dataplane.KindGroup, n.Group)
 	c.need(k)
@@ -86,9 +98,13 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 		if l.Down || l.Blocked {
 			continue
 		}
-		more, err := s.resolve(c, who, l.Out, nesting+1)
-		if err != nil {
-			return nil, err
+		var more []leg
+		for _, h := range hops(l) {
+			ways, err := s.resolve(c, who, h, nesting+1)
+			if err != nil {
+				return nil, err
+			}
+			more = append(more, ways...)
 		}
 		own := len(n.Stack)
 		for _, x := range more {
@@ -97,11 +113,25 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 				here = append(here, via{v.key, v.in + own, v.out + own})
 			}
 			x.via, x.own = here, own
-			x.stack = append(append([]dataplane.LabelEntry(nil), x.stack...), n.Stack...)
+			x.stack = append(inherit(x.stack, n.Stack), n.Stack...)
 			all = append(all, x)
 		}
 	}
 	return all, nil
+}
+
+// inherit returns the labels of a leg: those without a traffic class of their
+// own take that of the label below them, if it has one.
+func inherit(stack, below []dataplane.LabelEntry) []dataplane.LabelEntry {
+	all := append([]dataplane.LabelEntry(nil), stack...)
+	if len(below) > 0 && below[0].HasTC {
+		for i := range all {
+			if !all[i].HasTC {
+				all[i].HasTC, all[i].TC = true, below[0].TC
+			}
+		}
+	}
+	return all
 }
 
 // account counts what passes an action for everything on the way of a leg.

@@ -37,10 +37,10 @@ func (s *State) section(c *Compiled, o dataplane.Section) *dataplane.OpError {
 	c.count(index, o.Key(), In, 0)
 	var actions []mplsnl.Action
 	if o.Down {
-		actions = []mplsnl.Action{counting(index, mplsnl.Pipe), dropping(SectionDown)}
+		actions = []mplsnl.Action{counting(index), dropping(SectionDown)}
 		c.count(index, o.Key(), 0, 0)
 	} else {
-		actions = append(actions, counting(index, mplsnl.Pipe))
+		actions = append(actions, counting(index))
 		if o.VLAN != 0 {
 			actions = append(actions, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPop}))
 		}
@@ -98,7 +98,7 @@ func rest(chain uint32, pref uint16, r Reason) mplsnl.Filter {
 // it is (RFC 4928, RFC 4385 section 2). Each has a preference of its own.
 func nibble(chain uint32, n uint16, value uint32, actions ...mplsnl.Action) mplsnl.Filter {
 	f := mplsnl.Filter{
-		Block: Ingress, Chain: chain, Pref: prefNibble + n, Protocol: mplsnl.EtherMPLS,
+		Block: Ingress, Chain: chain, Pref: prefNibble + uint16(4*chain) + n, Protocol: mplsnl.EtherMPLS,
 		Match: mplsnl.Match{Kind: mplsnl.U32, NWords: 1}, Actions: actions,
 	}
 	f.Match.Words[0] = mplsnl.Word{Value: value << 28, Mask: 0xf0000000, Offset: 4}
@@ -134,20 +134,19 @@ func Space(space uint32) []mplsnl.Filter {
 		case gal:
 			continue // Punted, which is no drop.
 		}
-		all = append(all, labelFilter(at, l, 0, mplsnl.LSE{}, dropping(r)))
+		all = append(all, labelFilter(at, l, mplsnl.LSE{}, dropping(r)))
 	}
-	silent := mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Drop, NoPerCPU: true}
-	all = append(all, labelFilter(at, gal, 0, mplsnl.LSE{}, silent), labelFilter(at, 1, 0, mplsnl.LSE{}, silent))
+	all = append(all, labelFilter(at, gal, mplsnl.LSE{}, silent()), labelFilter(at, 1, mplsnl.LSE{}, silent()))
 	for _, l := range []uint32{ipv4Null, ipv6Null} {
 		// An explicit null is popped wherever it is (RFC 4182).
 		all = append(all,
-			labelFilter(at, l, 0, mplsnl.LSE{HasBOS: true}, decTTL(), popTo(mplsnl.EtherMPLS), going(at)),
-			labelFilter(at, l, 1, mplsnl.LSE{HasBOS: true, BOS: true}, decTTL(), going(chainDeliver)))
+			labelFilter(at, l, mplsnl.LSE{HasBOS: true}, decTTL(), popTo(mplsnl.EtherMPLS), going(at)),
+			labelFilter(at, l, mplsnl.LSE{HasBOS: true, BOS: true}, decTTL(), going(chainDeliver)))
 	}
 	all = append(all,
 		nibble(at+offPop, 0, 4, going(at+offIPv4)), nibble(at+offPop, 1, 6, going(at+offIPv6)),
 		rest(at+offPop, prefNoNibble, NotIP),
-		nibble(at+offWord, 0, 0, going(at+offControl)), nibble(at+offWord, 1, 1, silent),
+		nibble(at+offWord, 0, 0, going(at+offControl)), nibble(at+offWord, 1, 1, silent()),
 		rest(at+offWord, prefNoNibble, ControlWord))
 	mark(all)
 	return all

@@ -359,7 +359,7 @@ func (a *Action) appendPolice(b []byte) []byte {
 	b = binary.NativeEndian.AppendUint16(b, p.Overhead)
 	b = append(b, 0, 0, 0, 0)
 	b = binary.NativeEndian.AppendUint32(b, uint32(min(p.Rate, 0xffffffff)))
-	b = append(b, make([]byte, policeLen-36)...)
+	b = append(b, make([]byte, policeLen-32)...)
 	if p.Rate >= 1<<32 {
 		b = binary.NativeEndian.AppendUint64(appendAttrHeader(b, policeRate64, 8), p.Rate)
 	}

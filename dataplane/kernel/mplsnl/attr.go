@@ -91,3 +91,10 @@ func parseU8(v []byte) (uint8, error) {
 	}
 	return v[0], nil
 }
+
+func parseU16(v []byte) (uint16, error) {
+	if len(v) != 2 {
+		return 0, errors.New("malformed 16-bit attribute")
+	}
+	return binary.NativeEndian.Uint16(v), nil
+}

@@ -24,9 +24,14 @@ import (
 // the default size of that.
 const batchBytes = 64 << 10
 
-// maxInFlight bounds the messages of one send: each may fail and leave a reply
-// of some hundred octets.
-const maxInFlight = 256
+// manyInFlight bounds the messages of one send: each may fail and leave a reply
+// that takes the better part of a kilobyte of the receive buffer; fewInFlight
+// where that could not be made large.
+const (
+	manyInFlight = 1024
+	fewInFlight  = 128
+	receiveSpace = 4 << 20
+)
 
 // Error is what the kernel answered to one message.
 type Error struct {
@@ -60,6 +65,10 @@ type Conn struct {
 	seq uint32
 	rx  []byte
 	tx  []byte
+	// inFlight is how many messages are sent at once; index[k] is the position
+	// of the request with the k-th sequence number of a send.
+	inFlight int
+	index    []int
 }
 
 // Open opens a socket in the network namespace of the calling thread.
@@ -68,7 +77,10 @@ func Open() (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{fd: fd, rx: make([]byte, 256<<10)}
+	c := &Conn{fd: fd, rx: make([]byte, 256<<10), inFlight: fewInFlight}
+	if n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil && n >= receiveSpace {
+		c.inFlight = manyInFlight
+	}
 	if sa, err := unix.Getsockname(fd); err == nil {
 		if nl, ok := sa.(*unix.SockaddrNetlink); ok {
 			c.port = nl.Pid
@@ -100,8 +112,8 @@ func openSocket() (int, error) {
 	}
 	// A larger buffer is welcome but not needed; without CAP_NET_ADMIN in the
 	// initial namespace it stays at the limit of rmem_max.
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20) != nil {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20)
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveSpace) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveSpace)
 	}
 	return fd, nil
 }
@@ -119,17 +131,17 @@ func (c *Conn) Close() error {
 }
 
 // Request is one message of a batch: Type is RTM_NEWROUTE, RTM_DELROUTE or
-// another request, Body the family header and attributes.
+// another request.
 type Request struct {
 	Type  uint16
 	Flags uint16 // Besides NLM_F_REQUEST and NLM_F_ACK, which Batch sets.
-	Body  func(dst []byte) ([]byte, error)
 }
 
 // Batch sends n requests, many per system call and with one acknowledgement
-// per send, and reports each failure by its position. The error is of the
-// transport; then nothing is known about the requests not yet reported.
-func (c *Conn) Batch(n int, request func(int) Request, failed func(i int, err error)) error {
+// per send, and reports each failure by its position. request appends the body
+// of one, family header and attributes, to b. The error is of the transport;
+// then nothing is known about the requests not yet reported.
+func (c *Conn) Batch(n int, request func(i int, b []byte) (Request, []byte, error), failed func(i int, err error)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fd < 0 {
@@ -147,17 +159,15 @@ func (c *Conn) Batch(n int, request func(int) Request, failed func(i int, err er
 
 // sendSome sends one buffer of requests from position i on and waits for the
 // acknowledgement of the last. Caller holds mu.
-func (c *Conn) sendSome(i, n int, request func(int) Request, failed func(int, error)) (next int, err error) {
+func (c *Conn) sendSome(i, n int, request func(int, []byte) (Request, []byte, error), failed func(int, error)) (next int, err error) {
 	c.tx = c.tx[:0]
-	var index []int // index[k] is the position of the request with sequence base+k.
+	index := c.index[:0]
 	last, base := -1, c.seq+1
-	for ; i < n && len(c.tx) < batchBytes && len(index) < maxInFlight; i++ {
-		r := request(i)
+	var header [unix.NLMSG_HDRLEN]byte
+	for ; i < n && len(c.tx) < batchBytes && len(index) < c.inFlight; i++ {
 		start := len(c.tx)
-		c.tx = append(c.tx, make([]byte, unix.NLMSG_HDRLEN)...)
-		body, err := r.Body(c.tx)
+		r, body, err := request(i, append(c.tx, header[:]...))
 		if err != nil {
-			c.tx = c.tx[:start]
 			failed(i, err)
 			continue
 		}
@@ -170,6 +180,7 @@ func (c *Conn) sendSome(i, n int, request func(int) Request, failed func(int, er
 		binary.NativeEndian.PutUint32(h[8:], c.seq)
 		index, last = append(index, i), start
 	}
+	c.index = index
 	if last < 0 {
 		return i, nil
 	}

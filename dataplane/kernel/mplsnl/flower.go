@@ -84,7 +84,7 @@ func (f *Filter) appendFlower(b []byte) ([]byte, error) {
 
 func (t Tag) append(b []byte, id, prio uint16) []byte {
 	if t.Has {
-		b = appendBE16(b, id, t.ID)
+		b = appendU16(b, id, t.ID) // In the order of the host, unlike the types.
 	}
 	if t.HasPrio {
 		b = appendU8(b, prio, t.Prio)
@@ -139,7 +139,7 @@ func bit(v bool) uint8 {
 // parseFlower decodes the options of a flower filter.
 func (f *Filter) parseFlower(b []byte) (stats []ActionStats, err error) {
 	m := &f.Match
-	vlanType := uint16(0)
+	var ethType, vlanType uint16
 	for typ, v := range attributes(b) {
 		switch typ {
 		case flowerIndev:
@@ -158,23 +158,20 @@ func (f *Filter) parseFlower(b []byte) (stats []ActionStats, err error) {
 				}
 			}
 		case flowerEthType:
-			var t uint16
-			if t, err = parseBE16(v); err == nil && t != f.Protocol {
-				err = ErrForeign
-			}
+			ethType, err = parseBE16(v)
 		case flowerVLANType:
 			vlanType, err = parseBE16(v)
 		case flowerCVLANType:
 			m.EtherType, err = parseBE16(v)
 		case flowerVLANID:
 			m.VLAN.Has = true
-			m.VLAN.ID, err = parseBE16(v)
+			m.VLAN.ID, err = parseU16(v)
 		case flowerVLANPrio:
 			m.VLAN.HasPrio = true
 			m.VLAN.Prio, err = parseU8(v)
 		case flowerCVLANID:
 			m.Inner.Has = true
-			m.Inner.ID, err = parseBE16(v)
+			m.Inner.ID, err = parseU16(v)
 		case flowerCVLANPrio:
 			m.Inner.HasPrio = true
 			m.Inner.Prio, err = parseU8(v)
@@ -195,8 +192,13 @@ func (f *Filter) parseFlower(b []byte) (stats []ActionStats, err error) {
 			return stats, err
 		}
 	}
-	if !m.Inner.Has && m.EtherType == 0 {
+	// With a tag the kernel tells the type behind it here or there.
+	switch {
+	case m.Inner.Has || m.EtherType != 0:
+	case vlanType != 0 && vlanType != f.Protocol:
 		m.EtherType = vlanType
+	case ethType != f.Protocol && ethType != 0:
+		m.EtherType = ethType
 	}
 	return stats, nil
 }

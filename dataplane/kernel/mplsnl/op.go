@@ -31,11 +31,12 @@ func (c Change) body(b []byte) ([]byte, error) {
 // there succeeds. Failures are reported by position; the error is of the
 // transport.
 func (c *Conn) Apply(changes []Change, failed func(i int, err error)) error {
-	return c.Batch(len(changes), func(i int) Request {
+	return c.Batch(len(changes), func(i int, b []byte) (Request, []byte, error) {
+		b, err := changes[i].body(b)
 		if changes[i].Delete {
-			return Request{Type: unix.RTM_DELROUTE, Body: changes[i].body}
+			return Request{Type: unix.RTM_DELROUTE}, b, err
 		}
-		return Request{Type: unix.RTM_NEWROUTE, Flags: unix.NLM_F_CREATE | unix.NLM_F_REPLACE, Body: changes[i].body}
+		return Request{Type: unix.RTM_NEWROUTE, Flags: unix.NLM_F_CREATE | unix.NLM_F_REPLACE}, b, err
 	}, func(i int, err error) {
 		if changes[i].Delete && errors.Is(err, unix.ESRCH) {
 			return

@@ -17,12 +17,14 @@ type FilterChange struct {
 // in one step. Deleting what is not there succeeds. Failures are reported by
 // position; the error is of the transport.
 func (c *Conn) ApplyFilters(changes []FilterChange, failed func(i int, err error)) error {
-	return c.Batch(len(changes), func(i int) Request {
+	return c.Batch(len(changes), func(i int, b []byte) (Request, []byte, error) {
 		f := changes[i].Filter
 		if changes[i].Delete {
-			return Request{Type: unix.RTM_DELTFILTER, Body: f.AppendDelete}
+			b, err := f.AppendDelete(b)
+			return Request{Type: unix.RTM_DELTFILTER}, b, err
 		}
-		return Request{Type: unix.RTM_NEWTFILTER, Flags: unix.NLM_F_CREATE | unix.NLM_F_REPLACE, Body: f.Append}
+		b, err := f.Append(b)
+		return Request{Type: unix.RTM_NEWTFILTER, Flags: unix.NLM_F_CREATE | unix.NLM_F_REPLACE}, b, err
 	}, func(i int, err error) {
 		if changes[i].Delete && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL)) {
 			return // No such filter, chain or block.
@@ -110,22 +112,25 @@ func (q Qdisc) Append(b []byte) ([]byte, error) {
 
 // AddQdisc puts clsact on an interface. It fails with EEXIST where one is.
 func (c *Conn) AddQdisc(q Qdisc) error {
-	return c.one(Request{Type: unix.RTM_NEWQDISC, Flags: unix.NLM_F_CREATE | unix.NLM_F_EXCL, Body: q.Append})
+	return c.one(Request{Type: unix.RTM_NEWQDISC, Flags: unix.NLM_F_CREATE | unix.NLM_F_EXCL}, q)
 }
 
 // DeleteQdisc takes clsact from an interface. One that is not there is no
 // error.
 func (c *Conn) DeleteQdisc(index int) error {
-	err := c.one(Request{Type: unix.RTM_DELQDISC, Body: Qdisc{Interface: index}.Append})
+	err := c.one(Request{Type: unix.RTM_DELQDISC}, Qdisc{Interface: index})
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}
 	return err
 }
 
-func (c *Conn) one(r Request) error {
+func (c *Conn) one(r Request, q Qdisc) error {
 	var failed error
-	err := c.Batch(1, func(int) Request { return r }, func(_ int, err error) { failed = err })
+	err := c.Batch(1, func(_ int, b []byte) (Request, []byte, error) {
+		b, err := q.Append(b)
+		return r, b, err
+	}, func(_ int, err error) { failed = err })
 	return errors.Join(err, failed)
 }
 
