@@ -3,6 +3,8 @@ package ebpf
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/tandem-ne/tandem/dataplane"
 )
 
 // differentialFrames is how many frames of a generator each test sends.
@@ -11,13 +13,17 @@ const differentialFrames = 60_000
 // TestDifferential sends random frames that reach deep and damaged ones, and
 // compares what the programs and the model make of each, and all counters.
 func TestDifferential(t *testing.T) {
-	p := newPair(t, basicObjects())
-	r := rand.New(rand.NewPCG(1, 2))
-	for range differentialFrames {
-		port, f := generate(r)
-		p.check(t, port, f)
+	for name, objects := range map[string][]dataplane.Object{"basic": basicObjects(), "groups": groupObjects()} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, objects)
+			r := rand.New(rand.NewPCG(1, 2))
+			for range differentialFrames {
+				port, f := generate(r)
+				p.check(t, port, f)
+			}
+			p.checkCounters(t)
+		})
 	}
-	p.checkCounters(t)
 }
 
 // FuzzForward: whatever the octets, programs and model agree.
@@ -46,9 +52,9 @@ func generate(r *rand.Rand) (string, []byte) {
 	pick := func(n int) bool { return r.IntN(n) == 0 }
 	payload := [][]byte{
 		ip4("10.1.2.3"), ip4("10.2.0.1"), ip4("10.9.1.1"), ip4("10.8.1.1"), ip4("192.0.2.1"),
-		ip6("2001:db8:1::1"), ip6("2001:db8:2::1"), ip6("2001:db9::1"),
+		ip6("2001:db8:1::1"), ip6("2001:db8:2::1"), ip6("2001:db9::1"), ip4("10.5.0.1"), ip4("10.6.0.1"),
 		{0x10, 0, 0, 0x22, 1, 2, 3, 4}, make([]byte, r.IntN(2200)), {0x44, 1, 2, 3}, {},
-	}[r.IntN(12)]
+	}[r.IntN(14)]
 	if pick(5) {
 		typ := uint16(typeIPv4)
 		if len(payload) > 0 && payload[0]>>4 == 6 {

@@ -21,7 +21,8 @@ func (m *model) forward(l dataplane.LSP, rest []byte, labelled bool, ttl, tc uin
 
 // hop sends on one next hop of an LSP.
 func (m *model) hop(l dataplane.LSP, to dataplane.NextHop, rest []byte, labelled bool, ttl, tc uint8) {
-	p := parcel{sender: l.Key(), section: to.Section, group: to.Group, labelled: labelled, body: rest}
+	p := parcel{sender: l.Key(), section: to.Section, group: to.Group, labelled: labelled, body: rest,
+		popped: l.Op == dataplane.PopAndForward, tc: tc}
 	if l.EntropyLabel && !labelled {
 		// RFC 6790 section 4.2: TTL and TC of the indicator are those of the label
 		// above, the TTL of the entropy label is 0.
@@ -58,6 +59,9 @@ type parcel struct {
 	body           []byte
 	labelled       bool // body begins with a label; else it is an IP packet.
 	entropy        int  // The entropy label is that far before the end; 0: none.
+	// A label that is gone leaves its traffic class to those that come instead.
+	popped bool
+	tc     uint8
 }
 
 // push puts labels above the body: TTL and TC as configured, else 255 and tc.
@@ -78,19 +82,22 @@ func (p *parcel) push(stack []dataplane.LabelEntry, tc uint8, swapped int16) {
 		b = e.append(b)
 	}
 	if len(stack) > 0 {
-		p.body, p.labelled = append(b, p.body...), true
+		p.body, p.labelled, p.popped = append(b, p.body...), true, false
 	}
 }
 
 func (p *parcel) topTC() uint8 {
+	if p.popped {
+		return p.tc
+	}
 	if p.labelled && len(p.body) >= 4 {
 		return parseEntry(p.body).tc
 	}
 	return 0
 }
 
-// send takes a packet through the groups to a section. Every group and leg
-// counts as In what it is handed, as Out what it sends on.
+// send takes a packet through the groups to a section. Groups and legs
+// count as In what they are handed, legs as Out what they send.
 func (m *model) send(p parcel) {
 	type leg struct {
 		key  dataplane.Key
@@ -127,7 +134,6 @@ func (m *model) send(p parcel) {
 			return
 		}
 		if g.Permanent {
-			add(&c.out, len(p.body))
 			for _, k := range senders() {
 				add(&m.of(k).out, size)
 			}
@@ -146,7 +152,6 @@ func (m *model) send(p parcel) {
 			end("group-empty", g.Key())
 			return
 		}
-		add(&c.out, len(p.body))
 		add(&m.of(l.Key()).in, len(p.body))
 		switch {
 		case l.Down:

@@ -17,6 +17,7 @@ type walker struct {
 
 	above    uint32 // Label of what ended here just above.
 	hasAbove bool
+	ended    dataplane.Key // What that is.
 }
 
 // modelEntry is a label stack entry taken apart (RFC 3032, RFC 5462).
@@ -122,16 +123,12 @@ func (w *walker) special(e modelEntry, rest []byte, depth int) bool {
 	case labelELI:
 		// RFC 6790 section 4.1: ELI and EL are thrown away below a label that was
 		// popped here; nowhere else is an ELI seen by who looks at the top.
-		if !w.hasAbove {
+		if !w.hasAbove || e.bottom || len(rest) < 4 || parseEntry(rest).label < labelLowest {
 			w.m.dropIn("entropy-label", w.sec.Key())
 			return false
 		}
-		if e.bottom || len(rest) < 4 {
-			w.malformed()
-			return false
-		}
 		if parseEntry(rest).bottom {
-			w.deliver(rest[4:], 0, w.sec.Key())
+			w.deliver(rest[4:], 0, w.ended)
 			return false
 		}
 		w.b = rest[4:]
@@ -156,7 +153,7 @@ func (w *walker) lsp(l dataplane.LSP, e modelEntry, rest []byte) bool {
 	// The G-ACh of an LSP that ends here reaches its MEP with any TTL and in any
 	// condition.
 	if gal && l.Op == dataplane.PopAndLookup && (l.Loop == "" || e.ttl <= 1) {
-		w.above, w.hasAbove, w.b = e.label, true, rest
+		w.above, w.hasAbove, w.ended, w.b = e.label, true, k, rest
 		return true
 	}
 	if e.ttl <= 1 && !(gal && ends) {
@@ -187,7 +184,7 @@ func (w *walker) lsp(l dataplane.LSP, e modelEntry, rest []byte) bool {
 		w.deliver(rest, 0, k)
 		return false
 	}
-	w.above, w.hasAbove, w.b = e.label, true, rest
+	w.above, w.hasAbove, w.ended, w.b = e.label, true, k, rest
 	return true
 }
 

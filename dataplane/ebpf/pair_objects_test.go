@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/plan"
 )
 
 // pairSections: "in", "vlan20", "own" (a label space of its own) and "down" are
@@ -42,6 +43,57 @@ func through(group string, es ...dataplane.LabelEntry) dataplane.NextHop {
 func prefixes(ps ...string) (out []netip.Prefix) {
 	for _, p := range ps {
 		out = append(out, netip.MustParsePrefix(p))
+	}
+	return out
+}
+
+// groupObjects are transport paths on each other: a tunnel with two legs, an
+// SPME in it, one that is down, one whose leg is; what enters them; and the
+// end of 1+1.
+func groupObjects() []dataplane.Object {
+	leg := func(name, section string, es ...dataplane.LabelEntry) dataplane.LSP {
+		return dataplane.LSP{Name: name, Op: imposes, Out: via(section, es...)}
+	}
+	down := leg("leg-down", "plain", entries(704)...)
+	down.Down = true
+	return append(pairSections(),
+		leg("working", "plain", entries(700)...),
+		leg("protecting", "vlan20", entryTC(701, 3)),
+		leg("one", "plain", entries(702, 703)...),
+		down,
+		leg("narrow", "short", entries(705)...),
+		dataplane.Group{Name: "tunnel", Legs: []string{"working", "protecting"}},
+		dataplane.Group{Name: "switched", Legs: []string{"one", "narrow"}, Active: 1},
+		dataplane.Group{Name: "down", Legs: []string{"leg-other"}, Down: true},
+		leg("leg-other", "plain", entries(706)...),
+		dataplane.Group{Name: "down-leg", Legs: []string{"leg-down"}},
+		dataplane.LSP{Name: "spme-leg", Op: imposes, Out: through("tunnel", entryTC(710, 2))},
+		dataplane.Group{Name: "spme", Legs: []string{"spme-leg"}, Prefixes: prefixes("10.6.0.0/16")},
+		dataplane.LSP{Name: "spme-2-leg", Op: imposes, Out: through("spme", entries(711)...)},
+		dataplane.Group{Name: "spme-2", Legs: []string{"spme-2-leg"}, Prefixes: prefixes("10.5.0.0/16", "2001:db8::/32")},
+		dataplane.LSP{Name: "in-tunnel", Op: swap, InLabel: 16, Out: through("tunnel", entries(800)...)},
+		dataplane.LSP{Name: "in-switched", Op: swap, InLabel: 17, Out: through("switched", entries(801)...)},
+		dataplane.LSP{Name: "in-down", Op: swap, InLabel: 18, Out: through("down", entries(802)...)},
+		dataplane.LSP{Name: "in-down-leg", Op: swap, InLabel: 19, Out: through("down-leg", entries(803)...)},
+		dataplane.LSP{Name: "in-spme", Op: swap, InLabel: 20, Out: through("spme", entryTC(804, 6))},
+		dataplane.LSP{Name: "in-spme-2", Op: popImpose, InLabel: 21, Out: through("spme-2", entries(805, 806)...)},
+		dataplane.LSP{Name: "pop-in-tunnel", Op: pop, InLabel: 22, Out: through("tunnel")},
+		dataplane.LSP{Name: "lookup", Op: lookup, InLabel: 24},
+		dataplane.LSP{Name: "selected", Op: lookup, InLabel: 25, Selector: "switched", SelectorLeg: 1},
+		dataplane.LSP{Name: "not-selected", Op: lookup, InLabel: 26, Selector: "switched"},
+		dataplane.LSP{Name: "entropy", Op: imposes, Prefixes: prefixes("10.1.0.0/16", "2001:db8:1::/48"), EntropyLabel: true, Out: via("plain", entryTC(600, 4))},
+		dataplane.LSP{Name: "entropy-tunnel", Op: imposes, Prefixes: prefixes("10.2.0.0/16"), EntropyLabel: true, Out: through("tunnel", entries(601, 602)...)},
+		dataplane.LSP{Name: "client-tunnel", Op: imposes, Prefixes: prefixes("10.9.0.0/16"), Out: through("spme-2", entries(603)...)},
+		dataplane.LSP{Name: "client-down", Op: imposes, Prefixes: prefixes("10.8.0.0/16"), Out: through("down", entries(604)...)},
+	)
+}
+
+// inOrder puts what is referred to before what refers to it.
+func inOrder(objects []dataplane.Object) []dataplane.Object {
+	ops := plan.Full(nil, objects)
+	out := make([]dataplane.Object, len(ops))
+	for i, op := range ops {
+		out[i] = op.Object
 	}
 	return out
 }

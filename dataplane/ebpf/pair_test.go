@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -82,7 +83,7 @@ func newPair(t testing.TB, objects []dataplane.Object) *pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.apply(t, objects...)
+	p.apply(t, inOrder(objects)...)
 	return p
 }
 
@@ -261,7 +262,12 @@ func (p *pair) checkCounters(t testing.TB) {
 		if strings.HasPrefix(name, "punted-") || strings.HasPrefix(name, "channel-") {
 			continue // Punts are compared one by one.
 		}
-		if want := p.m.events[name]; n != want {
+		want := p.m.events[name]
+		if name == "unknown-prefix" && n > want {
+			// The host has sent packets of its own on the impose device.
+			want += min(n-want, p.received(t, "mtp0x"))
+		}
+		if n != want {
 			t.Errorf("%s: %d, the model has %d", name, n, want)
 		}
 	}
@@ -270,4 +276,22 @@ func (p *pair) checkCounters(t testing.TB) {
 			t.Errorf("the driver does not know %q, which the model has %d times", name, n)
 		}
 	}
+}
+
+// received is how many packets an interface has received.
+func (p *pair) received(t testing.TB, name string) (n uint64) {
+	t.Helper()
+	var b []byte
+	var err error
+	p.do(func() { b, err = os.ReadFile("/proc/thread-self/net/dev") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			var octets uint64
+			fmt.Sscan(rest, &octets, &n)
+		}
+	}
+	return n
 }

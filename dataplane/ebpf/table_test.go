@@ -122,8 +122,9 @@ func TestFrames(t *testing.T) {
 		{name: "entropy label between labels", frame: in(lse{24, 0, 9, false}, lse{7, 0, 9, false}, lse{77777, 0, 0, false}, lse{16, 0, 9, true}, v4), verdict: xdpRedirect,
 			want: plain(lse{1<<20 - 1, 0, 8, true}, v4)},
 		{name: "entropy label indicator on top", frame: in(lse{7, 0, 9, false}, lse{77777, 0, 0, true}, v4), verdict: xdpDrop, event: "entropy-label"},
-		{name: "entropy label indicator at the bottom", frame: in(lse{24, 0, 9, false}, lse{7, 0, 9, true}, v4), verdict: xdpDrop, event: "malformed"},
-		{name: "entropy label cut short", frame: in(lse{24, 0, 9, false}, lse{7, 0, 9, false}, []byte{1, 2, 3}), verdict: xdpDrop, event: "malformed"},
+		{name: "entropy label indicator at the bottom", frame: in(lse{24, 0, 9, false}, lse{7, 0, 9, true}, v4), verdict: xdpDrop, event: "entropy-label"},
+		{name: "special-purpose label as entropy label", frame: in(lse{24, 0, 9, false}, lse{7, 0, 9, false}, lse{13, 0, 0, true}, v4), verdict: xdpDrop, event: "entropy-label"},
+		{name: "entropy label cut short", frame: in(lse{24, 0, 9, false}, lse{7, 0, 9, false}, []byte{1, 2, 3}), verdict: xdpDrop, event: "entropy-label"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			port := "in0"
