@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 
@@ -13,12 +14,19 @@ const differentialFrames = 60_000
 // TestDifferential sends random frames that reach deep and damaged ones, and
 // compares what the programs and the model make of each, and all counters.
 func TestDifferential(t *testing.T) {
-	for name, objects := range map[string][]dataplane.Object{"basic": basicObjects(), "groups": groupObjects()} {
+	for name, c := range map[string]struct {
+		objects  []dataplane.Object
+		generate func(*rand.Rand) (string, []byte)
+	}{
+		"basic":   {basicObjects(), generate},
+		"groups":  {groupObjects(), generate},
+		"clients": {clientObjects(), generateClient},
+	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPair(t, objects)
+			p := newPair(t, c.objects)
 			r := rand.New(rand.NewPCG(1, 2))
 			for range differentialFrames {
-				port, f := generate(r)
+				port, f := c.generate(r)
 				p.check(t, port, f)
 			}
 			p.checkCounters(t)
@@ -102,6 +110,66 @@ func generate(r *rand.Rand) (string, []byte) {
 		}
 	}
 	return "in0", cut(r, frame(dst, outPeer, vlan, typ, stack, payload))
+}
+
+// generateClient builds a frame of a client, or one that belongs to a
+// pseudowire.
+func generateClient(r *rand.Rand) (string, []byte) {
+	pick := func(n int) bool { return r.IntN(n) == 0 }
+	client := func(dst [6]byte) []byte {
+		b := append(append([]byte(nil), dst[:]...), acPeer[:]...)
+		tag := func(tpid, vid uint16) {
+			b = binary.BigEndian.AppendUint16(b, tpid)
+			b = binary.BigEndian.AppendUint16(b, uint16(r.IntN(8))<<13|vid)
+		}
+		vids := []uint16{0, 50, 101, 102, 103, 104, 106, 107, 108, 200, 202, 300, 555, 777, 201, uint16(r.IntN(4096))}
+		tpids := []uint16{typeCTag, typeCTag, typeSTag}
+		for n := r.IntN(4); n > 0; n-- {
+			tag(tpids[r.IntN(3)], vids[r.IntN(len(vids))])
+		}
+		if pick(4) {
+			tag(typeSTag, 200)
+			tag(typeCTag, 10)
+		}
+		payload := [][]byte{ip4("10.1.2.3"), ip6("2001:db8::1"), lse{77, 3, 9, true}.append(nil), make([]byte, r.IntN(120)), make([]byte, r.IntN(1700))}[r.IntN(5)]
+		typ := []uint16{typeIPv4, typeIPv6, typeMPLS, 0x0806, 0x88cc}[r.IntN(5)]
+		if v := ipVersion(payload); v != 0 && !pick(8) {
+			typ = map[byte]uint16{4: typeIPv4, 6: typeIPv6}[v]
+		}
+		return append(binary.BigEndian.AppendUint16(b, typ), payload...)
+	}
+	if pick(2) {
+		port := []string{"ac0", "ac0", "ac1"}[r.IntN(3)]
+		return port, cut(r, client([][6]byte{acOwn, outPeer, {255, 255, 255, 255, 255, 255}}[r.IntN(3)]))
+	}
+	var b []byte
+	if pick(2) {
+		b = lse{24, 0, 64, false}.append(b)
+	}
+	l := lse{16 + uint32(r.IntN(18)), uint32(r.IntN(8)), uint32(r.IntN(256)), !pick(12)}
+	if pick(8) {
+		l.ttl = uint32(r.IntN(3))
+	}
+	b = l.append(b)
+	if pick(12) {
+		b = lse{[]uint32{0, 2, 13, 77}[r.IntN(4)], 0, 9, true}.append(b)
+	}
+	if !pick(3) {
+		word := uint32(r.IntN(4)) // Of a control word: sequence numbers come near each other.
+		if pick(3) {
+			word = r.Uint32N(1<<17) >> r.IntN(17)
+		}
+		if pick(12) {
+			word |= r.Uint32() & 0xff0f0000
+		}
+		b = binary.BigEndian.AppendUint32(b, word)
+	}
+	if pick(3) {
+		b = append(b, ip4("10.1.2.3")...)
+	} else {
+		b = append(b, client(outPeer)...)
+	}
+	return "in0", cut(r, frame(own, outPeer, 0, typeMPLS, b))
 }
 
 // cut shortens one frame in eight and damages another.

@@ -200,6 +200,10 @@ func (m *model) encapsulate(s dataplane.Service, pw dataplane.Pseudowire, c clie
 	}
 	p := parcel{sender: k, section: pw.Out.Section, group: pw.Out.Group}
 	if pw.Type == dataplane.NetworkLayer {
+		if c.typ != typeMPLS && c.typ != ipType(c.rest) {
+			m.dropOut("unknown-payload", k)
+			return
+		}
 		if len(c.rest) > int(pw.EffectiveMTU()) {
 			m.dropOut("payload-too-long", k)
 			return

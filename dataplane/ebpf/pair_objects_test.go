@@ -88,6 +88,67 @@ func groupObjects() []dataplane.Object {
 	)
 }
 
+// clientObjects are pseudowires of every kind with their circuits: on ac0 those
+// of a UNI and an NNI, on ac1 network-layer clients.
+func clientObjects() []dataplane.Object {
+	pw := func(name string, in uint32, to dataplane.NextHop, f func(*dataplane.Pseudowire)) dataplane.Pseudowire {
+		p := dataplane.Pseudowire{Name: name, InLabel: in, Out: to}
+		if f != nil {
+			f(&p)
+		}
+		return p
+	}
+	service := func(name, port string, outer, inner uint16, op dataplane.VLANOperation, vlan uint16) dataplane.Service {
+		return dataplane.Service{Name: name, Send: name, Receive: []string{name},
+			Attachment: dataplane.Attachment{Interface: port, OuterVLAN: outer, InnerVLAN: inner, Operation: op, VLAN: vlan, PeerMAC: acPeer}}
+	}
+	nni := func(s dataplane.Service) dataplane.Service { s.Attachment.NNI = true; return s }
+	cw := func(p *dataplane.Pseudowire) { p.ControlWord = true }
+	classes := &dataplane.ClassMap{Green: [8]uint8{0, 1, 2, 3, 4, 5, 6, 7}, Yellow: [8]uint8{7, 6, 5, 4, 3, 2, 1, 0}}
+	policed := service("policed", "ac0", 106, 0, dataplane.KeepTags, 0)
+	policed.Profile, policed.Classes = &dataplane.Profile{CIR: 1, EIR: 1, CBS: 30_000, EBS: 30_000}, classes
+	down := service("service-down", "ac0", 107, 0, dataplane.KeepTags, 0)
+	down.Down = true
+	mapped := service("pop", "ac0", 101, 0, dataplane.PopTags, 0)
+	mapped.Classes = classes
+	networked := service("ip", "ac1", 0, 0, dataplane.KeepTags, 0)
+	networked.Classes = classes
+	return append(pairSections(),
+		dataplane.LSP{Name: "working", Op: imposes, Out: via("plain", entries(700)...)},
+		dataplane.LSP{Name: "protecting", Op: imposes, Out: via("vlan20", entries(701)...)},
+		dataplane.Group{Name: "tunnel", Legs: []string{"working", "protecting"}},
+		dataplane.LSP{Name: "lookup", Op: lookup, InLabel: 24},
+		pw("port", 16, through("tunnel", entries(900)...), nil),
+		service("port", "ac0", 0, 0, dataplane.KeepTags, 0),
+		pw("pop", 17, through("tunnel", entries(901)...), cw),
+		mapped,
+		pw("push", 18, through("tunnel", entryTC(902, 3)), func(p *dataplane.Pseudowire) { p.ControlWord, p.Sequencing = true, true }),
+		service("push", "ac0", 102, 0, dataplane.PushTag, 555),
+		pw("translate", 19, via("plain", entries(903)...), func(p *dataplane.Pseudowire) { p.MTU = 100 }),
+		service("translate", "ac0", 103, 0, dataplane.TranslateTag, 777),
+		pw("tagged", 20, via("vlan20", entries(904)...), func(p *dataplane.Pseudowire) { p.Type, p.ControlWord = dataplane.EthernetTagged, true }),
+		service("tagged", "ac0", 104, 0, dataplane.PopTags, 0),
+		pw("qinq", 21, through("tunnel", entries(905)...), cw),
+		nni(service("qinq", "ac0", 200, 10, dataplane.PopTags, 0)),
+		pw("nni", 22, through("tunnel", entries(906)...), nil),
+		nni(service("nni", "ac0", 200, 0, dataplane.TranslateTag, 201)),
+		pw("push-nni", 23, through("tunnel", entries(907)...), nil),
+		nni(service("push-nni", "ac0", 202, 0, dataplane.PushTag, 300)),
+		pw("policed", 25, through("tunnel", entries(908)...), nil), policed,
+		pw("service-down", 26, through("tunnel", entries(909)...), nil), down,
+		pw("pw-down", 27, through("tunnel", entries(910)...), func(p *dataplane.Pseudowire) { p.Down = true }),
+		service("pw-down", "ac0", 108, 0, dataplane.KeepTags, 0),
+		pw("nobody", 28, through("tunnel", entries(911)...), cw),
+		pw("ip", 29, through("tunnel", entries(912)...), func(p *dataplane.Pseudowire) { p.Type, p.EncapsulationLabel = dataplane.NetworkLayer, true }),
+		networked,
+		pw("ip-plain", 30, via("plain", entries(913)...), func(p *dataplane.Pseudowire) { p.Type = dataplane.NetworkLayer }),
+		service("ip-plain", "ac1", 50, 0, dataplane.KeepTags, 0),
+		pw("segment-a", 31, through("tunnel", entries(914)...), cw),
+		pw("segment-b", 32, via("vlan20", entries(915)...), cw),
+		dataplane.SwitchingPoint{Name: "switch", Segments: [2]string{"segment-a", "segment-b"}},
+	)
+}
+
 // inOrder puts what is referred to before what refers to it.
 func inOrder(objects []dataplane.Object) []dataplane.Object {
 	ops := plan.Full(nil, objects)

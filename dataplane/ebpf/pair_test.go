@@ -126,8 +126,11 @@ func (p *pair) sectionID(t testing.TB, name string) uint32 {
 // options are those of a run as if on a port, with the program that is there.
 func (p *pair) options(port string, f []byte) (*ebpf.Program, *ebpf.RunOptions) {
 	program := p.objs.TandemSection
-	if port == impose {
+	switch port {
+	case impose:
 		program = p.objs.TandemImpose
+	case "ac0", "ac1":
+		program = p.objs.TandemAttachment
 	}
 	ctx := struct{ data, end, meta, ingress, queue, egress uint32 }{end: uint32(len(f)), ingress: uint32(p.index[port])}
 	return program, &ebpf.RunOptions{Data: f, DataOut: p.out, Context: &ctx}
@@ -183,6 +186,11 @@ func (p *pair) check(t testing.TB, port string, f []byte) {
 
 func (p *pair) compare(t testing.TB, f []byte, verdict uint32, got []byte, want outcome) {
 	t.Helper()
+	defer func() {
+		if t.Failed() {
+			p.checkEvents(t)
+		}
+	}()
 	switch {
 	case want.copied:
 		// The copies are made behind the program, see TestWire.
@@ -191,7 +199,7 @@ func (p *pair) compare(t testing.TB, f []byte, verdict uint32, got []byte, want 
 		}
 	case want.host != nil:
 		if verdict != xdpPass || !bytes.Equal(got, want.host) {
-			t.Fatalf("frame %x: verdict %d\n     frame %x\n     model %x to the host", f, verdict, got, want.host)
+			t.Fatalf("verdict %d for %x\n     gives %d octets %x\nthe host gets %d octets %x in the model", verdict, f, len(got), got, len(want.host), want.host)
 		}
 	case len(want.sent) == 1:
 		frame := want.sent[0].frame
@@ -205,7 +213,7 @@ func (p *pair) compare(t testing.TB, f []byte, verdict uint32, got []byte, want 
 			binary.BigEndian.PutUint32(frame[n:], v)
 		}
 		if verdict != xdpRedirect || !bytes.Equal(got, frame) {
-			t.Fatalf("frame %x: verdict %d\n     frame %x\n     model %x on %s", f, verdict, got, frame, want.sent[0].port)
+			t.Fatalf("verdict %d for %x\n     gives %d octets %x\n%s gets %d octets %x in the model", verdict, f, len(got), got, want.sent[0].port, len(frame), frame)
 		}
 	default:
 		if verdict != xdpDrop {
@@ -258,6 +266,12 @@ func (p *pair) checkCounters(t testing.TB) {
 			t.Errorf("%s: counters %+v, the model has %+v", k, g, want)
 		}
 	}
+	p.checkEvents(t)
+}
+
+// checkEvents compares the drops by reason.
+func (p *pair) checkEvents(t testing.TB) {
+	t.Helper()
 	for name, n := range p.events(t) {
 		if strings.HasPrefix(name, "punted-") || strings.HasPrefix(name, "channel-") {
 			continue // Punts are compared one by one.

@@ -61,7 +61,7 @@ const octet = 8_000_000_000
 func rateEntry(rate, burst uint64) tandemRate {
 	r := tandemRate{Rate: rate, Burst: burst * octet, Fill: 1<<64 - 1}
 	if rate != 0 {
-		hi, lo := bits.Add64(r.Burst, rate-1, 0)
+		lo, hi := bits.Add64(r.Burst, rate-1, 0)
 		r.Fill, _ = bits.Div64(hi, lo, rate)
 	}
 	return r
