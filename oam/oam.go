@@ -155,10 +155,21 @@ type Transport interface {
 	Close() error
 }
 
+// Reason is what the data plane punts the frames of the other end for.
+func (c Control) Reason() Reason {
+	switch c {
+	case ControlPWACH:
+		return ReasonPWACH
+	case ControlRouterAlert:
+		return ReasonRouterAlert
+	}
+	return ReasonGAL
+}
+
 // Watcher is what a Transport may be besides: its data plane consumes the frames
 // of sessions to which they tell nothing new. Called like OpenPath.
 type Watcher interface {
-	// Watch has frames with a GAL that arrive there, and are from the ACH on
+	// Watch has frames that arrive there, and are from the ACH on
 	// octets and then padding, noted in Seen instead of received. It returns
 	// nil where that cannot be. Frames on their way are received yet, and all
 	// are again when the data plane had to forget: the caller watches again.
@@ -177,6 +188,7 @@ type Arrival struct {
 	Section  string // "" is any.
 	Label    uint32
 	HasLabel bool
+	Reason   Reason
 }
 
 // Seen is where the data plane notes consumed frames. It is memory that the two

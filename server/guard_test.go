@@ -168,7 +168,12 @@ func TestMisConnectivityBlocks(t *testing.T) {
 		{"no defect", func() {}, false, false},
 		{"loss of continuity blocks nothing", func() { r.health.onDefects("m", none.With(oam.LossOfContinuity)) }, false, false},
 		{"mis-connectivity blocks what is received", func() { r.health.onDefects("m", mis) }, true, false},
-		{"a change of the LSP", func() { must(t, r.commit(t, in+"/l-lsp-class = 3")) }, true, false},
+		// The MEG changes with its LSP, and tells the state of its session, which
+		// has no defect in this test.
+		{"a change of the LSP", func() {
+			must(t, r.commit(t, in+"/l-lsp-class = 3"))
+			r.health.onDefects("m", mis)
+		}, true, false},
 		{"an audit", func() { r.reconciler.Audit() }, true, false},
 		{"the defect clears", func() { r.health.onDefects("m", none) }, false, false},
 		{"again", func() { r.health.onDefects("m", mis.With(oam.LossOfContinuity)) }, true, false},

@@ -260,6 +260,7 @@ func (e *edits) build(b *tree.Builder) {
 // puntReasons are the data plane's names of the punts.
 var puntReasons = map[string]oam.Reason{
 	"gal": oam.ReasonGAL, "ttl": oam.ReasonTTLExpired, "router-alert": oam.ReasonRouterAlert, "reserved": oam.ReasonReserved,
+	"pw-ach": oam.ReasonPWACH,
 }
 
 // oamCounters reads the counters that belong to no single MEG.
@@ -277,7 +278,7 @@ func (p oamCounters) Read(_ context.Context, req oper.Request) error {
 		e.setUint(c.Sent, "sent-packets")
 		e.setUint(c.NotSent, "send-failures")
 		if drops != nil {
-			e.setUint(drops["punt-rate"]+drops["punt-full"], "punt-overruns")
+			e.setUint(drops["punt-rate"]+drops["punt-full"]+drops["punt-channel-limited"]+drops["punt-meg-limited"], "punt-overruns")
 		}
 		e.build(req.Build)
 		for name, reason := range puntReasons {

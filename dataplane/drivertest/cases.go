@@ -251,28 +251,32 @@ func dropCases() []packetCase {
 	from := func(body ...[]byte) func(env) []byte { return func(e env) []byte { return e.fromWest(body...) } }
 	cut := stack(label{100, 0, 64})[:3]
 	return []packetCase{
-		{name: "unknown label drops", objects: through, in: West, send: from(stack(label{101, 0, 64}), inner)},
-		{name: "TTL 1 drops", objects: through, in: West, send: from(stack(label{100, 0, 1}), inner)},
-		{name: "TTL 0 drops", objects: through, in: West, send: from(stack(label{100, 0, 0}), inner)},
-		{name: "TTL 1 before a pop drops", objects: with(lsp(pop, 100, out("east"))), in: West, send: from(stack(label{100, 0, 1}, label{777, 0, 9}), inner)},
+		{name: "unknown label drops", drop: "unknown-label", objects: through, in: West, send: from(stack(label{101, 0, 64}), inner)},
+		{name: "TTL 1 drops", drop: "ttl-expired", objects: through, in: West, send: from(stack(label{100, 0, 1}), inner)},
+		{name: "TTL 0 drops", drop: "ttl-expired", objects: through, in: West, send: from(stack(label{100, 0, 0}), inner)},
+		{name: "TTL 1 before a pop drops", drop: "ttl-expired", objects: with(lsp(pop, 100, out("east"))), in: West, send: from(stack(label{100, 0, 1}, label{777, 0, 9}), inner)},
 		{name: "reserved label 4 drops", objects: through, in: West, send: from(stack(label{4, 0, 64}), inner)},
 		{name: "implicit null on the wire drops", objects: through, in: West, send: from(stack(label{3, 0, 64}), inner)},
-		{name: "LSP down drops", objects: with(down(lsp(swap, 100, out("east", 200)))), in: West, send: from(stack(label{100, 0, 64}), inner)},
-		{name: "unicast for another station drops", objects: through, in: West, send: func(e env) []byte {
+		{name: "LSP down drops", drop: "lsp-down", objects: with(down(lsp(swap, 100, out("east", 200)))), in: West, send: from(stack(label{100, 0, 64}), inner)},
+		{name: "unicast for another station drops", drop: "foreign-mac", objects: through, in: West, send: func(e env) []byte {
 			return ethernet(dataplane.MAC{2, 0, 0, 0, 0xff, 1}, e.west.Peer, typeMPLS, stack(label{100, 0, 64}), inner)
 		}},
-		{name: "half a label drops", objects: through, in: West, send: from(cut)},
-		{name: "no label at all drops", objects: through, in: West, send: from()},
+		{name: "half a label drops", drop: "malformed", objects: through, in: West, send: from(cut)},
+		{name: "no label at all drops", drop: "malformed", objects: through, in: West, send: from()},
+		{name: "a packet as long as the section takes", objects: through, in: West, send: from(stack(label{100, 0, 64}), make([]byte, 1496)),
+			out: East, want: func(e env) []byte { return e.toEast(stack(label{200, 0, 63}), make([]byte, 1496)) }},
+		{name: "a packet too long for the section drops", objects: with(lsp(swap, 100, out("east", 400, 300, 200))), in: West, drop: "too-long",
+			send: from(stack(label{100, 0, 64}), make([]byte, 1496))},
 		{name: "a packet on a port without section drops", objects: through, in: Client, send: func(e env) []byte {
 			return ethernet(e.client.MAC, e.client.Peer, typeMPLS, stack(label{100, 0, 64}), inner)
 		}},
-		{name: "section in down drops", in: West, send: from(stack(label{100, 0, 64}), inner), objects: func(e env) []dataplane.Object {
+		{name: "section in down drops", drop: "section-down", in: West, send: from(stack(label{100, 0, 64}), inner), objects: func(e env) []dataplane.Object {
 			s := e.sections()
 			west := s[0].(dataplane.Section)
 			west.Down = true
 			return []dataplane.Object{west, s[1], lsp(swap, 100, out("east", 200))}
 		}},
-		{name: "section out down drops", in: West, send: from(stack(label{100, 0, 64}), inner), objects: func(e env) []dataplane.Object {
+		{name: "section out down drops", drop: "section-down", in: West, send: from(stack(label{100, 0, 64}), inner), objects: func(e env) []dataplane.Object {
 			s := e.sections()
 			east := s[1].(dataplane.Section)
 			east.Down = true

@@ -122,9 +122,15 @@ func out(section string, labels ...uint32) dataplane.NextHop {
 	return h
 }
 
+// packets runs the table on one driver, which is emptied after each case.
 func (s suite) packets(t *testing.T) {
+	d := s.start(t)
+	defer d.close(t)
 	for _, c := range packetCases() {
-		t.Run(c.name, func(t *testing.T) { s.packet(t, c) })
+		t.Run(c.name, func(t *testing.T) {
+			defer d.empty(t)
+			s.packet(t, d, c)
+		})
 	}
 }
 
@@ -135,9 +141,7 @@ func (s suite) env(d driver) env {
 	}
 }
 
-func (s suite) packet(t *testing.T, c packetCase) {
-	d := s.start(t)
-	defer d.close(t)
+func (s suite) packet(t *testing.T, d driver, c packetCase) {
 	e := s.env(d)
 	objects := c.objects(e)
 	if !d.accepts(t, objects) {

@@ -32,8 +32,8 @@ func (s suite) invalid(t *testing.T) {
 	swapPrefix.Prefixes = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
 	tc := lsp(swap, 100, dataplane.NextHop{Section: "east", Stack: []dataplane.LabelEntry{{Label: 200, TC: 8, HasTC: true}}})
 	section := e.sections()[0].(dataplane.Section)
-	vlan, group, long := section, section, section
-	vlan.VLAN, group.PeerMAC, long.Interface = 4095, dataplane.MAC{1, 0, 0x5e, 0, 0, 1}, "an-interface-name-too-long"
+	vlan, multi, long := section, section, section
+	vlan.VLAN, multi.PeerMAC, long.Interface = 4095, dataplane.MAC{1, 0, 0x5e, 0, 0, 1}, "an-interface-name-too-long"
 	for _, c := range []struct {
 		object dataplane.Object
 		reason string // Part of it.
@@ -55,8 +55,22 @@ func (s suite) invalid(t *testing.T) {
 		{imposeIn, "no incoming label"},
 		{swapPrefix, "no prefixes"},
 		{vlan, "VLAN 4095"},
-		{group, "group address"},
+		{multi, "group address"},
 		{long, "cannot be the name of an interface"},
+		{lsp(swap, 100, out("east", 200, 0, 201)), "outgoing label 0"},
+		{lsp(swap, 100, dataplane.NextHop{Section: "east", Group: "g", Stack: out("", 200).Stack}), "cannot send on section east and enter group g"},
+		{dataplane.LSP{Name: "x", Op: popLookup, InLabel: 100, Bud: true}, "a bud node"},
+		{group("g"), "needs a leg"},
+		{group("g", "a", "b", "c"), "at most two legs"},
+		{group("g", "a", "a"), "both legs"},
+		{pw(func(p *dataplane.Pseudowire) { p.InLabel = 3 }), "receive-label 3"},
+		{pw(func(p *dataplane.Pseudowire) { p.Sequencing = true }), "needs the control word"},
+		{pw(func(p *dataplane.Pseudowire) { p.Out.Stack = nil }), "transmit-label"},
+		{served(e, on(func(a *dataplane.Attachment) { a.OuterVLAN = 4095 })), "VLAN 4095"},
+		{served(e, on(func(a *dataplane.Attachment) { a.InnerVLAN = 7 })), "inner VLAN 7"},
+		{served(e, on(func(a *dataplane.Attachment) { a.Operation = dataplane.PopTags })), "pop needs the VLAN"},
+		{served(e, func(v *dataplane.Service) { v.Profile = &dataplane.Profile{} }), "passes nothing"},
+		{dataplane.SwitchingPoint{Name: "s", Segments: [2]string{"p", "p"}}, "both segments"},
 	} {
 		ops := []dataplane.Op{{Verb: dataplane.Put, Key: c.object.Key(), Object: c.object}}
 		err := d.Prepare(context.Background(), ops)
@@ -154,6 +168,18 @@ func (s suite) capabilities(t *testing.T) {
 	for f, has := range c.Features {
 		if !has && len(c.Limits) == 0 {
 			t.Errorf("%s is missing and Limits tells nothing", f)
+		}
+	}
+	for _, n := range []struct {
+		feature     dataplane.Feature
+		what        string
+		claims, min int
+	}{
+		{dataplane.FeatureHierarchy, "groups on the way of a packet", c.MaxNesting, 1},
+		{dataplane.FeatureP2MP, "branches", c.MaxBranches, 2},
+	} {
+		if c.Features[n.feature] && n.claims < n.min || !c.Features[n.feature] && n.claims != 0 {
+			t.Errorf("%s is %v, and %d %s are claimed", n.feature, c.Features[n.feature], n.claims, n.what)
 		}
 	}
 	if c.Driver == "" || c.MaxImpose < 3 || c.MaxReceive < 3 || c.MaxLabel < 1<<20-2 || c.MaxLabel > dataplane.MaxLabel {

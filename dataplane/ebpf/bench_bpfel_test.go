@@ -67,6 +67,7 @@ type benchProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	ByTc            *ebpf.MapSpec `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
@@ -131,6 +132,7 @@ func (o *benchObjects) Close() error {
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
+	ByTc            *ebpf.Map `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
 	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
@@ -169,6 +171,7 @@ type benchMaps struct {
 func (m *benchMaps) Close() error {
 	return _BenchClose(
 		m.Buckets,
+		m.ByTc,
 		m.ChannelSlots,
 		m.Channels,
 		m.CopyLists,

@@ -272,7 +272,7 @@ func (m *model) pseudowire(w *walker, pw dataplane.Pseudowire, e modelEntry, res
 			w.punt(oam.ReasonPWACH, e.label, true)
 			return
 		}
-		if !e.bottom && len(rest) >= 4 && parseEntry(rest).label == labelGAL {
+		if !e.bottom && len(rest) >= 8 && parseEntry(rest).label == labelGAL && parseEntry(rest).bottom {
 			w.above, w.hasAbove = e.label, true
 			w.special(parseEntry(rest), rest[4:], 1)
 			return
@@ -433,6 +433,7 @@ func (m *model) toEthernet(s dataplane.Service, pw dataplane.Pseudowire, body []
 		m.endAtService("runt", s, pw)
 		return
 	}
+	payload := len(c.rest)
 	c.tags = slices.Clone(c.tags)
 	a := s.Attachment
 	mismatch := func() { m.endAtService("vlan-mismatch", s, pw) }
@@ -467,13 +468,12 @@ func (m *model) toEthernet(s dataplane.Service, pw dataplane.Pseudowire, body []
 		mismatch()
 		return
 	}
-	payload := len(c.rest) + 4*max(0, len(c.tags)-2)
-	iface := m.ifaces[a.Interface]
-	if payload > int(pw.EffectiveMTU()) || payload > iface.mtu {
+	f := c.bytes()
+	// The interface takes one tag more than its MTU says, as Linux has it.
+	if payload > int(pw.EffectiveMTU()) || len(f) > m.ifaces[a.Interface].mtu+etherLen+4*min(len(c.tags), 1) {
 		m.endAtService("payload-too-long", s, pw)
 		return
 	}
-	f := c.bytes()
 	add(&m.of(s.Key()).out, len(f))
 	m.out.sent = append(m.out.sent, sentFrame{a.Interface, f})
 }
@@ -520,12 +520,12 @@ func (m *model) toNetworkLayer(pw dataplane.Pseudowire, e modelEntry, rest []byt
 		m.endAtService("unknown-payload", s, pw)
 		return
 	}
-	iface := m.ifaces[s.Attachment.Interface]
-	if len(body) > int(pw.EffectiveMTU()) || len(body) > iface.mtu {
+	iface, tags := m.ifaces[s.Attachment.Interface], circuitTags(s.Attachment, 0)
+	if len(body) > int(pw.EffectiveMTU()) || len(body)+4*max(0, len(tags)-1) > iface.mtu {
 		m.endAtService("payload-too-long", s, pw)
 		return
 	}
-	c := clientFrame{macs: append(append([]byte(nil), s.Attachment.PeerMAC[:]...), iface.mac[:]...), tags: circuitTags(s.Attachment, 0), typ: typ, rest: body}
+	c := clientFrame{macs: append(append([]byte(nil), s.Attachment.PeerMAC[:]...), iface.mac[:]...), tags: tags, typ: typ, rest: body}
 	f := c.bytes()
 	add(&m.of(s.Key()).out, len(f))
 	m.out.sent = append(m.out.sent, sentFrame{s.Attachment.Interface, f})

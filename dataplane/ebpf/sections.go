@@ -114,6 +114,9 @@ func (d *Driver) setNative(native bool) {
 		return
 	}
 	d.byTC = !native
+	if err := d.setByTC(); err != nil {
+		d.log.Error("way out of the impose device not written", "error", err)
+	}
 	for _, s := range d.sections {
 		e := s.entry
 		e.Flags &^= flagSectionByTC
@@ -127,6 +130,15 @@ func (d *Driver) setNative(native bool) {
 			d.log.Error("section not written", "section", s.name, "error", err)
 		}
 	}
+}
+
+// setByTC writes which interface sends by the tc program.
+func (d *Driver) setByTC() error {
+	far := uint32(0)
+	if d.byTC {
+		far = uint32(d.impose.Index)
+	}
+	return d.objs.ByTc.Update(uint32(0), far, ebpf.UpdateAny)
 }
 
 // relayProgram is the tc program of interfaces in use.
@@ -217,6 +229,9 @@ func (d *Driver) setHost() error {
 	var slot tandemSectionSlot
 	if err := d.objs.Sections.Lookup(uint32(0), &slot); err != nil {
 		return fmt.Errorf("read section: %w", err)
+	}
+	if err := d.setByTC(); err != nil {
+		return fmt.Errorf("write way out of the impose device: %w", err)
 	}
 	s := &section{entry: slot.Body[slot.Current&1], current: slot.Current & 1}
 	if err := d.writeSection(s, e); err != nil {

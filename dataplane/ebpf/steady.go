@@ -80,7 +80,7 @@ func (p *Punts) Watch(a packetio.Arrival, octets []byte) (*oam.Seen, error) {
 	for i := range e.Octets {
 		e.Octets[i] = binary.NativeEndian.Uint32(octets[4*i:])
 	}
-	k := tandemSteadyKey{Ifindex: a.IfIndex, Vlan: a.VLAN, Label: a.Label, Reason: uint8(oam.ReasonGAL)}
+	k := tandemSteadyKey{Ifindex: a.IfIndex, Vlan: a.VLAN, Label: a.Label, Reason: uint8(a.Reason)}
 	if a.HasLabel {
 		k.HasLabel = 1
 	}

@@ -133,6 +133,7 @@ func TestFrames(t *testing.T) {
 			}
 			before := p.events(t)
 			verdict, got := p.run(t, port, c.frame)
+			verdict, got = p.handedOver(t, port, verdict, got)
 			if verdict != c.verdict {
 				t.Fatalf("verdict %d, want %d", verdict, c.verdict)
 			}

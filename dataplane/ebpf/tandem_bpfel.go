@@ -366,6 +366,7 @@ type tandemProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemMapSpecs struct {
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
+	ByTc            *ebpf.MapSpec `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
@@ -429,6 +430,7 @@ func (o *tandemObjects) Close() error {
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemMaps struct {
 	Buckets         *ebpf.Map `ebpf:"buckets"`
+	ByTc            *ebpf.Map `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
 	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
@@ -467,6 +469,7 @@ type tandemMaps struct {
 func (m *tandemMaps) Close() error {
 	return _TandemClose(
 		m.Buckets,
+		m.ByTc,
 		m.ChannelSlots,
 		m.Channels,
 		m.CopyLists,

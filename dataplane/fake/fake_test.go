@@ -25,7 +25,7 @@ func port(p drivertest.PortID) drivertest.Port {
 }
 
 func fakePort(p drivertest.PortID, up bool) fake.Port {
-	return fake.Port{Name: port(p).Name, MAC: port(p).MAC, Up: up}
+	return fake.Port{Name: port(p).Name, MAC: port(p).MAC, Up: up, MTU: 1500}
 }
 
 func (l *lab) Do(_ testing.TB, f func())                { f() }

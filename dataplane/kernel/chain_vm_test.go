@@ -274,7 +274,7 @@ func TestBlocked(t *testing.T) {
 	if c := r.counters(t, l.Key()); c.In.Packets != 2 || c.InDrops != 1 || c.Out.Packets != 1 {
 		t.Errorf("counters: %+v", c)
 	}
-	drops, err := r.Driver.(dataplane.DiscardCounter).DropCounters()
+	drops, err := r.Driver.(*kernel.Driver).Discards()
 	if err != nil || drops["blocked"] != 1 {
 		t.Errorf("drops: %v, %v", drops, err)
 	}

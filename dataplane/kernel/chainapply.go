@@ -22,6 +22,7 @@ type change struct {
 	*chains
 	check  func(dataplane.Object) error
 	dirty  map[dataplane.Key]struct{}
+	asked  map[dataplane.Key]struct{} // What was put, not only touched.
 	failed []*dataplane.OpError
 	leave  map[string]struct{} // Interfaces perhaps no longer used.
 
@@ -59,7 +60,7 @@ func (t *chains) apply(ctx context.Context, ops []dataplane.Op, check func(datap
 
 func (t *chains) newChange(check func(dataplane.Object) error) *change {
 	return &change{
-		chains: t, check: check, dirty: map[dataplane.Key]struct{}{}, leave: map[string]struct{}{},
+		chains: t, check: check, dirty: map[dataplane.Key]struct{}{}, asked: map[dataplane.Key]struct{}{}, leave: map[string]struct{}{},
 		settled: map[uint32]struct{}{}, binds: map[dataplane.Key][]chain.Count{},
 	}
 }
@@ -111,12 +112,10 @@ func (c *change) operation(op dataplane.Op) {
 	c.claim(op.Object)
 	c.state.Objects[k] = op.Object
 	c.number(op.Object)
-	c.dirty[k] = struct{}{}
+	c.dirty[k], c.asked[k] = struct{}{}, struct{}{}
 	switch o := op.Object.(type) {
 	case dataplane.Section:
 		c.joins(k, o.Interface, o.Down)
-	case dataplane.Service:
-		c.joins(k, o.Attachment.Interface, o.Down)
 	case dataplane.Group:
 		if active, ok := c.state.Active[o.Name]; !ok || int(active) >= len(o.Legs) {
 			c.state.Active[o.Name] = o.Active
@@ -144,11 +143,8 @@ func (c *change) joins(k dataplane.Key, name string, down bool) {
 
 // left notes the interface that an object may leave.
 func (c *change) left(o dataplane.Object) {
-	switch o := o.(type) {
-	case dataplane.Section:
-		c.leave[o.Interface] = struct{}{}
-	case dataplane.Service:
-		c.leave[o.Attachment.Interface] = struct{}{}
+	if name := interfaceOf(o); name != "" {
+		c.leave[name] = struct{}{}
 	}
 }
 
@@ -222,9 +218,18 @@ func (c *change) compile(k dataplane.Key) {
 	o, there := c.state.Objects[k]
 	if there {
 		var err *dataplane.OpError
-		if now, err = c.state.Compile(o); err != nil {
+		now, err = c.state.Compile(o)
+		_, was := c.broken[k]
+		_, asked := c.asked[k]
+		switch {
+		case err == nil:
+			delete(c.broken, k)
+		case asked || !was: // Who has failed already and is only touched again says nothing new.
 			c.failed = append(c.failed, err)
+			c.broken[k] = struct{}{}
 		}
+	} else {
+		delete(c.broken, k)
 	}
 	old := c.made[k]
 	next := &made{depends: now.Depends, counts: now.Counts}

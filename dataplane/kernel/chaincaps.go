@@ -8,10 +8,11 @@ import (
 )
 
 // maxChainLabels is how many labels a chain imposes, maxChainDepth how many it
-// can take off: each costs one of the sixteen jumps the kernel allows.
+// can take off: each costs one of the sixteen jumps the kernel allows, and so
+// does the way into the label space.
 const (
 	maxChainLabels   = 8
-	maxChainDepth    = 12
+	maxChainDepth    = 15
 	maxChainBranches = 8
 	maxChainNesting  = 3
 )

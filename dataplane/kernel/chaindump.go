@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/tandem-ne/tandem/dataplane"
@@ -25,7 +26,7 @@ type survey struct {
 // dump reads blocks, queueing disciplines and routes and compares them with
 // what desired would be compiled to: a desired object is there when everything
 // of it is. What belongs to none is returned under invented names.
-func (t *chains) dump(desired []dataplane.Object) ([]dataplane.Object, error) {
+func (t *chains) dump(desired []dataplane.Object, check func(dataplane.Object) error) ([]dataplane.Object, error) {
 	if err := t.readAll(); err != nil {
 		return nil, err
 	}
@@ -39,6 +40,8 @@ func (t *chains) dump(desired []dataplane.Object) ([]dataplane.Object, error) {
 			return nil, err
 		}
 	}
+	// What is refused is not there.
+	desired = slices.DeleteFunc(slices.Clone(desired), func(o dataplane.Object) bool { return check(o) != nil })
 	s.recover(desired)
 	s.match(desired)
 	s.leftovers()
@@ -48,12 +51,11 @@ func (t *chains) dump(desired []dataplane.Object) ([]dataplane.Object, error) {
 // readKernel makes the picture of the kernel anew.
 func (s *survey) readKernel() error {
 	t := s.chains
-	active := t.state.Active
 	t.state = chain.NewState()
-	t.state.Active = active
 	t.made, t.users = map[dataplane.Key]*made{}, map[dataplane.Key]map[dataplane.Key]struct{}{}
 	t.have, t.routes = map[filterID]held[mplsnl.Filter]{}, map[netip.Prefix]held[mplsnl.IPRoute]{}
 	t.foreign, t.claims, t.stale = map[filterID]struct{}{}, newClaims(), map[dataplane.Key]leftover{}
+	t.broken = map[dataplane.Key]struct{}{}
 	t.counts.whom = map[uint32][]chain.Count{}
 	links, err := t.link.List()
 	if err != nil {
@@ -130,15 +132,16 @@ func (s *survey) recover(desired []dataplane.Object) {
 	}
 	for _, o := range desired {
 		k := o.Key()
+		c := chain.RecordCookie(k, 0)
+		r, known := records[[15]byte(c[:15])]
+		if known {
+			t.claims.records[r.handle], t.state.Records[k] = k, r.handle
+		}
 		switch o := o.(type) {
 		case dataplane.Group:
-			c := chain.RecordCookie(o.Name, 0)
-			if r, ok := records[[15]byte(c[:15])]; ok {
-				t.claims.records[r.handle], t.state.Records[o.Name] = o.Name, r.handle
+			t.state.Active[o.Name] = o.Active
+			if known && int(r.active) < len(o.Legs) {
 				t.state.Active[o.Name] = r.active
-			}
-			if int(t.state.Active[o.Name]) >= len(o.Legs) {
-				t.state.Active[o.Name] = o.Active
 			}
 		case dataplane.Section:
 			space := spaces[fmt.Sprintf("%s.%d", o.Interface, o.VLAN)]
@@ -208,6 +211,9 @@ func (s *survey) match(desired []dataplane.Object) {
 	}
 	for _, k := range absent {
 		delete(t.state.Objects, k)
+		if k.Kind == dataplane.KindGroup {
+			delete(t.state.Active, k.Name)
+		}
 	}
 	for k := range t.counts.totals {
 		if t.made[k] == nil {
@@ -218,13 +224,8 @@ func (s *survey) match(desired []dataplane.Object) {
 
 // bound tells whether the interface of an object has our block.
 func (s *survey) bound(o dataplane.Object) bool {
-	name := ""
-	switch o := o.(type) {
-	case dataplane.Section:
-		name = o.Interface
-	case dataplane.Service:
-		name = o.Attachment.Interface
-	default:
+	name := interfaceOf(o)
+	if name == "" {
 		return true
 	}
 	p, ok := s.state.Ports[name]
@@ -278,11 +279,8 @@ func (s *survey) leftovers() {
 
 // interfaceOf names the interface that an object is on.
 func interfaceOf(o dataplane.Object) string {
-	switch o := o.(type) {
-	case dataplane.Section:
-		return o.Interface
-	case dataplane.Service:
-		return o.Attachment.Interface
+	if s, ok := o.(dataplane.Section); ok {
+		return s.Interface
 	}
 	return ""
 }

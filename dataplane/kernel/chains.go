@@ -31,6 +31,8 @@ type chains struct {
 	claims  claims
 	counts  counts
 	base    bool // The device, the blocks and what is always there.
+	// broken are the objects that could not be compiled when last tried.
+	broken map[dataplane.Key]struct{}
 	// stale are the filters and routes of objects with invented names.
 	stale map[dataplane.Key]leftover
 }
@@ -78,7 +80,7 @@ func newChains(h *link.Handle) *chains {
 		link: h, state: chain.NewState(),
 		made: map[dataplane.Key]*made{}, users: map[dataplane.Key]map[dataplane.Key]struct{}{},
 		have: map[filterID]held[mplsnl.Filter]{}, routes: map[netip.Prefix]held[mplsnl.IPRoute]{},
-		foreign: map[filterID]struct{}{}, claims: newClaims(), counts: newCounts(time.Now()), stale: map[dataplane.Key]leftover{},
+		foreign: map[filterID]struct{}{}, claims: newClaims(), counts: newCounts(time.Now()), stale: map[dataplane.Key]leftover{}, broken: map[dataplane.Key]struct{}{},
 	}
 }
 
@@ -177,15 +179,8 @@ var errForeignQdisc = fmt.Errorf("the interface has an ingress queueing discipli
 // leaveInterface takes the shared block off an interface that no object uses.
 func (t *chains) leaveInterface(name string) error {
 	for _, o := range t.state.Objects {
-		switch o := o.(type) {
-		case dataplane.Section:
-			if o.Interface == name {
-				return nil
-			}
-		case dataplane.Service:
-			if o.Attachment.Interface == name {
-				return nil
-			}
+		if interfaceOf(o) == name {
+			return nil
 		}
 	}
 	p, ok := t.state.Ports[name]

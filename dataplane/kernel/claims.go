@@ -13,7 +13,7 @@ type claims struct {
 	prefixes map[netip.Prefix]dataplane.Key
 	// clients, records and spaces are taken numbers.
 	clients map[uint32]dataplane.Key
-	records map[uint32]string
+	records map[uint32]dataplane.Key
 	spaces  map[uint32]string
 	next    uint32 // Where the search for a free number begins.
 }
@@ -28,19 +28,14 @@ type spaceLabel struct {
 func newClaims() claims {
 	return claims{
 		labels: map[spaceLabel]dataplane.Key{}, prefixes: map[netip.Prefix]dataplane.Key{},
-		clients: map[uint32]dataplane.Key{}, records: map[uint32]string{}, spaces: map[uint32]string{},
+		clients: map[uint32]dataplane.Key{}, records: map[uint32]dataplane.Key{}, spaces: map[uint32]string{},
 	}
 }
 
 // labelOf returns the label that an object takes.
 func labelOf(o dataplane.Object) (spaceLabel, bool) {
-	switch o := o.(type) {
-	case dataplane.LSP:
-		return spaceLabel{o.InSection, o.InLabel}, o.InLabel != 0
-	case dataplane.Pseudowire:
-		return spaceLabel{"", o.InLabel}, o.InLabel != 0
-	}
-	return spaceLabel{}, false
+	l, ok := o.(dataplane.LSP)
+	return spaceLabel{l.InSection, l.InLabel}, ok && l.InLabel != 0
 }
 
 // prefixesOf returns the IP clients of an object.
@@ -78,13 +73,12 @@ func (t *chains) number(o dataplane.Object) {
 			c.clients[n], t.state.Clients[k] = k, n
 		}
 	}
-	switch o := o.(type) {
-	case dataplane.Group:
-		if t.state.Records[o.Name] == 0 {
-			if n := free(c.records, &c.next, 1, dataplane.MaxLabel); n != 0 {
-				c.records[n], t.state.Records[o.Name] = o.Name, n
-			}
+	if recorded(o) && t.state.Records[k] == 0 {
+		if n := free(c.records, &c.next, 1, dataplane.MaxLabel); n != 0 {
+			c.records[n], t.state.Records[k] = k, n
 		}
+	}
+	switch o := o.(type) {
 	case dataplane.Section:
 		if o.InterfaceLabelSpace && t.state.Spaces[o.Name] == 0 {
 			from := uint32(chain.Platform + 1)
@@ -95,6 +89,17 @@ func (t *chains) number(o dataplane.Object) {
 	}
 }
 
+// recorded tells whether an object leaves no trace but a record.
+func recorded(o dataplane.Object) bool {
+	switch o := o.(type) {
+	case dataplane.Group:
+		return true
+	case dataplane.LSP:
+		return o.Op == dataplane.ImposeAndForward && len(o.Prefixes) == 0
+	}
+	return false
+}
+
 // unnumber takes the numbers of an object back.
 func (t *chains) unnumber(k dataplane.Key) {
 	c := &t.claims
@@ -102,10 +107,12 @@ func (t *chains) unnumber(k dataplane.Key) {
 		delete(c.clients, n)
 		delete(t.state.Clients, k)
 	}
+	if n, ok := t.state.Records[k]; ok {
+		delete(c.records, n)
+		delete(t.state.Records, k)
+	}
 	switch k.Kind {
 	case dataplane.KindGroup:
-		delete(c.records, t.state.Records[k.Name])
-		delete(t.state.Records, k.Name)
 		delete(t.state.Active, k.Name)
 	case dataplane.KindSection:
 		delete(c.spaces, t.state.Spaces[k.Name])

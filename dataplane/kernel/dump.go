@@ -31,7 +31,7 @@ func (d *Driver) Dump(ctx context.Context, desired []dataplane.Object) ([]datapl
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.chains != nil {
-		return d.chains.dump(desired)
+		return d.chains.dump(desired, d.check)
 	}
 	f, err := d.read()
 	if err != nil {

@@ -49,8 +49,10 @@ func (d *Driver) ActiveLeg(group string) (uint8, error) {
 	return d.chains.state.Active[group], nil
 }
 
-// DropCounters implements dataplane.DiscardCounter. Routes count nothing.
-func (d *Driver) DropCounters() (map[string]uint64, error) {
+// Discards returns the frames that chains dropped, by reason. It is no
+// dataplane.DiscardCounter: what the kernel drops by itself (an expired TTL at
+// dec_ttl, a stack without bottom) has no reason here. Routes count nothing.
+func (d *Driver) Discards() (map[string]uint64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.chains == nil {

@@ -40,7 +40,7 @@ type Source interface {
 // Consumer is what a Source may be besides: its data plane consumes frames that
 // sessions expect. Calls do not overlap.
 type Consumer interface {
-	// Watch has frames with a GAL that arrive there and are octets
+	// Watch has frames that arrive there and are octets
 	// (oam.WatchLen of them) from the ACH on noted instead of punted. An Arrival
 	// has one Watch.
 	Watch(at Arrival, octets []byte) (*oam.Seen, error)
@@ -58,6 +58,7 @@ type Arrival struct {
 	VLAN     uint16
 	Label    uint32
 	HasLabel bool
+	Reason   oam.Reason
 }
 
 // Grouper is what a Source may be besides: its data plane sends frames by the

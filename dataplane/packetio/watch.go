@@ -12,7 +12,7 @@ func (t *Transport) Watch(at oam.Arrival, octets []byte) *oam.Seen {
 	if t.closed.Load() {
 		return nil
 	}
-	a := Arrival{Label: at.Label, HasLabel: at.HasLabel}
+	a := Arrival{Label: at.Label, HasLabel: at.HasLabel, Reason: at.Reason}
 	if at.Section != "" {
 		sec := t.sections[at.Section]
 		if sec == nil || sec.IfIndex == 0 || !sec.Up {

@@ -223,3 +223,39 @@ func BenchmarkDeltaOneOn10000(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkCheckGroupOf10000 changes a leg of a group with 10,000 members: the
+// members are not looked at unless it becomes deeper.
+func BenchmarkCheckGroupOf10000(b *testing.B) {
+	set := plan.Set{Limits: plan.Limits{Groups: 3, Labels: 8, Driver: "test"}}
+	legVia := func(labels ...uint32) dataplane.LSP {
+		l := swap("w", 0, "west", labels...)
+		l.Op = dataplane.ImposeAndForward
+		return l
+	}
+	d := dataplane.Delta{Put: list(section("west", "eth0"), legVia(300), group("t", "w"))}
+	for i := range uint32(10000) {
+		d.Put = append(d.Put, dataplane.Pseudowire{Name: fmt.Sprintf("p%d", i), InLabel: 1000 + i, Out: into("t", 20000+i)})
+	}
+	if err := set.Check(d); err != nil {
+		b.Fatal(err)
+	}
+	set.Apply(d)
+	for _, c := range []struct {
+		name string
+		legs []dataplane.LSP
+	}{
+		{"same depth", []dataplane.LSP{legVia(301), legVia(300)}},
+		{"deeper and back", []dataplane.LSP{legVia(301, 300), legVia(300)}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				one := dataplane.Delta{Put: list(c.legs[i%2])}
+				if err := set.Check(one); err != nil {
+					b.Fatal(err)
+				}
+				set.Apply(one)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package bfd
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/tandem-ne/tandem/oam"
 	"github.com/tandem-ne/tandem/oam/ach"
@@ -52,10 +53,12 @@ func udpPayload(b []byte) ([]byte, bool) {
 }
 
 // encapsulation names the encapsulation of a frame for a person.
-func encapsulation(rx *oam.Rx, channel ach.ChannelType) string {
+func encapsulation(rx *oam.Rx, channel ach.ChannelType, want oam.Reason) string {
 	switch {
-	case rx.Reason != oam.ReasonGAL:
+	case rx.Reason != want && want == oam.ReasonGAL:
 		return "BFD without a GAL"
+	case rx.Reason != want:
+		return fmt.Sprintf("BFD by %v, expected %v", rx.Reason, want)
 	case channel == ach.IPv4:
 		return "BFD in IPv4 on the G-ACh"
 	case channel == ach.IPv6:

@@ -65,8 +65,11 @@ func (e *Engine) Check(m *oam.MEG) error {
 		return nil
 	}
 	want := ach.MEPIDSection
-	if m.Entity == oam.LSP {
+	switch m.Entity {
+	case oam.LSP:
 		want = ach.MEPIDLSP
+	case oam.Pseudowire:
+		want = ach.MEPIDPW
 	}
 	for _, id := range []struct {
 		field string

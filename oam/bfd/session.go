@@ -25,7 +25,8 @@ type session struct {
 	name   string
 
 	local, peer ach.MEPID
-	peerTLV     []byte // The Source MEP-ID TLV expected, whole.
+	peerTLV     []byte     // The Source MEP-ID TLV expected, whole.
+	reason      oam.Reason // How the frames of this MEG are told from users'.
 	m           machine
 	pkt         Packet // The packet being received; here so that it does not escape.
 	info        string // What caused the defect being entered.
@@ -42,6 +43,7 @@ type session struct {
 func (s *session) Configure(now int64, meg *oam.MEG) {
 	s.unwatch()
 	s.local, s.peer = meg.Local, meg.Peer
+	s.reason = meg.Path.Control.Reason()
 	s.peerTLV = nil
 	if meg.CV {
 		// Check made sure that it can be built.
@@ -70,7 +72,7 @@ func (s *session) Receive(now int64, rx *oam.Rx, channel ach.ChannelType, body [
 	switch {
 	case s.m.state == oam.AdminDown:
 		s.drop(oam.DropAdminDown)
-	case rx.Reason != oam.ReasonGAL || channel != ach.CC && channel != ach.CV:
+	case rx.Reason != s.reason || channel != ach.CC && channel != ach.CV:
 		s.receiveForeign(now, rx, channel, body)
 	case channel == ach.CC:
 		s.receiveCC(now, rx, body)
@@ -179,11 +181,11 @@ func (s *session) receiveForeign(now int64, rx *oam.Rx, channel ach.ChannelType,
 		right = bytes.Equal(tlv, s.peerTLV)
 	}
 	if !right {
-		s.misconnect(now, rx, oam.DropEncapsulation, encapsulation(rx, channel))
+		s.misconnect(now, rx, oam.DropEncapsulation, encapsulation(rx, channel, s.reason))
 		return
 	}
 	s.drop(oam.DropEncapsulation)
-	s.info = encapsulation(rx, channel)
+	s.info = encapsulation(rx, channel, s.reason)
 	s.apply(now, s.m.step(now, event{Kind: evEncap, Time: rx.Time, Period: s.period()}))
 }
 

@@ -183,7 +183,7 @@ type simWatch struct {
 }
 
 func (w *simWatch) takes(rx *oam.Rx) bool {
-	return rx.Reason == oam.ReasonGAL && !rx.Truncated && rx.Label == w.at.Label && rx.HasLabel == w.at.HasLabel &&
+	return rx.Reason == w.at.Reason && !rx.Truncated && rx.Label == w.at.Label && rx.HasLabel == w.at.HasLabel &&
 		(w.at.Section == "" || w.at.Section == rx.Section) && bytes.HasPrefix(rx.Payload, w.octets)
 }
 

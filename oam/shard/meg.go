@@ -80,7 +80,7 @@ func (h *hosted) Watch(octets []byte) *oam.Seen {
 		return nil
 	}
 	m := &h.meg.config
-	return w.Watch(oam.Arrival{Section: m.RxSection, Label: m.RxLabel, HasLabel: m.RxHasLabel}, octets)
+	return w.Watch(oam.Arrival{Section: m.RxSection, Label: m.RxLabel, HasLabel: m.RxHasLabel, Reason: m.Path.Control.Reason()}, octets)
 }
 
 // Unwatch implements oam.Host.

@@ -89,20 +89,16 @@ func (v *view) workingHead(at tree.Path, name string, want peers) (string, bool)
 	return "", false
 }
 
-// nextHop translates where an LSP or a pseudowire sends. at is the instance of
-// the next hop. down says that a tunnel on the way is administratively down,
+// nextHop translates where the LSP or pseudowire at p sends. down says that a tunnel on the way is administratively down,
 // where the tunnels' own objects do not say it.
-func (v *view) nextHop(at tree.Path, h hop, want peers) (next dataplane.NextHop, down, ok bool) {
+func (v *view) nextHop(p tree.Path, h hop, want peers) (next dataplane.NextHop, down, ok bool) {
 	switch {
 	case h.section != nil:
 		return dataplane.NextHop{Section: *h.section, Stack: h.stack}, false, true
 	case h.tunnel == nil:
 		return next, false, false
 	}
-	refers := at
-	if leaf := at[len(at)-1].Node.Child("outgoing-tunnel"); leaf != nil {
-		refers = at.Child(leaf)
-	}
+	refers := h.tunnelPath(p)
 	if want == manyPeers || v.hasGroups() {
 		if _, ok := v.workingHead(refers, *h.tunnel, want); !ok || !v.checkRecursion(refers, *h.tunnel, nil) || !v.checkDepth(refers, h) {
 			return next, false, false

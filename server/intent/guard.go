@@ -20,22 +20,20 @@ func (v *view) checkLabel(at tree.Path, r ref, value uint32) {
 // checkExits refuses LSPs that merge: what leaves with the same labels the same
 // way is one LSP from there on (RFC 5921 section 3.11 and RFC 5960 section 3.1:
 // MPLS-TP LSPs do not merge).
-func (v *view) checkExits(p tree.Path, r ref, c *lspConfig) {
-	for _, h := range hops(c) {
-		v.checkExit(h.path(p), r, h)
-	}
-	if c.InSegment == nil || c.InSegment.IncomingSection == nil {
-		return
-	}
-	for _, h := range hops(c) {
+func (v *view) checkExits(p tree.Path, r ref, c *lspConfig, all []hop) {
+	for _, h := range all {
+		v.checkExit(p, r, h)
+		if c.InSegment == nil || c.InSegment.IncomingSection == nil {
+			continue
+		}
 		if h.section != nil && *h.section == *c.InSegment.IncomingSection {
 			v.fail(h.path(p), "lsp-returns", "%s would leave over section %q, over which it arrives", r, *h.section)
 		}
 	}
 }
 
-// checkExit holds one way out against all others; at is where it is configured.
-func (v *view) checkExit(at tree.Path, r ref, h hop) {
+// checkExit holds one way out of r, which is at p, against all others.
+func (v *view) checkExit(p tree.Path, r ref, h hop) {
 	to := ref{}
 	switch {
 	case len(h.stack) == 0:
@@ -49,10 +47,10 @@ func (v *view) checkExit(at tree.Path, r ref, h hop) {
 	for _, other := range v.state.leaving(to, h.labels()) {
 		switch {
 		case other.from != r:
-			v.fail(at, "lsp-merge", "%s would leave over %s with label %d, as %s does: LSPs do not merge", r, to, top, other.from)
+			v.fail(h.path(p), "lsp-merge", "%s would leave over %s with label %d, as %s does: LSPs do not merge", r, to, top, other.from)
 			return
 		case other.branch != h.branch:
-			v.fail(at, "lsp-merge", "branches %q and %q of %s leave over %s with the same label %d", h.branch, other.branch, r, to, top)
+			v.fail(h.path(p), "lsp-merge", "branches %q and %q of %s leave over %s with the same label %d", h.branch, other.branch, r, to, top)
 			return
 		}
 	}
@@ -89,10 +87,14 @@ func (v *view) checkLoop(p tree.Path, name string) {
 	follow(name)
 }
 
-// feeds returns the LSPs of this node that take what leaves by h: none unless the
-// peer of the section is this node.
+// leadsBack reports whether the far end of a next hop is this node.
+func (v *view) leadsBack(h hop) bool {
+	return h.section != nil && len(h.stack) > 0 && v.peerIsSelf(*h.section)
+}
+
+// feeds returns the LSPs of this node that take what leaves by h.
 func (v *view) feeds(h hop) []string {
-	if h.section == nil || len(h.stack) == 0 || !v.peerIsSelf(*h.section) {
+	if !v.leadsBack(h) {
 		return nil
 	}
 	var names []string

@@ -129,12 +129,12 @@ func (s *State) change(v *view, r ref, add bool) {
 	case pseudowire:
 		if p := v.pseudowire(r.name); p != nil {
 			incoming("", p.ReceiveLabel)
-			outgoing(pseudowireHop(p.Tunnel, p.TransmitLabel), "")
+			outgoing(pseudowireHop(p.Tunnel, p.TransmitLabel, "transmit-label"), "")
 		}
 	case p2mpPseudowire:
 		if p := v.p2mpPseudowire(r.name); p != nil {
 			if isRoot(p) {
-				outgoing(pseudowireHop(p.Tunnel, p.Label), "")
+				outgoing(pseudowireHop(p.Tunnel, p.Label, "label"), "")
 			} else {
 				incoming("", p.Label)
 				refer(tunnel, p.Tunnel)

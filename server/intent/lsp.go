@@ -18,8 +18,16 @@ type hop struct {
 	branch          string
 	section, tunnel *string
 	stack           []dataplane.LabelEntry
-	extra           int      // labels that the data plane adds by itself
-	at              []string // below the object: the container that holds it
+	extra           int    // labels that the data plane adds by itself
+	leaf            string // of a pseudowire: the leaf with the label; "" of an LSP
+}
+
+// tunnelPath returns the leaf that names the tunnel of h.
+func (h hop) tunnelPath(p tree.Path) tree.Path {
+	if h.leaf != "" {
+		return below(p, "tunnel")
+	}
+	return below(h.path(p), "outgoing-tunnel")
 }
 
 // labels returns the label values as one text, the key of an exit.
@@ -37,20 +45,20 @@ func hops(l *lspConfig) []hop {
 	if l.OutSegment == nil {
 		return nil
 	}
-	var all []hop
 	if n := l.OutSegment.NhlfeSingle; n != nil && (n.OutgoingSection != nil || n.OutgoingTunnel != nil) {
-		h := hop{section: n.OutgoingSection, tunnel: n.OutgoingTunnel, at: []string{"out-segment", "nhlfe-single"}}
+		h := hop{section: n.OutgoingSection, tunnel: n.OutgoingTunnel}
 		if n.MplsLabelStack != nil {
 			h.stack = stack(n.MplsLabelStack.Entry, func(e *mtp.MtpNode_MplsTp_Lsps_StaticLsp_OutSegment_NhlfeSingle_MplsLabelStack_Entry) dataplane.LabelEntry {
 				return labelEntry(e.Label, e.Ttl, e.TrafficClass)
 			})
 		}
-		all = append(all, h)
+		return []hop{h}
 	}
+	var all []hop
 	if m := l.OutSegment.NhlfeMultiple; m != nil {
 		for _, index := range slices.Sorted(maps.Keys(m.Nhlfe)) {
 			n := m.Nhlfe[index]
-			h := hop{branch: index, section: n.OutgoingSection, tunnel: n.OutgoingTunnel, at: []string{"out-segment", "nhlfe-multiple"}}
+			h := hop{branch: index, section: n.OutgoingSection, tunnel: n.OutgoingTunnel}
 			if n.MplsLabelStack != nil {
 				h.stack = stack(n.MplsLabelStack.Entry, func(e *mtp.MtpNode_MplsTp_Lsps_StaticLsp_OutSegment_NhlfeMultiple_Nhlfe_MplsLabelStack_Entry) dataplane.LabelEntry {
 					return labelEntry(e.Label, e.Ttl, e.TrafficClass)
@@ -65,7 +73,16 @@ func hops(l *lspConfig) []hop {
 // stack returns the entries of a label stack, top first: the lowest id is the
 // top.
 func stack[E any](entries map[uint8]E, entry func(E) dataplane.LabelEntry) []dataplane.LabelEntry {
-	var all []dataplane.LabelEntry
+	if len(entries) == 0 {
+		return nil
+	}
+	all := make([]dataplane.LabelEntry, 0, len(entries))
+	if len(entries) == 1 { // The usual case, without sorting.
+		for _, e := range entries {
+			all = append(all, entry(e))
+		}
+		return all
+	}
 	for _, id := range slices.Sorted(maps.Keys(entries)) {
 		all = append(all, entry(entries[id]))
 	}
@@ -76,14 +93,17 @@ func labelEntry(label *uint32, ttl, tc *uint8) dataplane.LabelEntry {
 	return dataplane.LabelEntry{Label: deref(label), TTL: deref(ttl), TC: deref(tc), HasTC: tc != nil}
 }
 
-// path returns the instance of a next hop of the object at p.
+// path returns the instance of a next hop of the LSP or pseudowire at p.
 func (h hop) path(p tree.Path) tree.Path {
-	p = below(p, h.at...)
-	if h.branch != "" {
-		list := p[len(p)-1].Node.Child("nhlfe")
-		p = p.Child(list, key(list, h.branch))
+	if h.leaf != "" {
+		return below(p, h.leaf)
 	}
-	return p
+	if h.branch == "" {
+		return below(p, "out-segment", "nhlfe-single")
+	}
+	p = below(p, "out-segment", "nhlfe-multiple")
+	list := p[len(p)-1].Node.Child("nhlfe")
+	return p.Child(list, key(list, h.branch))
 }
 
 // operation returns the data plane's name of an operation, 0 for none.
@@ -130,11 +150,14 @@ func (v *view) buildLSP(name string) dataplane.Object {
 		o.Prefixes = v.prefixes(p, name, in.IpPrefix)
 	}
 	v.checkEntropy(p, name, o)
-	if !v.nextHops(p, c, &o) {
+	all := hops(c)
+	if !v.nextHops(p, all, &o) {
 		return nil
 	}
-	v.checkExits(p, r, c)
-	v.checkLoop(p, name)
+	v.checkExits(p, r, c, all)
+	if slices.ContainsFunc(all, v.leadsBack) {
+		v.checkLoop(p, name)
+	}
 	if v.groupTakesPrefixes(name) {
 		o.Prefixes = nil
 	}
@@ -142,17 +165,16 @@ func (v *view) buildLSP(name string) dataplane.Object {
 }
 
 // nextHops resolves where the LSP sends; false when a rule is broken.
-func (v *view) nextHops(p tree.Path, c *lspConfig, o *dataplane.LSP) bool {
+func (v *view) nextHops(p tree.Path, all []hop, o *dataplane.LSP) bool {
 	if o.Op == dataplane.PopAndLookup {
 		return true
 	}
 	whole, down := true, 0
-	all := hops(c)
 	for _, h := range all {
 		if o.EntropyLabel {
 			h.extra = 2 // The indicator and the label (RFC 6790 section 4.2).
 		}
-		next, isDown, ok := v.nextHop(h.path(p), h, onePeer)
+		next, isDown, ok := v.nextHop(p, h, onePeer)
 		if !ok {
 			whole = false
 			continue
@@ -160,7 +182,7 @@ func (v *view) nextHops(p tree.Path, c *lspConfig, o *dataplane.LSP) bool {
 		if isDown {
 			down++
 		}
-		if isP2MP(c) {
+		if h.branch != "" {
 			o.Branches = append(o.Branches, dataplane.Branch{Name: h.branch, NextHop: next})
 		} else {
 			o.Out = next

@@ -223,8 +223,8 @@ func (v *view) pseudowireMEG(p tree.Path, c *megConfig, m *oam.MEG) {
 		return
 	}
 	quiet := *v // errors of the next hop are those of the pseudowire itself
-	h := pseudowireHop(w.Tunnel, w.TransmitLabel)
-	from := below(v.entryPath(ref{pseudowire, name}), "tunnel")
+	h := pseudowireHop(w.Tunnel, w.TransmitLabel, "transmit-label")
+	from := v.entryPath(ref{pseudowire, name})
 	next, _, ok := quiet.nextHop(from, h, onePeer)
 	_, down, whole := quiet.flatten(from, h, nil)
 	if !ok || !whole {

@@ -7,9 +7,9 @@ import (
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
-// pseudowireHop is where a pseudowire sends.
-func pseudowireHop(tunnel *string, label *uint32) hop {
-	return hop{tunnel: tunnel, stack: []dataplane.LabelEntry{{Label: deref(label)}}}
+// pseudowireHop is where a pseudowire sends; leaf is the one with the label.
+func pseudowireHop(tunnel *string, label *uint32, leaf string) hop {
+	return hop{leaf: leaf, tunnel: tunnel, stack: []dataplane.LabelEntry{{Label: deref(label)}}}
 }
 
 func isRoot(p *p2mpConfig) bool {
@@ -42,15 +42,15 @@ func (v *view) buildPseudowire(name string) dataplane.Object {
 	p := v.entryPath(r)
 	v.checkLabel(below(p, "receive-label"), r, deref(c.ReceiveLabel))
 	kind, ok := v.pwType(p, r, c.PwType)
-	h := pseudowireHop(c.Tunnel, c.TransmitLabel)
+	h := pseudowireHop(c.Tunnel, c.TransmitLabel, "transmit-label")
 	if deref(c.EncapsulationLabel) {
 		h.extra = 1
 	}
-	next, down, reached := v.nextHop(below(p, "tunnel"), h, onePeer)
+	next, down, reached := v.nextHop(p, h, onePeer)
 	if !ok || !reached {
 		return nil
 	}
-	v.checkExit(below(p, "transmit-label"), r, h)
+	v.checkExit(p, r, h)
 	o := dataplane.Pseudowire{
 		Name: name, Type: kind, InLabel: deref(c.ReceiveLabel), Out: next, MTU: deref(c.Mtu),
 		Down: down || c.AdminState == mtp.MtpTypes_AdminState_down,
@@ -85,22 +85,21 @@ func (v *view) buildP2MP(name string) dataplane.Object {
 		Name: name, Type: kind, ControlWord: deref(c.ControlWord), Sequencing: deref(c.Sequencing), MTU: deref(c.Mtu),
 		Down: c.AdminState == mtp.MtpTypes_AdminState_down,
 	}
-	at := below(p, "tunnel")
 	if !isRoot(c) {
 		o.InLabel = deref(c.Label)
 		v.checkLabel(below(p, "label"), r, o.InLabel)
 		if !v.endsHere(deref(c.Tunnel)) {
-			v.fail(at, "tunnel-without-lsp", "tunnel %q has no LSP that ends at this node, a leaf", deref(c.Tunnel))
+			v.fail(below(p, "tunnel"), "tunnel-without-lsp", "tunnel %q has no LSP that ends at this node, a leaf", deref(c.Tunnel))
 			return nil
 		}
 		return v.capable(p, o)
 	}
-	h := pseudowireHop(c.Tunnel, c.Label)
-	next, _, reached := v.nextHop(at, h, manyPeers)
+	h := pseudowireHop(c.Tunnel, c.Label, "label")
+	next, _, reached := v.nextHop(p, h, manyPeers)
 	if !reached {
 		return nil
 	}
-	v.checkExit(below(p, "label"), r, h)
+	v.checkExit(p, r, h)
 	o.Out = next
 	return v.capable(p, o)
 }

@@ -1,11 +1,11 @@
 #!/bin/bash
 # base.sh SERIES: prints the folder that holds the kernel and the base image of
-# a kernel series (6.1 or 6.12), after making them from Debian packages if they
+# a kernel series (5.10, 6.1 or 6.12), after making them from Debian packages if they
 # are not there yet. Everything lives under .build/vm, which git ignores.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-series=${1:?usage: base.sh 6.1|6.12}
+series=${1:?usage: base.sh 5.10|6.1|6.12}
 cache=$root/.build/vm
 die() { echo "testdata/vm: $*" >&2; exit 1; }
 
@@ -19,19 +19,30 @@ if ldd "$(command -v busybox)" >/dev/null 2>&1; then die "busybox is not static;
 # itself. A name that the kernel has built in costs nothing.
 modules="mpls_router mpls_iptunnel veth dummy 8021q ipv6 af_packet sch_ingress cls_bpf cls_flower cls_matchall cls_u32 act_mpls act_vlan act_mirred act_gact act_skbedit act_pedit act_police sch_htb"
 
+# 5.10 is that of the last bullseye, looked up with lists of its own: the sources of
+# this machine stay as they are.
+apt=()
+if [ "$series" = 5.10 ]; then
+	lists=$cache/apt-bullseye
+	mkdir -p "$lists"/state/lists/partial "$lists"/cache/archives/partial
+	echo 'deb http://deb.debian.org/debian bullseye main' >"$lists/sources.list"
+	apt=(-o Dir::State="$lists/state" -o Dir::Cache="$lists/cache" -o Dir::Etc::SourceList="$lists/sources.list"
+		-o Dir::Etc::SourceParts=/dev/null -o Dir::State::status=/var/lib/dpkg/status)
+fi
+
 # package prints the newest package of the series that apt offers.
 package() {
-	apt-cache pkgnames "linux-image-$series." 2>/dev/null |
+	apt-cache "${apt[@]}" pkgnames "linux-image-$series." 2>/dev/null |
 		grep -E "^linux-image-${series//./\\.}\.[0-9][^ ]*-cloud-amd64(-unsigned)?$" | sort -V | tail -1
 }
 offered() {
-	apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: //p' | grep -qv '(none)'
+	apt-cache "${apt[@]}" policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: //p' | grep -qv '(none)'
 }
 
-pkg=$(package)
+pkg=$(package) || true
 if [ -z "$pkg" ] || ! offered "$pkg"; then
-	[ "$(id -u)" = 0 ] && apt-get -qq update >&2 || true
-	pkg=$(package)
+	[ "$(id -u)" = 0 ] && apt-get "${apt[@]}" -qq update >&2 || true
+	pkg=$(package) || true
 fi
 dir=$cache/$series
 recipe=$(cat "$0" "$here/init" | sha256sum | cut -c1-16)
@@ -42,7 +53,7 @@ if [ "$(cat "$dir/made" 2>/dev/null)" = "$want" ]; then echo "$dir"; exit 0; fi
 
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-(cd "$work" && apt-get -qq download "$pkg" >&2) || die "cannot download $pkg"
+(cd "$work" && apt-get "${apt[@]}" -qq download "$pkg" >&2) || die "cannot download $pkg"
 dpkg-deb -x "$work"/linux-image-*.deb "$work/kernel"
 kernel=$(ls "$work"/kernel/boot/vmlinuz-*) && version=${kernel##*/vmlinuz-}
 tree=$work/tree

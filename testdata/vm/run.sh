@@ -2,8 +2,8 @@
 # run.sh [-k SERIES] [-t SECONDS] [-x FOLDER] PACKAGE... [-- TEST-FLAGS]
 # Runs the tests of Go packages inside QEMU, one guest per package, and exits
 # with 0 only if all passed. PACKAGE is a path as go test takes it; -k is the
-# kernel series (6.1, the default, or 6.12); what is in FOLDER is there from the
-# root of the guest on; TEST-FLAGS go to the test binary
+# kernel series (6.1, the default, 6.12 or 5.10); what is in FOLDER is there from
+# the root of the guest on; TEST-FLAGS go to the test binary
 # (-test.v, -test.run, -test.bench ...). No root and no KVM is needed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
 	-t) limit=$2; shift 2 ;;
 	-x) extra=$2; shift 2 ;;
 	--) shift; flags=("$@"); break ;;
-	-*) die "unknown flag $1; usage: run.sh [-k 6.1|6.12] [-t SECONDS] [-x FOLDER] PACKAGE... [-- TEST-FLAGS]" ;;
+	-*) die "unknown flag $1; usage: run.sh [-k 5.10|6.1|6.12] [-t SECONDS] [-x FOLDER] PACKAGE... [-- TEST-FLAGS]" ;;
 	*) packages+=("$1"); shift ;;
 	esac
 done

@@ -815,3 +815,44 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 		return packet_to_client(ctx, p, pw, c, sv, sc, off, s, tc);
 	return to_client(ctx, p, pw, c, sv, sc, off, tc);
 }
+
+// of_client tells whether a circuit takes a frame. The kernel has taken the outer
+// tag out of the frame, and left the one behind it there.
+static __always_inline int of_client(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct service *sv;
+	struct tags t = {};
+	__be16 *w = data + 2 * ETH_ALEN;
+	__u32 slot;
+
+	// Behind the addresses a packet has something, if only padding.
+	if ((void *)(w + 3) > end)
+		return 0;
+	t.type = w[0];
+	if (skb->vlan_present) {
+		t.n = 1;
+		t.tpid[0] = skb->vlan_proto;
+		t.tci[0] = skb->vlan_tci;
+		if (is_tag(w[0])) {
+			t.n = 2;
+			t.tpid[1] = w[0];
+			t.tci[1] = bpf_ntohs(w[1]);
+			t.type = w[2];
+		}
+	} else if (is_tag(w[0])) {
+		t.n = 1;
+		t.tpid[0] = w[0];
+		t.tci[0] = bpf_ntohs(w[1]);
+		t.type = w[2];
+	}
+	slot = find_service(skb->ingress_ifindex, &t);
+	if (!slot)
+		return 0;
+	sv = bpf_map_lookup_elem(&services, &slot);
+	if (!sv || !sv->ifindex)
+		return 0;
+	if (!(sv->flags & SERVICE_NETWORK))
+		return 1;
+	return same_mac(data, sv->own) && (t.type == P_IP || t.type == P_IPV6 || t.type == P_MPLS);
+}

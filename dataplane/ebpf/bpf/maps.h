@@ -307,6 +307,15 @@ struct {
 	__type(value, struct relay);
 } relays SEC(".maps");
 
+// The far end of the impose device, while frames leave it by the tc program; 0
+// while native XDP sends them.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} by_tc SEC(".maps");
+
 // The interfaces whose frames the tc program sends to the impose device as they
 // are, and the relay that stands for each: all frames with RELAY_ALL, else those
 // of sections.

@@ -330,7 +330,7 @@ static __always_inline int relay_frame(struct __sk_buff *skb)
 	if (!port)
 		return TC_ACT_UNSPEC;
 	ref = *port;
-	if (!(ref & RELAY_ALL) && !of_section(skb))
+	if (!(ref & RELAY_ALL && of_client(skb)) && !of_section(skb))
 		return TC_ACT_UNSPEC;
 	host = section_of(0);
 	if (!host || bpf_skb_vlan_push(skb, P_QINQ, ref & 0xffff)) {

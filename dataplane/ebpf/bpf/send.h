@@ -194,18 +194,34 @@ static __always_inline __u32 top_tc(const __u32 *lse, __u32 n, __u32 tc_set, __u
 	return n && tc_set & 1 ? lse[0] >> 9 & 7 : tc;
 }
 
+// by_host tells whether this is the far end of the impose device and frames go
+// from there by the tc program behind it, since the interfaces do not take what
+// native XDP redirects.
+static __always_inline int by_host(struct xdp_md *ctx)
+{
+	__u32 zero = 0, *far = bpf_map_lookup_elem(&by_tc, &zero);
+
+	return far && *far && *far == ctx->ingress_ifindex;
+}
+
 // depart sends a finished frame to an interface that is no section.
 static __always_inline int depart(struct xdp_md *ctx, __u32 ifindex, __u32 class)
 {
-	(void)ctx;
-	(void)class;
+	if (by_host(ctx)) {
+		int verdict = hand_over(ctx, META_QUEUE, class, ifindex);
+
+		if (verdict >= 0)
+			return verdict;
+		count_event(EV_RELAY);
+		return XDP_DROP;
+	}
 	return bpf_redirect(ifindex, 0);
 }
 
 // leave sends a finished frame to the section.
 static __always_inline int leave(struct xdp_md *ctx, struct section *s, struct counters *oc, __u32 class)
 {
-	if (s->flags & SECTION_QUEUES) {
+	if (s->flags & SECTION_QUEUES || (s->flags & SECTION_BY_TC && by_host(ctx))) {
 		int verdict = hand_over(ctx, META_QUEUE, class, s->ifindex);
 
 		if (verdict >= 0)

@@ -22,7 +22,7 @@ import (
 // the blocks alive.
 const Device = "mtk0"
 
-// The blocks: Ingress of sections and attachment circuits, Egress of Device.
+// The blocks: Ingress of sections, Egress of Device.
 const (
 	Ingress = 0x54500001
 	Egress  = 0x54500002
@@ -33,19 +33,19 @@ const (
 	chainAdmit   = 0
 	chainDeliver = 1 // IP packets below a last label, to the host.
 	chainBud     = 2 // Copies for this node.
+	chainNull4   = 4 // What an explicit null says to be IPv4.
+	chainNull6   = 5
 	chainRecord  = 3 // Never entered: what the driver must find again.
 	firstChain   = 16
 )
 
 // The chains of a label space, from its base on.
 const (
-	offLabels  = iota
-	offPop     // What pops its last label, by what is below.
-	offIPv4    // The same, IPv4.
-	offIPv6    // The same, IPv6.
-	offWord    // Pseudowires with control word, by what is there.
-	offControl // The same, with a control word.
-	spaceSize  = 8
+	offLabels = iota
+	offPop    // What pops its last label, by what is below.
+	offIPv4   // The same, IPv4.
+	offIPv6   // The same, IPv6.
+	spaceSize = 8
 )
 
 // Platform is the number of the per-platform label space; those of interfaces
@@ -59,9 +59,6 @@ const (
 const (
 	prefVLAN    = 0x10
 	prefSection = 0x20
-	prefQinQ    = 0x30
-	prefTagged  = 0x31
-	prefPort    = 0x32
 	prefNotOurs = 0x40
 	prefTTL     = 0x10
 	prefGACh    = 0x18
@@ -95,9 +92,9 @@ type State struct {
 	Active  map[string]uint8  // The active leg of each group.
 	Spaces  map[string]uint32 // The label space of each section that has its own.
 	// Clients are the client labels of LSPs and groups with prefixes, Records
-	// the handles of groups.
+	// the handles of what has a record, by key.
 	Clients map[dataplane.Key]uint32
-	Records map[string]uint32
+	Records map[dataplane.Key]uint32
 	Device  Port
 }
 
@@ -105,7 +102,7 @@ type State struct {
 func NewState() *State {
 	return &State{
 		Objects: map[dataplane.Key]dataplane.Object{}, Ports: map[string]Port{}, Active: map[string]uint8{},
-		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[string]uint32{},
+		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[dataplane.Key]uint32{},
 	}
 }
 
@@ -157,13 +154,6 @@ func (s *State) Compile(o dataplane.Object) (Compiled, *dataplane.OpError) {
 		err = s.lsp(&c, o)
 	case dataplane.Group:
 		err = s.group(&c, o)
-	case dataplane.Pseudowire:
-		err = s.pseudowire(&c, o)
-	case dataplane.Service:
-		err = s.service(&c, o)
-	case dataplane.SwitchingPoint:
-		c.need(key(dataplane.KindPseudowire, o.Segments[0]))
-		c.need(key(dataplane.KindPseudowire, o.Segments[1]))
 	}
 	if err != nil {
 		c.Filters, c.Routes, c.Counts = nil, nil, nil

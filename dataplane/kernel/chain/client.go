@@ -2,6 +2,7 @@ package chain
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"net/netip"
 
 	"github.com/tandem-ne/tandem/dataplane"
@@ -34,6 +35,9 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, t
 		legs = append(legs, more...)
 	}
 	if len(prefixes) == 0 {
+		if k.Kind == dataplane.KindLSP {
+			c.Filters = append(c.Filters, Record(k, s.Records[k], 0))
+		}
 		return nil
 	}
 	if s.Device.Index == 0 {
@@ -51,7 +55,13 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, t
 	mtu := 0
 	switch {
 	case down || len(legs) == 0:
-		f.Actions = []mplsnl.Action{counting(in), silent(), counting(passed)}
+		r := wayDown(to)
+		if l, ok := s.Objects[k].(dataplane.LSP); ok && l.Down {
+			r = LSPDown
+		} else if ok && l.Blocked {
+			r = Blocked
+		}
+		f.Actions = []mplsnl.Action{counting(in), dropping(r), counting(passed)}
 	default:
 		f.Actions = append([]mplsnl.Action{counting(in), counting(passed)}, forward(legs, false, 0)...)
 		for _, x := range legs {
@@ -80,7 +90,14 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, t
 
 // group compiles a group: its record, and what its own clients enter.
 func (s *State) group(c *Compiled, g dataplane.Group) *dataplane.OpError {
-	c.Filters = append(c.Filters, Record(g.Name, s.Records[g.Name], s.Active[g.Name]))
+	for _, name := range g.Legs {
+		k := key(dataplane.KindLSP, name)
+		c.need(k)
+		if _, ok := s.Objects[k].(dataplane.LSP); !ok {
+			return fail(g.Key(), fmt.Sprintf("leg %s is not in the data plane", name))
+		}
+	}
+	c.Filters = append(c.Filters, Record(g.Key(), s.Records[g.Key()], s.Active[g.Name]))
 	if len(g.Prefixes) == 0 || g.Pseudowires {
 		return nil
 	}
@@ -88,20 +105,20 @@ func (s *State) group(c *Compiled, g dataplane.Group) *dataplane.OpError {
 }
 
 // Record is the filter that no packet meets and that tells, after a restart,
-// that there is a group and which leg is active.
-func Record(name string, handle uint32, active uint8) mplsnl.Filter {
+// that there is a group and which leg is active, or an LSP that is only a leg.
+func Record(k dataplane.Key, handle uint32, active uint8) mplsnl.Filter {
 	f := mplsnl.Filter{
 		Block: Ingress, Chain: chainRecord, Pref: 1, Protocol: mplsnl.EtherMPLS, Handle: handle,
 		Match:   mplsnl.Match{Kind: mplsnl.Flower},
-		Actions: []mplsnl.Action{{Kind: mplsnl.GAct, Verdict: mplsnl.Drop, NoPerCPU: true, Cookie: RecordCookie(name, active)}},
+		Actions: []mplsnl.Action{{Kind: mplsnl.GAct, Verdict: mplsnl.Drop, NoPerCPU: true, Cookie: RecordCookie(k, active)}},
 	}
 	f.Match.LSE[0] = mplsnl.LSE{HasLabel: true, Label: handle & 0xfffff}
 	return f
 }
 
-// RecordCookie is the name of a group, hashed, and its active leg.
-func RecordCookie(name string, active uint8) (c [16]byte) {
-	h := sha256.Sum256([]byte(name))
+// RecordCookie is the key of an object, hashed, and the active leg of a group.
+func RecordCookie(k dataplane.Key, active uint8) (c [16]byte) {
+	h := sha256.Sum256([]byte(k.String()))
 	copy(c[:15], h[:])
 	c[15] = active + 1
 	return c

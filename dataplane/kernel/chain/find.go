@@ -31,7 +31,7 @@ func Stale(f *mplsnl.Filter) dataplane.Object {
 		return lsp
 	}
 	if _, ok := IsRecord(f); ok {
-		return dataplane.Group{Name: fmt.Sprintf("?group-%d", f.Handle)}
+		return dataplane.LSP{Name: fmt.Sprintf("?record-%d", f.Handle), Op: dataplane.ImposeAndForward}
 	}
 	if ifname, vlan, _, ok := Admission(f); ok {
 		return dataplane.Section{Name: fmt.Sprintf("?%s-%d", ifname, vlan), Interface: ifname, VLAN: vlan}

@@ -33,7 +33,7 @@ func (s *State) lsp(c *Compiled, l dataplane.LSP) *dataplane.OpError {
 	}
 	switch {
 	case l.Down:
-		b.drop(counting(b.in), silent())
+		b.drop(counting(b.in), dropping(LSPDown))
 		return nil
 	case l.Blocked || !taken:
 		r := Blocked
@@ -122,12 +122,33 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	}
 	switch {
 	case len(legs) == 0 && !b.l.Bud:
-		b.drop(counting(b.in), dropping(SectionDown))
+		b.drop(counting(b.in), dropping(wayDown(hops(b.l))))
 		return nil
-	case b.l.Op == dataplane.PopAndForward:
+	case b.l.Op == dataplane.PopAndForward && !labelled(legs):
 		return b.pop(legs)
 	}
 	return b.swap(legs)
+}
+
+// wayDown tells why there is no way out.
+func wayDown(to []dataplane.NextHop) Reason {
+	for _, n := range to {
+		if n.Group != "" {
+			return GroupDown
+		}
+	}
+	return SectionDown
+}
+
+// labelled tells whether the way out imposes labels, those of a group: then
+// the lowest of them takes the place of the label taken off.
+func labelled(legs []leg) bool {
+	for _, x := range legs {
+		if len(x.stack) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // swap adds the filters of what rewrites the label. Bud sends a copy to this

@@ -14,22 +14,18 @@ const (
 	NotIP
 	Blocked
 	NotSelected
-	ControlWord
 	SectionDown
 	GroupDown
-	PayloadTooLong
-	Policed
-	PseudowireDown
-	ServiceDown
+	LSPDown
+	Malformed
 	reasons
 )
 
 // String returns the name as DropCounters shows it.
 func (r Reason) String() string {
 	return [...]string{
-		"", "not-for-us", "no-label", "ttl-expired", "special-label", "extension-label", "entropy-label", "not-ip",
-		"blocked", "not-selected", "control-word", "section-down", "group-down", "payload-too-long", "policed",
-		"pseudowire-down", "service-down",
+		"", "not-for-us", "no-label", "ttl-expired", "special-label", "extension-label", "entropy-label", "unknown-payload",
+		"blocked", "not-selected", "section-down", "group-down", "lsp-down", "malformed",
 	}[r]
 }
 

@@ -81,6 +81,8 @@ func Base(device Port) []mplsnl.Filter {
 	up := mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Pass, NoPerCPU: true}
 	all = append(all,
 		nibble(chainDeliver, 0, 4, popTo(mplsnl.EtherIPv4), up), nibble(chainDeliver, 1, 6, popTo(mplsnl.EtherIPv6), up),
+		nibble(chainNull4, 0, 4, popTo(mplsnl.EtherIPv4), up), rest(chainNull4, prefNoNibble, NotIP),
+		nibble(chainNull6, 0, 6, popTo(mplsnl.EtherIPv6), up), rest(chainNull6, prefNoNibble, NotIP),
 		rest(chainDeliver, prefNoNibble, NotIP), rest(chainBud, prefUnknown, NoLabel))
 	mark(all)
 	return all
@@ -136,18 +138,17 @@ func Space(space uint32) []mplsnl.Filter {
 		}
 		all = append(all, labelFilter(at, l, mplsnl.LSE{}, dropping(r)))
 	}
-	all = append(all, labelFilter(at, gal, mplsnl.LSE{}, silent()), labelFilter(at, 1, mplsnl.LSE{}, silent()))
-	for _, l := range []uint32{ipv4Null, ipv6Null} {
+	all = append(all, labelFilter(at, gal, mplsnl.LSE{}, silent()), labelFilter(at, 1, mplsnl.LSE{HasBOS: true}, silent()),
+		labelFilter(at, 1, mplsnl.LSE{HasBOS: true, BOS: true}, dropping(Malformed)))
+	for l, to := range map[uint32]uint32{ipv4Null: chainNull4, ipv6Null: chainNull6} {
 		// An explicit null is popped wherever it is (RFC 4182).
 		all = append(all,
 			labelFilter(at, l, mplsnl.LSE{HasBOS: true}, decTTL(), popTo(mplsnl.EtherMPLS), going(at)),
-			labelFilter(at, l, mplsnl.LSE{HasBOS: true, BOS: true}, decTTL(), going(chainDeliver)))
+			labelFilter(at, l, mplsnl.LSE{HasBOS: true, BOS: true}, decTTL(), going(to)))
 	}
 	all = append(all,
 		nibble(at+offPop, 0, 4, going(at+offIPv4)), nibble(at+offPop, 1, 6, going(at+offIPv6)),
-		rest(at+offPop, prefNoNibble, NotIP),
-		nibble(at+offWord, 0, 0, going(at+offControl)), nibble(at+offWord, 1, 1, silent()),
-		rest(at+offWord, prefNoNibble, ControlWord))
+		rest(at+offPop, prefNoNibble, NotIP))
 	mark(all)
 	return all
 }
