@@ -235,9 +235,13 @@ func (m *model) encapsulate(s dataplane.Service, pw dataplane.Pseudowire, c clie
 		// RFC 4448 section 4.4.1.
 		c.tags = []tag{{typeCTag, 0}}
 	}
-	// A tag pushed can make three; two are looked at.
-	payload := len(c.rest) + 4*max(0, len(c.tags)-2)
-	if payload > int(pw.EffectiveMTU()) {
+	// Of the frame as it is carried two tags are looked at, whatever they were.
+	c, whole := parseClient(c.bytes())
+	if !whole {
+		m.dropOut("runt", k)
+		return
+	}
+	if len(c.rest) > int(pw.EffectiveMTU()) {
 		m.dropOut("payload-too-long", k)
 		return
 	}
@@ -363,7 +367,7 @@ func (m *model) otherSegment(pw string) (dataplane.Pseudowire, bool) {
 // less one, what is behind it stays.
 func (m *model) segment(in, out dataplane.Pseudowire, e modelEntry, rest []byte) {
 	overhead := 0
-	if in.ControlWord && e.bottom {
+	if in.ControlWord && len(rest) >= 4 {
 		overhead = 4
 	}
 	if in.Blocked {
@@ -487,10 +491,10 @@ func again(c clientFrame) clientFrame {
 
 // toNetworkLayer hands a packet to a network-layer client.
 func (m *model) toNetworkLayer(pw dataplane.Pseudowire, e modelEntry, rest []byte) {
-	k, typ, body := pw.Key(), uint16(0), rest
+	k, typ, body, fault := pw.Key(), uint16(0), rest, "unknown-payload"
 	if e.bottom {
 		typ = ipType(rest)
-	} else if len(rest) >= 4 {
+	} else if len(rest) >= 8 {
 		below := parseEntry(rest)
 		typ = typeMPLS
 		if below.bottom && (below.label == labelIPv4Null || below.label == labelIPv6Null) {
@@ -500,10 +504,9 @@ func (m *model) toNetworkLayer(pw dataplane.Pseudowire, e modelEntry, rest []byt
 			}
 		}
 	} else {
-		m.dropIn("malformed", k)
-		return
+		fault = "malformed"
 	}
-	add(&m.of(k).in, len(body))
+	add(&m.of(k).in, len(rest))
 	if pw.Loop != "" {
 		m.loopPW(pw, e, rest)
 		return
@@ -517,7 +520,7 @@ func (m *model) toNetworkLayer(pw dataplane.Pseudowire, e modelEntry, rest []byt
 		return
 	}
 	if typ == 0 {
-		m.endAtService("unknown-payload", s, pw)
+		m.endAtService(fault, s, pw)
 		return
 	}
 	iface, tags := m.ifaces[s.Attachment.Interface], circuitTags(s.Attachment, 0)

@@ -106,7 +106,7 @@ func clientObjects() []dataplane.Object {
 	cw := func(p *dataplane.Pseudowire) { p.ControlWord = true }
 	classes := &dataplane.ClassMap{Green: [8]uint8{0, 1, 2, 3, 4, 5, 6, 7}, Yellow: [8]uint8{7, 6, 5, 4, 3, 2, 1, 0}}
 	policed := service("policed", "ac0", 106, 0, dataplane.KeepTags, 0)
-	policed.Profile, policed.Classes = &dataplane.Profile{CIR: 1, EIR: 1, CBS: 30_000, EBS: 30_000}, classes
+	policed.Profile, policed.Classes = &dataplane.Profile{CIR: 1, CBS: 1, EBS: 60_000}, classes
 	down := service("service-down", "ac0", 107, 0, dataplane.KeepTags, 0)
 	down.Down = true
 	mapped := service("pop", "ac0", 101, 0, dataplane.PopTags, 0)

@@ -43,7 +43,8 @@ func newPair(t testing.TB, objects []dataplane.Object) *pair {
 	var script strings.Builder
 	script.WriteString("ip link set lo up\n")
 	for name, i := range pairInterfaces {
-		fmt.Fprintf(&script, "ip link add %s address %s mtu %d type veth peer name %sp\nip link set %s up\nip link set %sp up\n", name, i.mac, i.mtu, name, name, name)
+		fmt.Fprintf(&script, "ip link add %s address %s mtu %d type veth peer name %sp\n"+
+			"sysctl -qw net.ipv6.conf.%sp.disable_ipv6=1\nip link set %s up\nip link set %sp up\n", name, i.mac, i.mtu, name, name, name, name)
 	}
 	s.sh(t, script.String())
 	p := &pair{objects: objects, index: map[string]int{}, work: make(chan func()), out: make([]byte, 4096), m: newModel(pairInterfaces, objects)}
