@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tandem-ne/tandem/cmd/tandem/lab"
+	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
 )
 
 // slowly copies the diamond with CC at one second: four elements share an
@@ -39,24 +41,29 @@ func slowly(t *testing.T) *lab.Topology {
 }
 
 // TestKernelDiamond is the main job on the kernel's own MPLS: the same
-// configuration, --dataplane auto, routes that iproute2 shows, drift repaired,
+// configuration, --dataplane auto, filters that iproute2 shows, drift repaired,
 // a cut found by CC.
 func TestKernelDiamond(t *testing.T) {
 	r := bringUp(t, slowly(t), "auto")
 	if err := r.ConfigureAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	const east = "101 as to 201 via link 02:00:00:00:02:11 dev to-pe2 proto 201"
-	swapped := func() bool { return strings.Contains(r.run(t, "p1", "ip", "-f", "mpls", "route"), east) }
-	eventually(t, "the swap is a route of the kernel", 20*time.Second, swapped)
+	// The filter of label 101 in the shared block of the sections.
+	block, handle := fmt.Sprint(chain.Ingress), fmt.Sprintf("%#x", 101<<5+1)
+	swapped := func() bool {
+		_, filter, found := strings.Cut(r.run(t, "p1", "tc", "filter", "show", "block", block, "chain", "16"), "handle "+handle+" ")
+		return found && strings.Contains(filter, "mpls_label 101") && strings.Contains(filter, "modify label 201") &&
+			strings.Contains(filter, "Egress Redirect to device to-pe2")
+	}
+	eventually(t, "the swap is a filter of the kernel", 20*time.Second, swapped)
 	for _, p := range r.Topology.Demo.Pings {
 		if err := r.Ping(t.Context(), p.From, p.To); err != nil {
 			t.Error(err)
 		}
 	}
 	eventually(t, "all CC sessions up", time.Minute, func() bool { return r.allUp(t) })
-	r.run(t, "p1", "ip", "-f", "mpls", "route", "delete", "101")
-	eventually(t, "the deleted route is back", 20*time.Second, swapped)
+	r.run(t, "p1", "tc", "filter", "delete", "block", block, "chain", "16", "protocol", "mpls_uc", "pref", "32", "handle", handle, "flower")
+	eventually(t, "the deleted filter is back", 20*time.Second, swapped)
 	if err := r.SetLink(t.Context(), "p1:to-pe2", "down"); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 // clients is the life of groups, pseudowires and services.
 func (s suite) clients(t *testing.T) {
+	t.Run("one section, one service", s.oneSection)
 	t.Run("sequence numbers", s.sequence)
 	t.Run("bandwidth profile", s.police)
 	t.Run("counters of everything", s.countEverything)
@@ -24,6 +25,20 @@ func (s suite) clients(t *testing.T) {
 	t.Run("stale objects of every kind are swept", s.sweepEverything)
 	t.Run("a client's interface goes and comes back", s.vanishCustomer)
 	t.Run("a link flaps below a tunnel", s.flapTunnel)
+}
+
+// oneSection opens a driver on next to nothing: what comes later must not be
+// what makes the first section work.
+func (s suite) oneSection(t *testing.T) {
+	d, e, ok := s.begin(t, func(e env) []dataplane.Object {
+		return append(append(e.sections()[1:], tunnel()...), pw(), served(e))
+	})
+	if !ok {
+		return
+	}
+	defer d.close(t)
+	s.exchange(t, e, packetCase{in: Customer, send: func(env) []byte { return user() }, out: East, want: func(e env) []byte { return e.pwOut(0, user()) }})
+	s.exchange(t, e, packetCase{in: East, send: func(e env) []byte { return e.pwIn(user()) }, out: Customer, want: func(env) []byte { return user() }})
 }
 
 // sequence sends numbered frames both ways (RFC 4385 section 4).
@@ -231,7 +246,7 @@ func (s suite) sweepEverything(t *testing.T) {
 // countEverything compares the counters of group, leg, pseudowire, service and
 // switching point with what was sent.
 func (s suite) countEverything(t *testing.T) {
-	objects := service(pw(controlWord))
+	objects := service(pw(controlWord, func(p *dataplane.Pseudowire) { p.MTU = 400 }))
 	d, e, ok := s.begin(t, objects)
 	if !ok {
 		return
@@ -248,12 +263,12 @@ func (s suite) countEverything(t *testing.T) {
 			out: Customer, want: func(env) []byte { return user() }})
 	}
 	// Dropped: too long from the client, a wrong control word to it.
-	s.exchange(t, e, packetCase{in: Customer, send: func(env) []byte { return userOf(1501) }})
+	s.exchange(t, e, packetCase{in: Customer, send: func(env) []byte { return userOf(401) }})
 	s.exchange(t, e, packetCase{in: East, send: func(e env) []byte { return e.pwIn([]byte{0x50, 0, 0, 0}, user()) }})
 	n := uint64(len(user()))
 	want := []dataplane.Counters{
 		{In: times(packets, n), Out: times(packets, n), InDrops: 1, OutDrops: 1},
-		{In: dataplane.Counter{Packets: packets + 1, Octets: packets*n + uint64(len(userOf(1501)))}, Out: times(packets, n)},
+		{In: dataplane.Counter{Packets: packets + 1, Octets: packets*n + uint64(len(userOf(401)))}, Out: times(packets, n)},
 		{In: times(packets, 4+4+n), Out: times(packets, 4+4+4+n)},
 		{In: times(packets+1, 4+4+4+n)},
 		{In: times(packets, 4+4+n)},

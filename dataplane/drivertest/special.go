@@ -98,6 +98,12 @@ func specialCases() []packetCase {
 				labels[i] = label{110, 0, 64}
 			}
 			return e.fromWest(stack(append(labels, label{100, 0, 64})...), v4)
+		}, out: East, want: func(e env) []byte {
+			if e.caps.Driver != "kernel-routes" {
+				return nil
+			}
+			// Each label goes round by lo once more; there is no end to it.
+			return e.toEast(stack(label{200, 0, 63}), v4)
 		}},
 		{name: "what is no IP at the end of an LSP drops", objects: both, in: West, drop: "unknown-payload", send: from(stack(label{110, 0, 64}), []byte("\x00\x00\x00\x00control word"))},
 		{name: "an LSP with an entropy label", objects: with(imposes), in: Client,

@@ -55,6 +55,7 @@ type benchSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchProgramSpecs struct {
 	BenchImpose        *ebpf.ProgramSpec `ebpf:"bench_impose"`
+	BenchPolice        *ebpf.ProgramSpec `ebpf:"bench_police"`
 	BenchSection       *ebpf.ProgramSpec `ebpf:"bench_section"`
 	BenchSectionRandom *ebpf.ProgramSpec `ebpf:"bench_section_random"`
 	BenchWrapper       *ebpf.ProgramSpec `ebpf:"bench_wrapper"`
@@ -221,6 +222,7 @@ type benchVariables struct {
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchPrograms struct {
 	BenchImpose        *ebpf.Program `ebpf:"bench_impose"`
+	BenchPolice        *ebpf.Program `ebpf:"bench_police"`
 	BenchSection       *ebpf.Program `ebpf:"bench_section"`
 	BenchSectionRandom *ebpf.Program `ebpf:"bench_section_random"`
 	BenchWrapper       *ebpf.Program `ebpf:"bench_wrapper"`
@@ -231,6 +233,7 @@ type benchPrograms struct {
 func (p *benchPrograms) Close() error {
 	return _BenchClose(
 		p.BenchImpose,
+		p.BenchPolice,
 		p.BenchSection,
 		p.BenchSectionRandom,
 		p.BenchWrapper,

@@ -45,7 +45,7 @@ func mustOpen(t testing.TB, o Options) *Driver {
 }
 
 func TestConformance(t *testing.T) {
-	modes := []Mode{ModeGeneric, ModeNative}
+	modes := []Mode{ModeGeneric, ModeNative, ModeTC}
 	if inGuest {
 		modes = modes[:1]
 	}

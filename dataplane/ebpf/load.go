@@ -11,9 +11,10 @@ import (
 
 // load makes the maps that are not in replace and loads the programs on top,
 // each in a goroutine of its own: large maps and verification take nearly all of
-// the time, and neither needs the other ones to be done. Maps in replace stay
-// the caller's.
-func load(spec *ebpf.CollectionSpec, replace map[string]*ebpf.Map) (*tandemObjects, error) {
+// the time, and neither needs the other ones to be done. Programs that an
+// earlier process of this build left on the same maps are taken as they are.
+// Maps in replace stay the caller's.
+func load(p pins, spec *ebpf.CollectionSpec, replace map[string]*ebpf.Map) (*tandemObjects, error) {
 	all, err := loadMaps(spec, replace)
 	if err != nil {
 		return nil, err
@@ -25,7 +26,7 @@ func load(spec *ebpf.CollectionSpec, replace map[string]*ebpf.Map) (*tandemObjec
 			}
 		}
 	}()
-	coll, err := loadPrograms(spec, all)
+	coll, err := openPrograms(p, spec, all)
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +38,31 @@ func load(spec *ebpf.CollectionSpec, replace map[string]*ebpf.Map) (*tandemObjec
 		return nil, err
 	}
 	return objs, nil
+}
+
+// openPrograms returns programs and clones of the maps.
+func openPrograms(p pins, spec *ebpf.CollectionSpec, all map[string]*ebpf.Map) (*ebpf.Collection, error) {
+	if found := pinnedPrograms(p, spec, all); found != nil {
+		out := &ebpf.Collection{Programs: found, Maps: map[string]*ebpf.Map{}}
+		for name, m := range all {
+			clone, err := m.Clone()
+			if err != nil {
+				out.Close()
+				return nil, err
+			}
+			out.Maps[name] = clone
+		}
+		return out, nil
+	}
+	out, err := loadPrograms(spec, all)
+	if err != nil {
+		return nil, err
+	}
+	if err := pinPrograms(p, out.Programs); err != nil {
+		out.Close()
+		return nil, fmt.Errorf("pin programs: %w", err)
+	}
+	return out, nil
 }
 
 // loadMaps makes maps.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -32,7 +33,9 @@ var instanceName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 // pins are the directories of one instance:
 //
 //	BPFFS/tandem/INSTANCE/vN     the maps
-//	BPFFS/tandem/INSTANCE/links  the XDP links, INDEX-MODE of the interface
+//	BPFFS/tandem/INSTANCE/links  the links, INDEX-MODE of the interface
+//	BPFFS/tandem/INSTANCE/found  what was found on interfaces and changed
+//	BPFFS/tandem/INSTANCE/programs-SUM  the programs of one build
 //
 // The links are beside the version, because a link outlives a schema: its
 // program is replaced, with its maps, in one step.
@@ -72,7 +75,7 @@ func (p pins) make() error {
 	if _, err := ensureBPFFS(filepath.Dir(filepath.Dir(p.root))); err != nil {
 		return err
 	}
-	for _, dir := range []string{p.maps(), p.links()} {
+	for _, dir := range []string{p.maps(), p.links(), p.programs()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make pin directory: %w", err)
 		}
@@ -104,6 +107,11 @@ func (d *Driver) restorePins() (restored int, err error) {
 		}
 		if path := d.pins.link(ifindex, tcxPin); h.relay.link != nil && absent(path) && h.relay.attached(ifindex) {
 			missing[path] = h.relay.link
+		}
+	}
+	for name, prog := range fieldsOf[*ebpf.Program](&d.objs.tandemPrograms) {
+		if path := filepath.Join(d.pins.programs(), name); absent(path) {
+			missing[path] = prog
 		}
 	}
 	if path := filepath.Join(d.pins.root, foundPin); absent(path) {
@@ -187,7 +195,7 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 		replace[name] = m
 		spec.Maps[name].MaxEntries = m.MaxEntries()
 	}
-	if objs, err = load(spec, replace); err != nil {
+	if objs, err = load(p, spec, replace); err != nil {
 		return nil, false, fmt.Errorf("load BPF programs: %w", err)
 	}
 	for name, m := range objs.named() {
@@ -217,18 +225,20 @@ func (p pins) dropOtherVersions() error {
 	return err
 }
 
-// named returns the maps by their pin names.
-func (m *tandemMaps) named() map[string]*ebpf.Map {
-	return map[string]*ebpf.Map{
-		"ports": m.Ports, "direct_ports": m.DirectPorts, "sections": m.Sections, "section_counters": m.SectionCounters,
-		"platform_labels": m.PlatformLabels, "section_labels": m.SectionLabels,
-		"lsps": m.Lsps, "lsp_counters": m.LspCounters,
-		"groups": m.Groups, "copy_lists": m.CopyLists, "relays": m.Relays, "relay_ports": m.RelayPorts,
-		"prefixes4": m.Prefixes4, "prefixes6": m.Prefixes6,
-		"events": m.Events, "limits": m.Limits, "buckets": m.Buckets, "punts": m.Punts,
-		"meg_buckets": m.MegBuckets, "channels": m.Channels, "channel_slots": m.ChannelSlots,
-		"steady": m.Steady, "seen": m.Seen, "expiries": m.Expiries,
+// named returns the maps by their pin names, which are those of the programs.
+func (m *tandemMaps) named() map[string]*ebpf.Map { return fieldsOf[*ebpf.Map](m) }
+
+// fieldsOf returns the fields of a struct that bpf2go made, by their names in
+// the object.
+func fieldsOf[T any](of any) map[string]T {
+	out := map[string]T{}
+	v := reflect.ValueOf(of).Elem()
+	for i := range v.NumField() {
+		if one, is := v.Field(i).Interface().(T); is {
+			out[v.Type().Field(i).Tag.Get("ebpf")] = one
+		}
 	}
+	return out
 }
 
 // Remove takes an element off for good: programs leave the interfaces, tables

@@ -161,5 +161,6 @@ func (d *Driver) TTLExpiries() (map[string]uint64, error) {
 // oamFeatures are what the punts can do here.
 func oamFeatures() []dataplane.Feature {
 	return []dataplane.Feature{dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
-		dataplane.FeatureSteadyCC, dataplane.FeatureSnapshot, dataplane.FeaturePuntLimits}
+		dataplane.FeatureSteadyCC, dataplane.FeatureSnapshot, dataplane.FeaturePuntLimits,
+		dataplane.FeatureBlock, dataplane.FeatureLoopback}
 }

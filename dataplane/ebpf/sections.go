@@ -51,6 +51,7 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 		d.leaveIdle(l.Index)
 		return err
 	}
+	e = d.sectionEntry(o, l) // The way out may be another now.
 	if s == nil {
 		id := d.sectionIDs.get(time.Now())
 		if id == 0 {

@@ -237,14 +237,15 @@ func (c *change) compile(k dataplane.Key) {
 		f := &now.Filters[i]
 		id := idOf(f)
 		next.filters = append(next.filters, id)
-		if h, ok := c.have[id]; ok && h.owner == k && same(&h.what, f) {
+		h, known := c.have[id]
+		if known && h.owner == k && same(&h.what, f) {
 			continue
 		}
 		if _, ok := c.foreign[id]; ok {
-			c.fail(k, fmt.Sprintf("chain %d preference %d handle %#x is a filter that is not Tandem's", f.Chain, f.Pref, f.Handle), true, unix.EEXIST)
+			c.fail(k, taken(f), true, unix.EEXIST)
 			continue
 		}
-		c.put, c.putBy = append(c.put, mplsnl.FilterChange{Filter: f}), append(c.putBy, k)
+		c.put, c.putBy = append(c.put, mplsnl.FilterChange{Filter: f, New: !known}), append(c.putBy, k)
 	}
 	for i := range now.Routes {
 		r := &now.Routes[i]
@@ -269,6 +270,11 @@ func (c *change) compile(k dataplane.Key) {
 	} else {
 		delete(c.made, k)
 	}
+}
+
+// taken says that somebody else has the place of a filter.
+func taken(f *mplsnl.Filter) string {
+	return fmt.Sprintf("chain %d preference %d handle %#x is a filter that is not Tandem's", f.Chain, f.Pref, f.Handle)
 }
 
 func (c *change) depend(k dataplane.Key, on []dataplane.Key, yes bool) {

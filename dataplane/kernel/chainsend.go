@@ -27,7 +27,15 @@ func (c *change) send() {
 	}
 	c.each(c.put, func(i int, err error) {
 		f, k := c.put[i].Filter, c.putBy[i]
-		if err != nil {
+		switch {
+		case errors.Is(err, unix.EEXIST):
+			c.foreign[idOf(f)] = struct{}{}
+			if !told[k] {
+				told[k] = true
+				c.fail(k, taken(f), true, err)
+			}
+			return
+		case err != nil:
 			report(k, fmt.Sprintf("the filter of chain %d", f.Chain), err)
 			return
 		}

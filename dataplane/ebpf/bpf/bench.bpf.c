@@ -131,4 +131,27 @@ int bench_wrapper_move(struct xdp_md *ctx)
 	return XDP_DROP;
 }
 
+// A frame of len octets at the time now, for the policer of service 1.
+struct policed {
+	__u64 now;
+	__u32 len;
+	__u32 colour; // of the answer
+};
+
+// bench_police runs the policer on frames that are described, at times that the
+// test chooses.
+SEC("xdp")
+int bench_police(struct xdp_md *ctx)
+{
+	struct policed *f = (void *)(long)ctx->data;
+	__u32 one = 1;
+	struct service *sv = bpf_map_lookup_elem(&services, &one);
+	struct policer *p = bpf_map_lookup_elem(&policers, &one);
+
+	if ((void *)(f + 1) > (void *)(long)ctx->data_end || !sv || !p)
+		return XDP_ABORTED;
+	f->colour = police(p, sv, f->len, f->now);
+	return XDP_PASS;
+}
+
 char LICENSE[] SEC("license") = "GPL";

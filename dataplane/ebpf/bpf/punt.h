@@ -183,7 +183,7 @@ static __always_inline int consume(struct xdp_md *ctx, struct packet *p, const s
 
 	if (o->has_label && steady_at(ctx, &k, o->ach, now))
 		return 1;
-	k.ifindex = ctx->ingress_ifindex;
+	k.ifindex = p->ifindex;
 	k.vlan = p->vlan;
 	return steady_at(ctx, &k, o->ach, now);
 }

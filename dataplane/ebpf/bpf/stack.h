@@ -140,6 +140,43 @@ static __always_inline int special(struct xdp_md *ctx, struct packet *p, __u32 l
 	return drop_in(p, NULL, EV_SPECIAL_LABEL);
 }
 
+// What a condition makes of the way of a packet.
+struct condition {
+	struct lsp *l;
+	struct counters *c;
+};
+
+// condition does what is out of the ordinary with an LSP: down, blocked for
+// users (RFC 6371 section 5.1.2), or looped: what has arrived goes on as that of
+// the opposite direction, which need not be open to users (RFC 6435 section 4).
+// off is behind the label. It returns 0 where the packet goes on, as of k->l.
+static __always_inline int condition(struct packet *p, struct condition *k, __u32 off, __u32 gach)
+{
+	__u32 slot = k->l->loop, id;
+	struct counters *c;
+	struct lsp *l;
+
+	if (k->l->flags & LSP_DOWN)
+		return drop_in(p, k->c, EV_LSP_DOWN);
+	if (!(k->l->flags & LSP_LOOP))
+		return gach ? 0 : drop_in(p, k->c, EV_BLOCKED);
+	l = slot ? bpf_map_lookup_elem(&lsps, &slot) : NULL;
+	// Whoever is looped into nothing is locked all the same.
+	if (!l || l->op == OP_NONE || l->op >= OP_POP_LOOKUP || l->copies)
+		return drop_in(p, k->c, EV_BLOCKED);
+	id = l->counter;
+	c = bpf_map_lookup_elem(&lsp_counters, &id);
+	if (!c)
+		return drop_in(p, k->c, EV_INTERNAL);
+	if (l->flags & LSP_DOWN)
+		return drop_in(p, c, EV_LSP_DOWN);
+	c->in_packets++;
+	c->in_octets += p->len - off + (l->op == OP_IMPOSE ? 0 : 4);
+	k->l = l;
+	k->c = c;
+	return 0;
+}
+
 // stack works down the label stack until the packet is sent, delivered, punted
 // or dropped.
 static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
@@ -228,7 +265,7 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		// OAM of an LSP that ends here reaches its MEP also while the LSP is
 		// down, and with whatever TTL it arrives.
 		gal_next = !s && (void *)(lse + 2) <= end && bpf_ntohl(lse[1]) >> 12 == LABEL_GAL;
-		if (!gal_next || l->op != OP_POP_LOOKUP) {
+		if (!gal_next || l->op != OP_POP_LOOKUP || (l->flags & LSP_LOOP && ttl > 1)) {
 			struct origin o = {
 				.label = label, .has_label = 1, .depth = depth, .counter = id, .entity = ENTITY_LSP,
 			};
@@ -240,8 +277,15 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 				o.ach = ach_below(ctx, off, s);
 				return punt_frame(ctx, p, &o);
 			}
-			if (l->flags & LSP_DOWN)
-				return drop_in(p, c, EV_LSP_DOWN);
+			if (l->flags & (LSP_DOWN | LSP_BLOCKED | LSP_LOOP)) {
+				struct condition k = { .l = l, .c = c };
+				int verdict = condition(p, &k, off, gal_next);
+
+				if (verdict)
+					return verdict;
+				l = k.l;
+				c = k.c;
+			}
 			if (l->copies) {
 				if (!gal_next || !(l->flags & LSP_BUD))
 					return fan_out(ctx, l, c, off - 4, 0);

@@ -10,6 +10,9 @@ import (
 // FilterChange is one filter to put or to delete.
 type FilterChange struct {
 	Delete bool
+	// New refuses to replace: where there is a filter already, the change fails
+	// with EEXIST.
+	New    bool
 	Filter *Filter
 }
 
@@ -23,8 +26,12 @@ func (c *Conn) ApplyFilters(changes []FilterChange, failed func(i int, err error
 			b, err := f.AppendDelete(b)
 			return Request{Type: unix.RTM_DELTFILTER}, b, err
 		}
+		flags := uint16(unix.NLM_F_CREATE | unix.NLM_F_REPLACE)
+		if changes[i].New {
+			flags = unix.NLM_F_CREATE | unix.NLM_F_EXCL
+		}
 		b, err := f.Append(b)
-		return Request{Type: unix.RTM_NEWTFILTER, Flags: unix.NLM_F_CREATE | unix.NLM_F_REPLACE}, b, err
+		return Request{Type: unix.RTM_NEWTFILTER, Flags: flags}, b, err
 	}, func(i int, err error) {
 		if changes[i].Delete && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL)) {
 			return // No such filter, chain or block.
