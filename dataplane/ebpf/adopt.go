@@ -127,11 +127,7 @@ func (d *Driver) adoptMode() {
 			continue
 		}
 		if h.roles == 0 {
-<<<<<<< HEAD
-			continue // Tables of another version use it: it stays as it is until ours are filled.
-=======
 			continue // Of another schema version: the first Apply tells.
->>>>>>> main
 		}
 		if !h.takesXDP() {
 			h.mode = ModeRelay

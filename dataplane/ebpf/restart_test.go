@@ -178,6 +178,8 @@ func TestRestartLosesNothing(t *testing.T) {
 						p.kill(t)
 					} else {
 						p.stop(t)
+						// A process of another build finds no programs of its own.
+						removePrograms(t, filepath.Join(o.FS, "tandem", "restart"))
 					}
 					if p = startChild(t, c.nodes[0], o); p.todo != 0 {
 						t.Errorf("restart %d: %d operations to do after adoption, want none", i, p.todo)
@@ -306,6 +308,18 @@ func ageVersion(t *testing.T, fs, instance string) {
 		}
 	}
 	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// removePrograms removes the programs kept for the next start.
+func removePrograms(t *testing.T, root string) {
+	t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(root, programsPrefix+"*"))
+	if err != nil || len(dirs) != 1 {
+		t.Fatalf("programs kept: %v, %v", dirs, err)
+	}
+	if err := os.RemoveAll(dirs[0]); err != nil {
 		t.Fatal(err)
 	}
 }
