@@ -245,7 +245,6 @@ func TestModeChange(t *testing.T) {
 			}
 			p.stop(t)
 		}
-<<<<<<< HEAD
 	})
 	t.Logf("%d frames over 5 changes of mode, %d arrived", made, sunk)
 	if made != sunk {
@@ -294,32 +293,9 @@ func ageVersion(t *testing.T, fs, instance string) {
 	for _, m := range maps {
 		if err == nil {
 			err = os.Rename(filepath.Join(from, m.Name()), filepath.Join(to, m.Name()))
-=======
-	}()
-	for i := range 5 {
-		kill(t, cmd)
-		if i%2 == 0 {
-			// A process of another build finds no programs of its own.
-			removePrograms(t, filepath.Join(o.FS, "tandem", "restart"))
-		}
-		if cmd, todo = startChild(t, lab, o); todo != 0 {
-			t.Errorf("restart %d: %d operations to do after adoption, want none", i, todo)
->>>>>>> main
 		}
 	}
 	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// removePrograms removes the programs kept for the next start.
-func removePrograms(t *testing.T, root string) {
-	t.Helper()
-	dirs, err := filepath.Glob(filepath.Join(root, programsPrefix+"*"))
-	if err != nil || len(dirs) != 1 {
-		t.Fatalf("programs kept: %v, %v", dirs, err)
-	}
-	if err := os.RemoveAll(dirs[0]); err != nil {
 		t.Fatal(err)
 	}
 }
