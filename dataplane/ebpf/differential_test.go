@@ -9,7 +9,7 @@ import (
 )
 
 // differentialFrames is how many frames of a generator each test sends.
-const differentialFrames = 60_000
+const differentialFrames = 20_000
 
 // TestDifferential sends random frames that reach deep and damaged ones, and
 // compares what the programs and the model make of each, and all counters.
