@@ -329,3 +329,95 @@ func TestUnsuitable(t *testing.T) {
 		t.Errorf("section on a port of a bridge: %v", err)
 	}
 }
+
+// modeOf returns how an interface is attached.
+func (e *element) modeOf(t *testing.T, ifc string) dataplane.InterfaceState {
+	t.Helper()
+	states, err := e.InterfaceStates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range states {
+		if s.Name == ifc {
+			return s
+		}
+	}
+	return dataplane.InterfaceState{}
+}
+
+// TestForeignXDPRelayed: with ModeAuto, frames of an interface with a program of
+// somebody else come through tc, labelled ones and those of IP clients. When it
+// leaves, XDP takes over by itself.
+func TestForeignXDPRelayed(t *testing.T) {
+	m := newManaged(t, Options{})
+	if s := m.modeOf(t, "west0"); s.Mode != "generic" {
+		t.Errorf("before: %+v", s)
+	}
+	m.rec.Update(dataplane.Delta{Delete: []dataplane.Key{westKey, key(dataplane.KindLSP, "x")}})
+	if err := m.rec.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	foreign := m.foreignProgram(t, "west0")
+	m.rec.Update(dataplane.Delta{Put: m.desired})
+	m.status(t, westKey, reconcile.Applied, "")
+	if s := m.modeOf(t, "west0"); s.Mode != "tc" || !strings.Contains(s.Reason, "firewall") {
+		t.Errorf("beside another program: %+v", s)
+	}
+	m.forwards(t)
+	if err := foreign.Close(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() (string, bool) { s := m.modeOf(t, "west0"); return s.Mode, s.Mode == "generic" })
+	m.forwards(t)
+}
+
+// TestQueuesOfSection: the scheduler is there as long as the section wants it,
+// is repaired, adopted and removed, and frames go through it by their class.
+func TestQueuesOfSection(t *testing.T) {
+	m := newManaged(t, Options{})
+	east := m.desired[1].(dataplane.Section)
+	east.Queues = dataplane.Queues{Enabled: true, Rate: 100_000_000, Weights: [8]uint16{1, 2}}
+	m.rec.Update(dataplane.Delta{Put: []dataplane.Object{east}})
+	m.status(t, east.Key(), reconcile.Applied, "")
+	m.forwards(t)
+	out, err := m.net.ByName("east0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	west := m.lab.Port(drivertest.West)
+	m.lab.Send(t, drivertest.West, frame(west.MAC, west.Peer, 0, 0x8847, lse{100, 5, 64, true}, ip4("10.0.0.1")))
+	until(t, func() (string, bool) {
+		s, err := m.net.QueueStats(out.Index)
+		return "no frame of class 5 in its queue", err == nil && s[5].Packets > 0
+	})
+	has := func() bool {
+		_, ok, err := m.net.Queues(out.Index)
+		return ok && err == nil
+	}
+	m.run(t, "tc qdisc del dev east0 root")
+	until(t, func() (string, bool) { return "not repaired", has() })
+	if s := m.modeOf(t, "east0"); !strings.Contains(s.Queueing, "weights 1:2 0:1") {
+		t.Errorf("state: %+v", s)
+	}
+
+	// Another process finds them, and takes them off with the section.
+	m.rec.Close()
+	m.Close()
+	m.lab.Do(t, func() { m.Driver = mustOpen(t, m.opt) })
+	t.Cleanup(func() { m.Driver.Close() })
+	m.desired[1] = east
+	if ops := m.missing(t); len(ops) != 0 {
+		t.Errorf("to do after adoption: %v", ops)
+	}
+	other := dataplane.Section{Name: "vlan", Interface: "east0", VLAN: 7, Queues: dataplane.Queues{Enabled: true, Rate: 1}}
+	failed := m.Apply(context.Background(), []dataplane.Op{{Verb: dataplane.Put, Key: other.Key(), Object: other}})
+	if len(failed) != 1 || !strings.Contains(failed[0].Reason, "another section") {
+		t.Errorf("other queues on the same interface: %v", failed)
+	}
+	for _, err := range m.Apply(context.Background(), []dataplane.Op{{Verb: dataplane.Delete, Key: east.Key()}}) {
+		t.Fatal(err)
+	}
+	if has() {
+		t.Error("queues are left")
+	}
+}

@@ -234,7 +234,7 @@ func (d *Driver) setHost() error {
 	if err := d.setByTC(); err != nil {
 		return fmt.Errorf("write way out of the impose device: %w", err)
 	}
-	s := &section{entry: slot.Body[slot.Current&1], current: slot.Current & 1}
+	s := &section{since: uint64(d.impose.Index), entry: slot.Body[slot.Current&1], current: slot.Current & 1}
 	if err := d.writeSection(s, e); err != nil {
 		return fmt.Errorf("write section: %w", err)
 	}

@@ -203,7 +203,8 @@ func TestSwitchLoss(t *testing.T) {
 		}
 	}
 	if got != packets {
-		t.Errorf("%d of %d packets arrived", got, packets)
+		drops, err := r.Driver.(*kernel.Driver).Discards()
+		t.Errorf("%d of %d packets arrived; drops %v, %v", got, packets, drops, err)
 	}
 	if c := r.counters(t, member.Key()); c.In.Packets != packets || c.Out.Packets != packets {
 		t.Errorf("counted over %d switches: %+v", packets/burst, c)

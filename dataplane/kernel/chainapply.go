@@ -235,12 +235,18 @@ func (c *change) compile(k dataplane.Key) {
 	next := &made{depends: now.Depends, counts: now.Counts}
 	for i := range now.Filters {
 		f := &now.Filters[i]
-		id := idOf(f)
-		next.filters = append(next.filters, id)
-		h, known := c.have[id]
+		id, h, known := c.find(f)
 		if known && h.owner == k && same(&h.what, f) {
+			next.filters = append(next.filters, id)
 			continue
 		}
+		if twin, ok := id.twin(); ok && known {
+			// In its other place, and then away from this one.
+			c.gone = append(c.gone, id)
+			id, f.Pref = twin, twin.pref
+			_, known = c.have[twin]
+		}
+		next.filters = append(next.filters, id)
 		if _, ok := c.foreign[id]; ok {
 			c.fail(k, taken(f), true, unix.EEXIST)
 			continue

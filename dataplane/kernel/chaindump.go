@@ -179,10 +179,9 @@ func (s *survey) match(desired []dataplane.Object) {
 		there := err == nil && s.bound(o)
 		m := &made{depends: now.Depends, counts: now.Counts}
 		for i := range now.Filters {
-			id := idOf(&now.Filters[i])
+			id, h, ok := t.find(&now.Filters[i])
 			s.claimed[id] = struct{}{}
 			m.filters = append(m.filters, id)
-			h, ok := t.have[id]
 			if ok {
 				h.owner = k
 				t.have[id] = h

@@ -75,6 +75,32 @@ func idOf(f *mplsnl.Filter) filterID {
 	return id
 }
 
+// twin names the other place of a filter of a label: a filter that changes is
+// put there and deleted here, because a lookup that is under way while the
+// kernel replaces one in its hash table can miss both. ok is false where there
+// is none.
+func (id filterID) twin() (filterID, bool) {
+	pref, ok := chain.Twin(id.block, id.chain, id.pref)
+	id.pref = pref
+	return id, ok
+}
+
+// find looks a filter up in both its places and gives it the preference of the
+// one where it is.
+func (t *chains) find(f *mplsnl.Filter) (id filterID, h held[mplsnl.Filter], known bool) {
+	id = idOf(f)
+	if h, known = t.have[id]; known {
+		return id, h, true
+	}
+	if twin, ok := id.twin(); ok {
+		if h, known = t.have[twin]; known {
+			f.Pref = twin.pref
+			return twin, h, true
+		}
+	}
+	return id, h, false
+}
+
 func newChains(h *link.Handle) *chains {
 	return &chains{
 		link: h, state: chain.NewState(),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,6 +28,12 @@ func (c *change) send() {
 	}
 	c.each(c.put, func(i int, err error) {
 		f, k := c.put[i].Filter, c.putBy[i]
+		if twin, ok := idOf(f).twin(); err != nil && ok {
+			if _, there := c.have[twin]; there {
+				wanted[twin] = struct{}{} // What was there goes on.
+				c.made[k].filters = append(c.made[k].filters, twin)
+			}
+		}
 		switch {
 		case errors.Is(err, unix.EEXIST):
 			c.foreign[idOf(f)] = struct{}{}
@@ -100,12 +107,30 @@ func (c *change) sweep(wanted map[filterID]struct{}) {
 			delete(c.chains.routes, routes[i].IP.Prefix)
 		}
 	})
+	if len(c.put) > 0 && len(c.remove) > 0 {
+		c.grace()
+	}
 	c.each(c.remove, func(i int, err error) {
 		if err == nil {
 			delete(c.have, idOf(c.remove[i].Filter))
 		}
 	})
 }
+
+// grace waits until no packet is looked up that began before the new filters
+// were there: what is deleted after that is missed by none.
+func (c *change) grace() {
+	// MEMBARRIER_CMD_GLOBAL waits for a grace period of RCU.
+	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierGlobal, 0, 0); errno != 0 {
+		time.Sleep(graceTime)
+	}
+}
+
+const (
+	membarrierGlobal = 1
+	// graceTime is more than a grace period takes on an idle machine.
+	graceTime = 50 * time.Millisecond
+)
 
 // each applies filters and calls done for each, in order.
 func (c *change) each(changes []mplsnl.FilterChange, done func(i int, err error)) {

@@ -16,7 +16,7 @@ func TestModelsHaveTheWordsOfTheEngines(t *testing.T) {
 	for r := range oam.NumDropReasons {
 		drops = append(drops, r.String())
 	}
-	for _, r := range []oam.Reason{oam.ReasonGAL, oam.ReasonTTLExpired, oam.ReasonRouterAlert, oam.ReasonReserved} {
+	for _, r := range []oam.Reason{oam.ReasonGAL, oam.ReasonTTLExpired, oam.ReasonRouterAlert, oam.ReasonReserved, oam.ReasonPWACH} {
 		punts = append(punts, r.String())
 	}
 	for _, s := range []oam.BFDState{oam.AdminDown, oam.Down, oam.Init, oam.Up} {

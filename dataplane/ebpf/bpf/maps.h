@@ -117,8 +117,9 @@ struct section {
 };
 
 // A section in its slot: the body in use is the one that current tells, the
-// other is what the next change is written to. Slot 0 is the far end of the
-// impose device.
+// other is what the next change is written to. Slot 0 is the impose device: the
+// index of its near end, the address of its far end and, in since, the index of
+// that.
 struct section_slot {
 	__u32 current;
 	__u32 pad;

@@ -8,6 +8,7 @@
 // every copy is a frame of its own, to which all of the forwarding can be done.
 #pragma once
 
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 
 #include "packet.h"
@@ -305,6 +306,14 @@ static __always_inline int of_section(struct __sk_buff *skb)
 	return id && *id;
 }
 
+static __always_inline int from_impose_device(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct section_slot *s = bpf_map_lookup_elem(&sections, &zero);
+
+	return s && s->since == skb->ingress_ifindex;
+}
+
 // relay_frame is the tc program of every interface of ours: it does what the
 // XDP program before it has asked for, and sends the frames of interfaces with
 // a relay to the impose device.
@@ -318,6 +327,8 @@ static __always_inline int relay_frame(struct __sk_buff *skb)
 		kind = m->kind;
 		arg = m->arg;
 		ref = m->ref;
+		// The words stay on the frame, across a veth too: they were for us.
+		m->magic = 0;
 		if (kind == META_QUEUE) {
 			skb->priority = arg;
 			return bpf_redirect(ref, 0);
@@ -327,8 +338,13 @@ static __always_inline int relay_frame(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	}
 	port = bpf_map_lookup_elem(&relay_ports, &ifindex);
-	if (!port)
+	if (!port) {
+		// What the program of the impose device lets pass is the host's. A
+		// veth goes by the address that the frame had before.
+		if (skb->pkt_type == PACKET_OTHERHOST && from_impose_device(skb))
+			bpf_skb_change_type(skb, PACKET_HOST);
 		return TC_ACT_UNSPEC;
+	}
 	ref = *port;
 	if (!(ref & RELAY_ALL && of_client(skb)) && !of_section(skb))
 		return TC_ACT_UNSPEC;

@@ -48,6 +48,26 @@ const (
 	spaceSize = 8
 )
 
+// Twin returns the other of the two preferences that the filters of a label
+// have in turn. Labels that every space has do not change and stay in the
+// first.
+func Twin(block, chain uint32, pref uint16) (uint16, bool) {
+	if block == Ingress && chain <= chainNull6 && chain != chainBud {
+		return pref, false
+	}
+	switch pref {
+	case prefGACh:
+		return prefGACh2, true
+	case prefGACh2:
+		return prefGACh, true
+	case prefLabel:
+		return prefLabel2, true
+	case prefLabel2:
+		return prefLabel, true
+	}
+	return pref, false
+}
+
 // Platform is the number of the per-platform label space; those of interfaces
 // follow, up to MaxSpace.
 const (
@@ -62,7 +82,9 @@ const (
 	prefNotOurs = 0x40
 	prefTTL     = 0x10
 	prefGACh    = 0x18
+	prefGACh2   = 0x19
 	prefLabel   = 0x20
+	prefLabel2  = 0x28
 	prefUnknown = 0x30
 	// The kernel tells apart the u32 filters of a block by preference alone:
 	// theirs begin at prefNibble and none occurs twice.

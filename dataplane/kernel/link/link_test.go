@@ -218,15 +218,36 @@ func TestSubscribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := netip.MustParsePrefix("198.51.100.0/24")
-	if err := h.ReplaceRoute(link.Route{Prefix: p, Index: d.Index}); err != nil {
+	// What somebody else does to routes is told; what the handle does is not.
+	var other *link.Handle
+	l.Do(t, func() { other, err = link.Open() })
+	if err != nil {
 		t.Fatal(err)
 	}
-	wait("route put", func(e link.Event) bool { return e.Kind == link.RouteNew && e.Route.Prefix == p && e.Own })
-	if err := h.DeleteRoute(p); err != nil {
+	defer other.Close()
+	own, p := netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("198.51.100.0/24")
+	if err := h.ReplaceRoute(link.Route{Prefix: own, Index: d.Index}); err != nil {
 		t.Fatal(err)
 	}
-	wait("route deleted", func(e link.Event) bool { return e.Kind == link.RouteGone && e.Route.Prefix == p && e.Own })
+	if err := other.ReplaceRoute(link.Route{Prefix: p, Index: d.Index}); err != nil {
+		t.Fatal(err)
+	}
+	told := func(kind link.EventKind) func(link.Event) bool {
+		return func(e link.Event) bool {
+			if e.Route.Prefix == own {
+				t.Errorf("the handle's own change is told: %+v", e.Route)
+			}
+			return e.Kind == kind && e.Route.Prefix == p && !e.Own
+		}
+	}
+	wait("route put", told(link.RouteNew))
+	if err := h.DeleteRoute(own); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.DeleteRoute(p); err != nil {
+		t.Fatal(err)
+	}
+	wait("route deleted", told(link.RouteGone))
 	for range 2 {
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
