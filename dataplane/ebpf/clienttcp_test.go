@@ -31,7 +31,13 @@ ip link set ac0 up; ip link set core0 up`, east.path()))
 		fs := testFS(t)
 		s.do(t, func() error {
 			d := mustOpen(t, Options{BPFFS: fs, Instance: fmt.Sprintf("tcp-%d", i), Log: slog.New(slog.DiscardHandler)})
-			t.Cleanup(func() { d.Close() })
+			t.Cleanup(func() {
+				if t.Failed() {
+					n, err := d.DropCounters()
+					t.Logf("element %d: %v %v", i, n, err)
+				}
+				d.Close()
+			})
 			in, out := uint32(500+i), uint32(501-i)
 			peer := [6]byte{2, 0, 0, 0, 1, byte(2 - i)}
 			apply(t, d,
@@ -48,7 +54,7 @@ ip link set ac0 up; ip link set core0 up`, east.path()))
 	for i := range data {
 		data[i] = byte(i * 2654435761 >> 13)
 	}
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	var l net.Listener
 	east.do(t, func() (err error) { l, err = net.Listen("tcp", "192.0.2.2:7"); return err })
 	defer l.Close()

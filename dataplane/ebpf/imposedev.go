@@ -30,6 +30,9 @@ func (d *Driver) openImposeDevice() error {
 			if err != nil && !errors.Is(err, os.ErrNotExist) { // A kernel without IPv6.
 				return err
 			}
+			if err := setMTU(l, imposeMTU); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -51,6 +54,28 @@ func (d *Driver) openImposeDevice() error {
 		return nil // Its link, if there is one, is updated with the others.
 	}
 	return d.useInterface(far, roleImpose)
+}
+
+// imposeMTU is about the most that a veth with XDP at its far end takes: relayed
+// frames have labels, tags and their Ethernet header, and clients' frames and
+// sections may be longer than 1500 octets.
+const imposeMTU = 3500
+
+func setMTU(name string, mtu int32) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	req.SetUint32(uint32(mtu))
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFMTU, req); err != nil {
+		return fmt.Errorf("set MTU of %s: %w", name, err)
+	}
+	return nil
 }
 
 // joinMulticast makes a card receive the MPLS-TP address. Like the program, and
