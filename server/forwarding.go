@@ -76,11 +76,17 @@ func (p statistics) Read(ctx context.Context, req oper.Request) error {
 			continue // Not in the data plane: there is nothing that counts.
 		}
 		e := edits{at: at, all: make([]tree.Edit, 0, 8)}
-		e.setUint(c.In.Packets, "in-packets")
-		e.setUint(c.In.Octets, "in-octets")
+		if p.kind == dataplane.KindGroup {
+			// What enters a group is what the tunnel sends; what arrives is
+			// counted at the LSPs that end here.
+			c.Out, c.OutDrops = c.In, c.InDrops+c.OutDrops
+		} else {
+			e.setUint(c.In.Packets, "in-packets")
+			e.setUint(c.In.Octets, "in-octets")
+			e.setUint(c.InDrops, "in-drops")
+		}
 		e.setUint(c.Out.Packets, "out-packets")
 		e.setUint(c.Out.Octets, "out-octets")
-		e.setUint(c.InDrops, "in-drops")
 		e.setUint(c.OutDrops, "out-drops")
 		e.setTime(c.Since, "discontinuity-time")
 		e.build(req.Build)

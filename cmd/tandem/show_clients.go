@@ -36,9 +36,9 @@ func printTunnels(w io.Writer, reply []byte) error {
 	if err := xml.Unmarshal(reply, &data); err != nil {
 		return err
 	}
-	return table(w, "TUNNEL NUM TO LSP ROLE ACTIVE OPER DATA-PLANE PACKETS-IN PACKETS-OUT DROPS", func(row func(...any)) {
+	return table(w, "TUNNEL NUM TO LSP ROLE ACTIVE OPER DATA-PLANE PACKETS-OUT DROPS", func(row func(...any)) {
 		for _, t := range data.Tunnels {
-			first := []any{t.Name, t.Num, t.To, "", "", "", t.Oper, t.State.String(), t.Stats.InPackets, t.Stats.OutPackets, t.Stats.InDrops + t.Stats.OutDrops}
+			first := []any{t.Name, t.Num, t.To, "", "", "", t.Oper, t.State.String(), t.Stats.OutPackets, t.Stats.OutDrops}
 			if len(t.LSPs) == 0 {
 				row(first...)
 			}
@@ -50,7 +50,7 @@ func printTunnels(w io.Writer, reply []byte) error {
 				if l.Num == t.Active {
 					active = "active"
 				}
-				cells := []any{above, above, above, l.Num + " " + l.Pair + l.Alone, role, active, above, above, above, above, above}
+				cells := []any{above, above, above, l.Num + " " + l.Pair + l.Alone, role, active, above, above, above, above}
 				if i == 0 {
 					copy(first[3:6], cells[3:6])
 					cells = first

@@ -28,13 +28,19 @@ type rig struct {
 // logs first.
 func bring(t *testing.T) *rig {
 	t.Helper()
-	topology, err := lab.Load(filepath.Join("..", "..", "testdata", "lab", "diamond"))
+	return bringLab(t, "diamond", "t1")
+}
+
+// bringLab does so with any of the labs.
+func bringLab(t *testing.T, dir, prefix string) *rig {
+	t.Helper()
+	topology, err := lab.Load(filepath.Join("..", "..", "testdata", "lab", dir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Two runs on one machine stay apart, and what a killed one left behind is in
 	// nobody's way.
-	topology.Name = fmt.Sprintf("t1-%d", os.Getpid())
+	topology.Name = fmt.Sprintf("%s-%d", prefix, os.Getpid())
 	return bringUp(t, topology, "ebpf")
 }
 
@@ -190,6 +196,11 @@ func eventually(t testing.TB, what string, limit time.Duration, f func() bool) {
 type mpls struct {
 	Sections []object  `xml:"mpls-tp>sections>section"`
 	LSPs     []object  `xml:"mpls-tp>lsps>static-lsp"`
+	Tunnels  []object  `xml:"mpls-tp>tunnels>tunnel"`
+	PWs      []object  `xml:"mpls-tp>pseudowires>pseudowire"`
+	P2MPPWs  []object  `xml:"mpls-tp>pseudowires>p2mp-pseudowire"`
+	Switches []object  `xml:"mpls-tp>pseudowires>switching-point"`
+	Services []object  `xml:"mpls-tp>services>service"`
 	MEGs     []meg     `xml:"mpls-tp>oam>meg"`
 	Discards []discard `xml:"mpls-tp>oam>counters>discard"`
 	Punts    []discard `xml:"mpls-tp>oam>counters>punt"`
@@ -212,6 +223,11 @@ type object struct {
 	Reason string `xml:"data-plane-state>reason"`
 	In     uint64 `xml:"statistics>in-packets"`
 	Out    uint64 `xml:"statistics>out-packets"`
+	// Colours is what a service's bandwidth profile made of the frames.
+	Colours []struct {
+		Name    string `xml:"name"`
+		Packets uint64 `xml:"packets"`
+	} `xml:"policing>colour"`
 }
 
 type meg struct {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,11 +43,20 @@ func present(module string, there func() bool) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s is not loaded and modprobe says %q (%w)", ErrUnavailable, module, bytes.TrimSpace(out), err)
 	}
-	if !there() {
-		return fmt.Errorf("%w: %s was loaded but is not there", ErrUnavailable, module)
+	// Where another process is loading it at this moment, modprobe is content
+	// before it is ready.
+	for end := time.Now().Add(loadPatience); !there(); time.Sleep(loadPoll) {
+		if time.Now().After(end) {
+			return fmt.Errorf("%w: %s was loaded but is not there", ErrUnavailable, module)
+		}
 	}
 	return nil
 }
+
+const (
+	loadPatience = 10 * time.Second
+	loadPoll     = 10 * time.Millisecond
+)
 
 func exists(path string) bool {
 	_, err := os.Stat(path)

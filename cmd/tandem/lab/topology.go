@@ -54,6 +54,8 @@ func (n Node) Element() bool { return n.Config != "" }
 type Interface struct {
 	MAC       string   `yaml:"mac"`
 	Addresses []string `yaml:"addresses"`
+	// MTU in octets; 0: 1500. Interfaces of sections need room for labels.
+	MTU int `yaml:"mtu"`
 }
 
 // Link joins two interfaces, each written NODE:INTERFACE.

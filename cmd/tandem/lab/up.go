@@ -190,6 +190,9 @@ func (l *Lab) buildNode(ctx context.Context, node string) error {
 		for _, a := range i.Addresses {
 			lines = append(lines, fmt.Sprintf("address add %s dev %s", a, ifc))
 		}
+		if i.MTU != 0 {
+			lines = append(lines, fmt.Sprintf("link set dev %s mtu %d", ifc, i.MTU))
+		}
 		lines = append(lines, fmt.Sprintf("link set dev %s up", ifc))
 	}
 	for _, r := range n.Routes {
@@ -199,21 +202,7 @@ func (l *Lab) buildNode(ctx context.Context, node string) error {
 		}
 		routes = append(routes, fmt.Sprintf("route add %s via %s", prefix, via))
 	}
-	if err := ipBatch(ctx, namespace, append(lines, routes...)...); err != nil {
-		return err
-	}
-	if n.Element() {
-		return nil
-	}
-	// A veth passes frames whose checksum is left to hardware that is not
-	// there; behind XDP nobody fills it in.
-	for ifc := range n.Interfaces {
-		cmd := exec.CommandContext(ctx, "ip", "netns", "exec", namespace, "ethtool", "-K", ifc, "tx", "off")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("ethtool -K %s tx off: %w: %s", ifc, err, out)
-		}
-	}
-	return nil
+	return ipBatch(ctx, namespace, append(lines, routes...)...)
 }
 
 // Start starts an element's daemon; it comes up with the configuration that its
