@@ -100,6 +100,7 @@ func forwardCases() []forwardCase {
 // routeIPv4 makes the nodes of a chain routers of the kernel, with static
 // neighbours.
 func routeIPv4(b *testing.B, c *chain) {
+	c.poll(b)
 	for i, n := range c.nodes {
 		next := chainSink
 		if i+1 < len(c.nodes) {
@@ -137,11 +138,12 @@ func routeManyIPv4(b *testing.B, c *chain) {
 func openNode(t testing.TB, c *chain, node int, mode Mode) (d *Driver) {
 	t.Helper()
 	fs := testFS(t)
-	c.nodes[node].do(t, func() error {
-		d = mustOpen(t, Options{BPFFS: fs, Instance: fmt.Sprintf("bench-%d", node), Mode: mode, MaxLSPs: 1 << 17})
+	c.nodes[node].do(t, func() (err error) {
+		d, err = Open(Options{BPFFS: fs, Instance: fmt.Sprintf("bench-%d", node), Mode: mode, MaxLSPs: 1 << 17})
 		return groOn("west0")
 	})
 	t.Cleanup(func() { d.Close() })
+	c.poll(t)
 	return d
 }
 

@@ -64,11 +64,15 @@ func key(k dataplane.Kind, name string) dataplane.Key { return dataplane.Key{Kin
 // apply puts objects in order and fails the test on an error.
 func apply(t testing.TB, d *Driver, objects ...dataplane.Object) {
 	t.Helper()
+	for _, err := range d.Apply(context.Background(), puts(objects)) {
+		t.Fatalf("Apply: %v", err)
+	}
+}
+
+func puts(objects []dataplane.Object) []dataplane.Op {
 	ops := make([]dataplane.Op, len(objects))
 	for i, o := range objects {
 		ops[i] = dataplane.Op{Verb: dataplane.Put, Key: o.Key(), Object: o}
 	}
-	for _, err := range d.Apply(context.Background(), ops) {
-		t.Fatalf("Apply: %v", err)
-	}
+	return ops
 }

@@ -3,180 +3,72 @@ package ebpf
 import (
 	"encoding/binary"
 	"math/rand/v2"
-	"net/netip"
 	"testing"
 
 	"github.com/tandem-ne/tandem/dataplane"
-	"github.com/tandem-ne/tandem/dataplane/packetio"
 )
 
-// pair is the programs and the model with the same tables.
-type pair struct {
-	*rig
-	m     *model
-	punts *Punts
+// differentialFrames is how many frames of a generator each test sends.
+const differentialFrames = 20_000
+
+// TestDifferential sends random frames that reach deep and damaged ones, and
+// compares what the programs and the model make of each, and all counters.
+func TestDifferential(t *testing.T) {
+	for name, c := range map[string]struct {
+		objects  []dataplane.Object
+		generate func(*rand.Rand) (string, []byte)
+	}{
+		"basic":   {basicObjects(), generate},
+		"groups":  {groupObjects(), generate},
+		"clients": {clientObjects(), generateClient},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, c.objects)
+			r := rand.New(rand.NewPCG(1, 2))
+			for range differentialFrames {
+				port, f := c.generate(r)
+				p.check(t, port, f)
+			}
+			p.checkCounters(t)
+		})
+	}
 }
 
-func newPair(t testing.TB) *pair {
-	t.Helper()
-	p := &pair{rig: newRig(t), m: newModel()}
-	var err error
-	if p.punts, err = (&Driver{objs: p.objs}).Punts(); err != nil {
-		t.Fatal(err)
+// FuzzForward: whatever the octets, programs and model agree.
+func FuzzForward(f *testing.F) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 64 {
+		port, b := generate(r)
+		f.Add(port == impose, b)
 	}
-	t.Cleanup(func() { p.punts.Close() })
-	p.m.sections = p.rig.sections(t)
-	for id, s := range p.m.sections {
-		p.m.ports[portOf(s)] = id
-	}
-	for i, c := range pairLSPs() {
-		id := uint32(i + 1)
-		p.m.lsps[id] = p.rig.lsp(t, id, c.lsp, c.in, c.out)
-		if c.lsp.InLabel != 0 {
-			p.m.labels[labelKey{c.in, c.lsp.InLabel}] = id
+	p := newPair(f, basicObjects())
+	f.Fuzz(func(t *testing.T, atImpose bool, b []byte) {
+		if len(b) < 14 || len(b) > 3000 {
+			return // The kernel runs no program on less than an Ethernet header.
 		}
-		for _, x := range c.lsp.Prefixes {
-			p.m.prefixes[x] = id
+		port := "in0"
+		if atImpose {
+			port = impose
 		}
-	}
-	return p
+		p.check(t, port, b)
+	})
 }
-
-type pairLSP struct {
-	lsp     dataplane.LSP
-	in, out uint32
-}
-
-// pairLSPs has every operation in every variety; labels from 16 on.
-func pairLSPs() []pairLSP {
-	stack := func(es ...dataplane.LabelEntry) dataplane.NextHop { return dataplane.NextHop{Stack: es} }
-	l := func(label uint32) dataplane.LabelEntry { return dataplane.LabelEntry{Label: label} }
-	tc := func(label uint32, tc uint8) dataplane.LabelEntry {
-		return dataplane.LabelEntry{Label: label, TC: tc, HasTC: true, TTL: 9}
-	}
-	swap, pop, popImpose := dataplane.SwapAndForward, dataplane.PopAndForward, dataplane.PopImposeAndForward
-	lookup, impose := dataplane.PopAndLookup, dataplane.ImposeAndForward
-	six := stack(l(501), l(502), tc(503, 3), l(504), l(505), l(506))
-	prefix := func(ps ...string) (out []netip.Prefix) {
-		for _, p := range ps {
-			out = append(out, netip.MustParsePrefix(p))
-		}
-		return out
-	}
-	return []pairLSP{
-		{dataplane.LSP{Op: swap, InLabel: 16, Out: stack(l(1<<20 - 1))}, 0, secPlain},
-		{dataplane.LSP{Op: swap, InLabel: 17, Out: stack(l(300), l(200))}, 0, secOut},
-		{dataplane.LSP{Op: swap, InLabel: 18, Out: stack(tc(300, 5), tc(200, 1))}, 0, secPlain},
-		{dataplane.LSP{Op: swap, InLabel: 19, Out: six}, 0, secOut},
-		{dataplane.LSP{Op: pop, InLabel: 20}, 0, secPlain},
-		{dataplane.LSP{Op: pop, InLabel: 21, TTLMode: dataplane.ShortPipe}, 0, secOut},
-		{dataplane.LSP{Op: popImpose, InLabel: 22, Out: stack(l(400))}, 0, secPlain},
-		{dataplane.LSP{Op: popImpose, InLabel: 23, Out: six}, 0, secPlain},
-		{dataplane.LSP{Op: lookup, InLabel: 24}, 0, 0},
-		{dataplane.LSP{Op: lookup, InLabel: 25, Down: true}, 0, 0},
-		{dataplane.LSP{Op: swap, InLabel: 26, Down: true, Out: stack(l(200))}, 0, secPlain},
-		{dataplane.LSP{Op: swap, InLabel: 27, Out: stack(l(200))}, 0, secDown},
-		{dataplane.LSP{Op: swap, InLabel: 28, Out: stack(l(200))}, 0, secShort},
-		{dataplane.LSP{Op: swap, InLabel: 29, Out: stack(l(200))}, 0, secAbsent},
-		{dataplane.LSP{Op: swap, InLabel: 16, Out: stack(l(999))}, secOwn, secPlain},
-		{dataplane.LSP{Op: lookup, InLabel: 30}, secOwn, 0},
-		{dataplane.LSP{Op: swap, InLabel: 1<<20 - 1, Out: stack(l(16))}, 0, secIn},
-		{dataplane.LSP{Op: impose, Prefixes: prefix("10.0.0.0/8", "2001:db8::/32"), Out: stack(l(600))}, 0, secPlain},
-		{dataplane.LSP{Op: impose, Prefixes: prefix("10.1.0.0/16", "2001:db8:1::/48"), Out: stack(l(601), tc(602, 6))}, 0, secOut},
-		{dataplane.LSP{Op: impose, Prefixes: prefix("10.1.2.3/32"), Out: six}, 0, secOut},
-		{dataplane.LSP{Op: impose, Prefixes: prefix("10.9.0.0/16"), Down: true, Out: stack(l(600))}, 0, secPlain},
-		{dataplane.LSP{Op: impose, Prefixes: prefix("10.8.0.0/16"), Out: stack(l(600))}, 0, secShort},
-		{dataplane.LSP{Op: impose, Out: stack(l(600))}, 0, secPlain},
-	}
-}
-
-// check runs a frame through both and compares verdict, frame, punt and, at
-// the end of a test, counters.
-func (p *pair) check(t testing.TB, f []byte, impose bool) {
-	t.Helper()
-	program, model := p.objs.TandemSection, p.m.receive
-	if impose {
-		program, model = p.objs.TandemImpose, p.m.impose
-	}
-	gotVerdict, got := p.run(t, program, f)
-	wantVerdict, want := model(f)
-	if gotVerdict != wantVerdict {
-		t.Fatalf("frame %x: verdict %d, the model says %d", f, gotVerdict, wantVerdict)
-	}
-	if gotVerdict != xdpDrop && !sameFrame(got, want) {
-		t.Fatalf("frame %x\n     becomes %x\nin the model %x", f, got, want)
-	}
-	p.checkPunt(t, f)
-}
-
-func (p *pair) checkPunt(t testing.TB, f []byte) {
-	t.Helper()
-	p.punts.Release()
-	var frames [2]packetio.Frame
-	n := p.punts.Next(frames[:])
-	if p.m.punted == nil {
-		if n != 0 {
-			t.Fatalf("frame %x is punted (%v), in the model not", f, frames[0].Reason)
-		}
-		return
-	}
-	if n != 1 {
-		t.Fatalf("frame %x: %d punts, the model has 1", f, n)
-	}
-	g := frames[0]
-	if (punted{g.Reason, g.Label, g.HasLabel}) != *p.m.punted {
-		t.Fatalf("frame %x is punted as %v label %d %v, in the model as %+v", f, g.Reason, g.Label, g.HasLabel, *p.m.punted)
-	}
-	at := 14
-	if binary.BigEndian.Uint16(f[12:]) == 0x8100 {
-		at = 18
-	}
-	if want := f[at:min(len(f), puntLong)]; !sameFrame(g.Stack, want) && len(f) > puntShort || len(f) <= puntShort && !sameFrame(g.Stack, f[at:]) {
-		t.Fatalf("frame %x: punt carries %x", f, g.Stack)
-	}
-	if g.IfIndex != 1 || g.Time == 0 {
-		t.Fatalf("punt without interface or time: %+v", g)
-	}
-}
-
-// checkCounters compares every counter.
-func (p *pair) checkCounters(t testing.TB) {
-	t.Helper()
-	for id := range p.m.lsps {
-		if got, want := p.rig.counters(t, p.objs.LspCounters, id), p.m.lspCount[id]; got != want {
-			t.Errorf("LSP %d: counters %+v, the model has %+v", id, got, want)
-		}
-	}
-	for id := range p.m.sections {
-		if got, want := p.rig.counters(t, p.objs.SectionCounters, id), p.m.secCount[id]; got != want {
-			t.Errorf("section %d: counters %+v, the model has %+v", id, got, want)
-		}
-	}
-	if got := p.rig.events(t); got != p.m.events {
-		t.Errorf("events %v, the model has %v", got, p.m.events)
-	}
-}
-
-const (
-	puntShort = 256
-	puntLong  = 2048
-)
 
 // generate builds a frame of random choices that reach deep: known labels,
 // special ones, every length.
-func generate(r *rand.Rand) ([]byte, bool) {
+func generate(r *rand.Rand) (string, []byte) {
 	pick := func(n int) bool { return r.IntN(n) == 0 }
 	payload := [][]byte{
 		ip4("10.1.2.3"), ip4("10.2.0.1"), ip4("10.9.1.1"), ip4("10.8.1.1"), ip4("192.0.2.1"),
-		ip6("2001:db8:1::1"), ip6("2001:db8:2::1"), ip6("2001:db9::1"),
+		ip6("2001:db8:1::1"), ip6("2001:db8:2::1"), ip6("2001:db9::1"), ip4("10.5.0.1"), ip4("10.6.0.1"),
 		{0x10, 0, 0, 0x22, 1, 2, 3, 4}, make([]byte, r.IntN(2200)), {0x44, 1, 2, 3}, {},
-	}[r.IntN(12)]
+	}[r.IntN(14)]
 	if pick(5) {
-		typ := uint16(0x0800)
+		typ := uint16(typeIPv4)
 		if len(payload) > 0 && payload[0]>>4 == 6 {
-			typ = 0x86dd
+			typ = typeIPv6
 		}
-		return cut(r, frame(own, outPeer, 0, typ, payload)), true
+		return impose, cut(r, frame(own, outPeer, 0, typ, payload))
 	}
 	dst := own
 	if pick(4) {
@@ -184,12 +76,12 @@ func generate(r *rand.Rand) ([]byte, bool) {
 	} else if pick(8) {
 		dst = [6]byte{2, 0, 0, 0, 0, byte(r.IntN(256))}
 	}
-	var vlan, typ uint16 = 0, 0x8847
+	var vlan, typ uint16 = 0, typeMPLS
 	if pick(3) {
 		vlan = []uint16{20, 30, 30, 40, 50}[r.IntN(5)]
 	}
 	if pick(10) {
-		typ = []uint16{0x8848, 0x0800, 0x86dd, 0x8100, 0x0806}[r.IntN(5)]
+		typ = []uint16{0x8848, typeIPv4, typeIPv6, typeCTag, 0x0806}[r.IntN(5)]
 	}
 	var stack []byte
 	for depth := 1 + r.IntN(4); depth > 0; depth-- {
@@ -201,77 +93,92 @@ func generate(r *rand.Rand) ([]byte, bool) {
 			l.label = uint32(r.IntN(16))
 		case pick(12):
 			l.label = 1<<20 - 1
+		case pick(20):
+			l.label = r.Uint32N(1 << 20)
 		}
-		if pick(4) {
+		if pick(6) {
 			l.ttl = uint32(r.IntN(3))
 		}
 		if pick(20) {
 			l.s = !l.s
 		}
-		if pick(30) {
-			for range maxReceive {
-				stack = lse{label: 24, ttl: 64}.append(stack)
-			}
-		}
-		if l.s && pick(2) {
-			l.label = 13
-		}
 		stack = l.append(stack)
 	}
-	return cut(r, frame(dst, outPeer, vlan, typ, stack, payload)), false
+	if pick(40) {
+		for range 10 {
+			stack = append(lse{24, 0, 9, false}.append(nil), stack...)
+		}
+	}
+	return "in0", cut(r, frame(dst, outPeer, vlan, typ, stack, payload))
 }
 
-// cut shortens one frame in ten; the kernel runs nothing shorter than an
-// Ethernet header.
+// generateClient builds a frame of a client, or one that belongs to a
+// pseudowire.
+func generateClient(r *rand.Rand) (string, []byte) {
+	pick := func(n int) bool { return r.IntN(n) == 0 }
+	client := func(dst [6]byte) []byte {
+		b := append(append([]byte(nil), dst[:]...), acPeer[:]...)
+		tag := func(tpid, vid uint16) {
+			b = binary.BigEndian.AppendUint16(b, tpid)
+			b = binary.BigEndian.AppendUint16(b, uint16(r.IntN(8))<<13|vid)
+		}
+		vids := []uint16{0, 50, 101, 102, 103, 104, 106, 107, 108, 200, 202, 300, 555, 777, 201, uint16(r.IntN(4096))}
+		tpids := []uint16{typeCTag, typeCTag, typeSTag}
+		for n := r.IntN(4); n > 0; n-- {
+			tag(tpids[r.IntN(3)], vids[r.IntN(len(vids))])
+		}
+		if pick(4) {
+			tag(typeSTag, 200)
+			tag(typeCTag, 10)
+		}
+		payload := [][]byte{ip4("10.1.2.3"), ip6("2001:db8::1"), lse{77, 3, 9, true}.append(nil), make([]byte, r.IntN(120)), make([]byte, r.IntN(1700))}[r.IntN(5)]
+		typ := []uint16{typeIPv4, typeIPv6, typeMPLS, 0x0806, 0x88cc}[r.IntN(5)]
+		if v := ipVersion(payload); v != 0 && !pick(8) {
+			typ = map[byte]uint16{4: typeIPv4, 6: typeIPv6}[v]
+		}
+		return append(binary.BigEndian.AppendUint16(b, typ), payload...)
+	}
+	if pick(2) {
+		port := []string{"ac0", "ac0", "ac1"}[r.IntN(3)]
+		return port, cut(r, client([][6]byte{acOwn, outPeer, {255, 255, 255, 255, 255, 255}}[r.IntN(3)]))
+	}
+	var b []byte
+	if pick(2) {
+		b = lse{24, 0, 64, false}.append(b)
+	}
+	l := lse{16 + uint32(r.IntN(18)), uint32(r.IntN(8)), uint32(r.IntN(256)), !pick(12)}
+	if pick(8) {
+		l.ttl = uint32(r.IntN(3))
+	}
+	b = l.append(b)
+	if pick(12) {
+		b = lse{[]uint32{0, 2, 13, 77}[r.IntN(4)], 0, 9, true}.append(b)
+	}
+	if !pick(3) {
+		word := uint32(r.IntN(4)) // Of a control word: sequence numbers come near each other.
+		if pick(3) {
+			word = r.Uint32N(1<<17) >> r.IntN(17)
+		}
+		if pick(12) {
+			word |= r.Uint32() & 0xff0f0000
+		}
+		b = binary.BigEndian.AppendUint32(b, word)
+	}
+	if pick(3) {
+		b = append(b, ip4("10.1.2.3")...)
+	} else {
+		b = append(b, client(outPeer)...)
+	}
+	return "in0", cut(r, frame(own, outPeer, 0, typeMPLS, b))
+}
+
+// cut shortens one frame in eight and damages another.
 func cut(r *rand.Rand, f []byte) []byte {
-	if r.IntN(10) == 0 {
-		f = f[:14+r.IntN(len(f)-13)]
+	switch r.IntN(8) {
+	case 0:
+		return f[:14+r.IntN(len(f)-13)]
+	case 1:
+		f[12+r.IntN(len(f)-12)] ^= 1 << r.IntN(8)
 	}
 	return f
-}
-
-// TestDifferential holds the programs against the model on random frames.
-func TestDifferential(t *testing.T) {
-	p := newPair(t)
-	r := rand.New(rand.NewPCG(8960, 5921))
-	frames := 40_000
-	if inGuest {
-		frames /= 4
-	}
-	for range frames {
-		f, impose := generate(r)
-		p.check(t, f, impose)
-	}
-	p.checkCounters(t)
-	unreachable := map[string]bool{
-		"punt-rate": true, "punt-full": true, "punt-channel-limited": true, "punt-meg-limited": true, "internal": true,
-		"blocked": true, "punted-pw-ach": true,
-	}
-	// The random frames have reached everything that can happen but what
-	// depends on load or on damage to the tables.
-	for i, name := range eventNames {
-		if p.m.events[i] == 0 && !unreachable[name] {
-			t.Errorf("no frame has led to %q", name)
-		}
-	}
-}
-
-// FuzzForward lets the fuzzer write the frame; byte 0 chooses the program.
-func FuzzForward(f *testing.F) {
-	p := newPair(f)
-	r := rand.New(rand.NewPCG(1, 2))
-	for range 64 {
-		b, impose := generate(r)
-		lead := byte(0)
-		if impose {
-			lead = 1
-		}
-		f.Add(append([]byte{lead}, b...))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) < 15 || len(b) > 3000 {
-			return
-		}
-		p.check(t, b[1:], b[0]&1 == 1)
-	})
 }

@@ -1,196 +1,276 @@
 package ebpf
 
 import (
-	"bytes"
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/oam"
 )
 
-// model is the forwarding written a second time, in Go and from the RFCs, to
-// hold the programs against. It is slow and has no state but counters.
+// model is the forwarding a second time, in Go, from the RFCs and the contract
+// of the objects (package dataplane), to hold the programs against. It works on
+// the objects themselves: what the driver makes of them in its tables is under
+// test as well. It is slow and obvious.
+//
+// model_stack_test.go is the label stack, model_send_test.go the way out,
+// model_client_test.go attachment circuits and pseudowires.
 type model struct {
-	sections map[uint32]tandemSection
-	ports    map[tandemPortKey]uint32
-	lsps     map[uint32]tandemLsp
-	labels   map[labelKey]uint32
-	prefixes map[netip.Prefix]uint32
+	ifaces   map[string]modelInterface
+	sections map[string]dataplane.Section
+	lsps     map[string]dataplane.LSP
+	groups   map[string]dataplane.Group
+	pws      map[string]dataplane.Pseudowire
+	services map[string]dataplane.Service
+	points   []dataplane.SwitchingPoint
+	labels   map[modelLabel]dataplane.Key
+	active   map[string]uint8
+	sent     map[string]uint16 // Sequence number that a pseudowire sends next.
+	expected map[string]uint16 // And the one it expects.
+	buckets  map[string]*[2]uint64
 
-	lspCount map[uint32]tandemCounters
-	secCount map[uint32]tandemCounters
-	events   [len(eventNames)]uint64
-	punted   *punted // by the last frame
+	count  map[dataplane.Key]*modelCounters
+	events map[string]uint64
+	out    outcome // Of the frame under way.
 }
 
-// punted is what a punt says.
-type punted struct {
+// modelInterface is what the model must know of an interface.
+type modelInterface struct {
+	mac dataplane.MAC
+	mtu int
+}
+
+type modelLabel struct {
+	section string // Empty: the per-platform space.
+	label   uint32
+}
+
+type modelCounters struct {
+	in, out           dataplane.Counter
+	inDrops, outDrops uint64
+}
+
+// outcome is what becomes of one frame.
+type outcome struct {
+	sent    []sentFrame
+	copied  bool   // The frames of sent are copies, made outside of XDP.
+	host    []byte // Goes on to the host's network stack, as this frame.
+	punt    *modelPunt
+	entropy int // Offset of an entropy label in sent[0], whose value is free; 0: none.
+}
+
+type sentFrame struct {
+	port  string
+	frame []byte
+}
+
+// modelPunt is what a punt says.
+type modelPunt struct {
 	reason   oam.Reason
 	label    uint32
 	hasLabel bool
+	stack    []byte
 }
 
-// Events by the names of DropCounters.
-func event(name string) int {
-	for i, n := range eventNames {
-		if n == name {
-			return i
-		}
-	}
-	panic("no event " + name)
-}
+// Limits of the programs that are part of the contract (Capabilities).
+const (
+	modelMaxReceive = 12
+	modelMaxStack   = 8
+	modelMaxNesting = 3
+)
 
-func newModel() *model {
-	return &model{
-		sections: map[uint32]tandemSection{}, ports: map[tandemPortKey]uint32{}, lsps: map[uint32]tandemLsp{},
-		labels: map[labelKey]uint32{}, prefixes: map[netip.Prefix]uint32{},
-		lspCount: map[uint32]tandemCounters{}, secCount: map[uint32]tandemCounters{},
-	}
-}
+const (
+	typeMPLS = 0x8847
+	typeIPv4 = 0x0800
+	typeIPv6 = 0x86dd
+	typeCTag = 0x8100
+	typeSTag = 0x88a8
 
-func (m *model) lspCounter(id uint32, f func(*tandemCounters)) {
-	c := m.lspCount[id]
-	f(&c)
-	m.lspCount[id] = c
-}
+	labelIPv4Null     = 0
+	labelRouterAlert  = 1
+	labelIPv6Null     = 2
+	labelELI          = 7
+	labelGAL          = 13
+	labelExtension    = 15
+	labelLowest       = 16
+	etherLen          = 14
+	modelNoAttachment = "no-attachment"
+)
 
-func (m *model) secCounter(id uint32, f func(*tandemCounters)) {
-	c := m.secCount[id]
-	f(&c)
-	m.secCount[id] = c
-}
-
-// dropIn counts a drop at the LSP, or at the section if there is none (0).
-func (m *model) dropIn(sec, lsp uint32, why string) (uint32, []byte) {
-	m.events[event(why)]++
-	if lsp != 0 {
-		m.lspCounter(lsp, func(c *tandemCounters) { c.InDrops++ })
-	} else if sec != 0 {
-		m.secCounter(sec, func(c *tandemCounters) { c.InDrops++ })
+func newModel(ifaces map[string]modelInterface, objects []dataplane.Object) *model {
+	m := &model{
+		ifaces: ifaces, sections: map[string]dataplane.Section{}, lsps: map[string]dataplane.LSP{},
+		groups: map[string]dataplane.Group{}, pws: map[string]dataplane.Pseudowire{}, services: map[string]dataplane.Service{},
+		labels: map[modelLabel]dataplane.Key{}, active: map[string]uint8{}, sent: map[string]uint16{}, expected: map[string]uint16{},
+		buckets: map[string]*[2]uint64{}, count: map[dataplane.Key]*modelCounters{}, events: map[string]uint64{},
 	}
-	return xdpDrop, nil
-}
-
-func (m *model) punt(reason oam.Reason, label uint32, has bool) (uint32, []byte) {
-	m.events[event("punted-gal")+int(reason)]++
-	m.punted = &punted{reason, label, has}
-	return xdpDrop, nil
-}
-
-// receive is a frame on interface 1.
-func (m *model) receive(f []byte) (uint32, []byte) {
-	m.punted = nil
-	if len(f) < 14 {
-		return xdpPass, f
-	}
-	typ, at, vlan := binary.BigEndian.Uint16(f[12:]), 14, uint32(0)
-	if typ == 0x8100 && len(f) >= 18 {
-		vlan, typ, at = uint32(binary.BigEndian.Uint16(f[14:])&0xfff), binary.BigEndian.Uint16(f[16:]), 18
-	}
-	id, ok := m.ports[tandemPortKey{Ifindex: 1, Vlan: vlan}]
-	if typ != 0x8847 || !ok {
-		return xdpPass, f
-	}
-	s := m.sections[id]
-	if mac := [6]byte(f); mac != s.Own && mac != [6]byte{0x01, 0x00, 0x5e, 0x90, 0x00, 0x00} {
-		return m.dropIn(id, 0, "foreign-mac")
-	}
-	m.secCounter(id, func(c *tandemCounters) { c.InPackets++; c.InOctets += uint64(len(f) - at) })
-	if s.Flags&flagSectionDown != 0 {
-		return m.dropIn(id, 0, "section-down")
-	}
-	return m.labels1(f, f[at:], id)
-}
-
-// labels1 works on the label stack b of frame f, from the top.
-func (m *model) labels1(f, b []byte, sec uint32) (uint32, []byte) {
-	var above uint32 // The LSP that ended here.
-	for depth := 0; ; depth++ {
-		if depth == maxReceive {
-			return m.dropIn(sec, 0, "too-deep")
-		}
-		if len(b) < 4 {
-			return m.dropIn(sec, 0, "malformed")
-		}
-		v, rest := binary.BigEndian.Uint32(b), b[4:]
-		label, tc, bottom, ttl := v>>12, v>>9&7, v>>8&1 == 1, v&255
-		switch {
-		case label == 13:
-			if !bottom || len(rest) < 4 || depth > 0 && above == 0 {
-				return m.dropIn(sec, 0, "malformed")
+	for _, o := range objects {
+		m.count[o.Key()] = new(modelCounters)
+		switch o := o.(type) {
+		case dataplane.Section:
+			m.sections[o.Name] = o
+		case dataplane.LSP:
+			m.lsps[o.Name] = o
+			if o.InLabel != 0 {
+				m.labels[modelLabel{o.InSection, o.InLabel}] = o.Key()
 			}
-			return m.punt(oam.ReasonGAL, above, above != 0)
-		case label == 1 && bottom:
-			return m.dropIn(sec, 0, "malformed")
-		case label == 1:
-			return m.punt(oam.ReasonRouterAlert, 1, true)
-		case label == 0 || label == 2:
-			if ttl <= 1 {
-				m.events[event("ttl-expired")]++
-				return m.punt(oam.ReasonTTLExpired, label, true)
+		case dataplane.Group:
+			m.groups[o.Name], m.active[o.Name] = o, o.Active
+		case dataplane.Pseudowire:
+			m.pws[o.Name], m.sent[o.Name], m.expected[o.Name] = o, 1, 1
+			if o.InLabel != 0 {
+				m.labels[modelLabel{"", o.InLabel}] = o.Key()
 			}
-			if bottom {
-				version := byte(4)
-				if label == 2 {
-					version = 6
-				}
-				if ipVersion(rest) != version {
-					return m.dropIn(sec, 0, "unknown-payload")
-				}
-				return m.deliver(f, rest, sec)
+		case dataplane.Service:
+			m.services[o.Name] = o
+			if o.Profile != nil {
+				m.buckets[o.Name] = &[2]uint64{o.Profile.CBS, o.Profile.EBS}
 			}
-			above, b = 0, rest
-			continue
-		case label < 16:
-			return m.punt(oam.ReasonReserved, label, true)
+		case dataplane.SwitchingPoint:
+			m.points = append(m.points, o)
 		}
-		id := m.find(sec, label, depth)
-		l := m.lsps[id]
-		if id == 0 || l.Op < 2 || l.Op > 5 {
-			return m.dropIn(sec, 0, "unknown-label")
-		}
-		m.lspCounter(id, func(c *tandemCounters) { c.InPackets++; c.InOctets += uint64(len(b)) })
-		oamNext := l.Op == 5 && !bottom && len(rest) >= 4 && binary.BigEndian.Uint32(rest)>>12 == 13
-		if ttl <= 1 && !oamNext {
-			m.events[event("ttl-expired")]++
-			m.lspCounter(id, func(c *tandemCounters) { c.InDrops++ })
-			return m.punt(oam.ReasonTTLExpired, label, true)
-		}
-		if l.Flags&flagLSPDown != 0 && !oamNext {
-			return m.dropIn(sec, id, "lsp-down")
-		}
-		if l.Op != 5 {
-			return m.forward(id, rest, ttl, tc, bottom)
-		}
-		if bottom {
-			if ipVersion(rest) == 0 {
-				return m.dropIn(sec, id, "unknown-payload")
-			}
-			return m.deliver(f, rest, sec)
-		}
-		above, b = label, rest
+	}
+	return m
+}
+
+func sectionKey(n string) dataplane.Key { return key(dataplane.KindSection, n) }
+func lspKey(n string) dataplane.Key     { return key(dataplane.KindLSP, n) }
+func groupKey(n string) dataplane.Key   { return key(dataplane.KindGroup, n) }
+func pwKey(n string) dataplane.Key      { return key(dataplane.KindPseudowire, n) }
+func serviceKey(n string) dataplane.Key { return key(dataplane.KindService, n) }
+
+func (m *model) of(k dataplane.Key) *modelCounters {
+	c := m.count[k]
+	if c == nil {
+		c = new(modelCounters)
+		m.count[k] = c
+	}
+	return c
+}
+
+func add(c *dataplane.Counter, octets int) {
+	c.Packets++
+	c.Octets += uint64(octets)
+}
+
+// dropIn ends a packet under a counter of its own, and as a drop of the objects
+// that it had come to.
+func (m *model) dropIn(why string, of ...dataplane.Key) {
+	m.events[why]++
+	for _, k := range of {
+		m.of(k).inDrops++
 	}
 }
 
-// find gives the identifier of the LSP of a label, 0 if there is none.
-func (m *model) find(sec, label uint32, depth int) uint32 {
-	if m.sections[sec].Flags&flagSectionSpace != 0 {
-		if id := m.labels[labelKey{sec, label}]; id != 0 || depth == 0 {
-			return id
+// dropOut is dropIn on the way out.
+func (m *model) dropOut(why string, of ...dataplane.Key) {
+	m.events[why]++
+	for _, k := range of {
+		m.of(k).outDrops++
+	}
+}
+
+// receive is a frame that comes in on a port.
+func (m *model) receive(port string, f []byte) outcome {
+	m.out = outcome{}
+	if !m.attachment(port, f) {
+		m.section(port, f)
+	}
+	return m.out
+}
+
+// section is a frame on a port that no attachment circuit takes.
+func (m *model) section(port string, f []byte) {
+	m.out.host = f
+	if len(f) < etherLen {
+		return
+	}
+	typ, at, vlan := binary.BigEndian.Uint16(f[12:]), etherLen, uint16(0)
+	if typ == typeCTag && len(f) >= 18 {
+		vlan, typ, at = binary.BigEndian.Uint16(f[14:])&0xfff, binary.BigEndian.Uint16(f[16:]), 18
+	}
+	var s *dataplane.Section
+	for _, x := range m.sections {
+		if x.Interface == port && x.VLAN == vlan {
+			s = &x
 		}
 	}
-	return m.labels[labelKey{0, label}]
-}
-
-func (m *model) deliver(f, packet []byte, sec uint32) (uint32, []byte) {
-	typ := uint16(0x0800)
-	if ipVersion(packet) == 6 {
-		typ = 0x86dd
+	if typ != typeMPLS || s == nil {
+		return
 	}
-	return xdpPass, frame(m.sections[sec].Own, [6]byte(f[6:]), 0, typ, packet)
+	m.out.host = nil
+	if dst := dataplane.MAC(f[:6]); dst != m.ifaces[port].mac && dst != dataplane.MulticastMAC() {
+		m.dropIn("foreign-mac", s.Key())
+		return
+	}
+	add(&m.of(s.Key()).in, len(f)-at)
+	if s.Down {
+		m.dropIn("section-down", s.Key())
+		return
+	}
+	w := walker{m: m, sec: *s, source: dataplane.MAC(f[6:12]), whole: f[at:], b: f[at:]}
+	w.run()
 }
 
-// ipVersion returns 4 or 6 where b begins with a header of that length.
+// impose is a frame on the far end of the impose device: an IP packet that the
+// host has routed to one of our prefixes.
+func (m *model) impose(f []byte) outcome {
+	m.out = outcome{}
+	if len(f) < etherLen {
+		return m.out
+	}
+	var dst netip.Addr
+	p := f[etherLen:]
+	switch typ := binary.BigEndian.Uint16(f[12:]); {
+	case typ == typeIPv4 && len(p) >= 20:
+		dst = netip.AddrFrom4([4]byte(p[16:20]))
+	case typ == typeIPv6 && len(p) >= 40:
+		dst = netip.AddrFrom16([16]byte(p[24:40]))
+	default:
+		return m.out
+	}
+	best, to := -1, dataplane.Key{}
+	match := func(k dataplane.Key, prefixes []netip.Prefix) {
+		for _, x := range prefixes {
+			if x.Contains(dst) && x.Bits() > best {
+				best, to = x.Bits(), k
+			}
+		}
+	}
+	for _, l := range m.lsps {
+		match(l.Key(), l.Prefixes)
+	}
+	for _, g := range m.groups {
+		match(g.Key(), g.Prefixes)
+	}
+	switch {
+	case best < 0:
+		m.events["unknown-prefix"]++
+	case to.Kind == dataplane.KindGroup:
+		// Nobody sends it: the drops are those of the group and behind it.
+		m.send(parcel{sender: dataplane.Key{}, body: p, group: to.Name})
+	default:
+		m.enter(to.Name, p, false, 0)
+	}
+	return m.out
+}
+
+// enter is a packet that enters an LSP that begins here: tc is that of its top
+// label, if it has one.
+func (m *model) enter(name string, p []byte, labelled bool, tc uint8) {
+	l, k := m.lsps[name], lspKey(name)
+	add(&m.of(k).in, len(p))
+	switch {
+	case l.Down:
+		m.dropIn("lsp-down", k)
+	case l.Blocked:
+		m.dropIn("blocked", k)
+	default:
+		m.forward(l, p, labelled, 0, tc)
+	}
+}
+
+// ipVersion returns 4 or 6 where b begins with a header of that length, else 0.
 func ipVersion(b []byte) byte {
 	switch {
 	case len(b) >= 20 && b[0]>>4 == 4 && b[0]&15 >= 5:
@@ -201,82 +281,12 @@ func ipVersion(b []byte) byte {
 	return 0
 }
 
-// forward sends rest under the labels of an LSP.
-func (m *model) forward(id uint32, rest []byte, ttl, tc uint32, bottom bool) (uint32, []byte) {
-	l := m.lsps[id]
-	o := m.sections[l.Out]
-	drop := func(why string) (uint32, []byte) {
-		m.events[event(why)]++
-		m.lspCounter(id, func(c *tandemCounters) { c.OutDrops++ })
-		m.secCounter(l.Out, func(c *tandemCounters) { c.OutDrops++ })
-		return xdpDrop, nil
+func ipType(b []byte) uint16 {
+	switch ipVersion(b) {
+	case 4:
+		return typeIPv4
+	case 6:
+		return typeIPv6
 	}
-	if o.Ifindex == 0 || o.Flags&flagSectionDown != 0 {
-		return drop("section-down")
-	}
-	typ := uint16(0x8847)
-	if l.N == 0 && bottom {
-		switch ipVersion(rest) {
-		case 4:
-			typ = 0x0800
-		case 6:
-			typ = 0x86dd
-		default:
-			return drop("unknown-payload")
-		}
-	}
-	var stack []byte
-	for i, entry := range stackOf(l) {
-		out := lse{label: entry.Label, tc: tc, ttl: uint32(entry.TTL)}
-		last := i == int(l.N)-1
-		if entry.HasTC {
-			out.tc = uint32(entry.TC)
-		}
-		if last && l.Op == 2 {
-			out.ttl = ttl - 1
-		}
-		out.s = last && bottom
-		stack = out.append(stack)
-	}
-	body := append(stack, rest...)
-	if len(body) > int(o.Mtu) {
-		return drop("too-long")
-	}
-	n := uint64(len(body))
-	m.lspCounter(id, func(c *tandemCounters) { c.OutPackets++; c.OutOctets += n })
-	m.secCounter(l.Out, func(c *tandemCounters) { c.OutPackets++; c.OutOctets += n })
-	return xdpRedirect, frame(o.Peer, o.Own, o.Vlan, typ, body)
+	return 0
 }
-
-// impose is a frame on the far end of the impose device.
-func (m *model) impose(f []byte) (uint32, []byte) {
-	m.punted = nil
-	if len(f) < 14 {
-		return xdpDrop, nil
-	}
-	var dst netip.Addr
-	switch typ := binary.BigEndian.Uint16(f[12:]); {
-	case typ == 0x0800 && len(f) >= 34:
-		dst = netip.AddrFrom4([4]byte(f[30:34]))
-	case typ == 0x86dd && len(f) >= 54:
-		dst = netip.AddrFrom16([16]byte(f[38:54]))
-	default:
-		return xdpDrop, nil
-	}
-	id, best := uint32(0), -1
-	for p, to := range m.prefixes {
-		if p.Contains(dst) && p.Bits() > best {
-			id, best = to, p.Bits()
-		}
-	}
-	if id == 0 {
-		return m.dropIn(0, 0, "unknown-prefix")
-	}
-	m.lspCounter(id, func(c *tandemCounters) { c.InPackets++; c.InOctets += uint64(len(f) - 14) })
-	if m.lsps[id].Flags&flagLSPDown != 0 {
-		return m.dropIn(0, id, "lsp-down")
-	}
-	return m.forward(id, f[14:], 0, 0, true)
-}
-
-func sameFrame(a, b []byte) bool { return bytes.Equal(a, b) }

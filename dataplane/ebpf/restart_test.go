@@ -5,22 +5,23 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	bpflink "github.com/cilium/ebpf/link"
-
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/drivertest"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 	"github.com/tandem-ne/tandem/dataplane/kernel/netlab"
 	"github.com/tandem-ne/tandem/dataplane/plan"
 )
 
 // childEnv tells this test binary to be a process that drives a data plane
-// until it is killed.
+// until it is killed, or its standard input ends.
 const childEnv = "TANDEM_EBPF_CHILD"
 
 // childOrder is what the child is told in childEnv.
@@ -70,118 +71,232 @@ func child(order string) error {
 		return err
 	}
 	fmt.Println("ready", len(ops))
-	select {}
+	io.Copy(io.Discard, os.Stdin)
+	return d.Close()
 }
 
-// startChild starts a child in the element and returns how much it had to do.
-func startChild(t *testing.T, lab *netlab.Lab, o childOrder) (*exec.Cmd, int) {
+// process is a child that drives the node of a chain.
+type process struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	todo  int // Operations that it found to do.
+}
+
+func startChild(t *testing.T, node space, o childOrder) *process {
 	t.Helper()
 	order, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), childEnv+"="+string(order))
-	out, err := cmd.StdoutPipe()
+	p := &process{cmd: exec.Command("/proc/self/exe")}
+	p.cmd.Env = append(os.Environ(), childEnv+"="+string(order))
+	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	lab.Do(t, func() { err = cmd.Start() })
-	if err != nil {
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
+	node.do(t, p.cmd.Start)
 	line, _ := bufio.NewReader(out).ReadString('\n')
-	var todo int
-	if _, err := fmt.Sscanf(line, "ready %d", &todo); err != nil {
-		cmd.Process.Kill()
-		cmd.Wait()
+	if _, err := fmt.Sscanf(line, "ready %d", &p.todo); err != nil {
+		p.cmd.Process.Kill()
+		p.cmd.Wait()
 		t.Fatalf("child says %q", line)
 	}
-	return cmd, todo
+	return p
 }
 
 // kill is kill -9.
-func kill(t *testing.T, cmd *exec.Cmd) {
+func (p *process) kill(t *testing.T) {
 	t.Helper()
-	if err := cmd.Process.Kill(); err != nil {
+	if err := p.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Wait() // Its error is the signal.
+	p.cmd.Wait() // Its error is the signal.
 }
 
-// TestRestartLosesNothing kills the driving process again and again under
-// traffic, and starts the next, which replaces the programs.
+// stop lets the process end as a service that is stopped does.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	p.stdin.Close()
+	if err := p.cmd.Wait(); err != nil {
+		t.Fatalf("child stopped: %v", err)
+	}
+}
+
+// swapStream is traffic on one label.
+func swapStream(label uint32) stream {
+	return stream{head: frame(mustMAC(chainWest(0)), mustMAC(chainGen), 0, typeMPLS, lse{label, 0, 64, true}, forwardable()), sink: typeMPLS}
+}
+
+// underTraffic does something while frames go through a chain without a pause,
+// and returns what was made and what arrived. The frames of a run that was cut
+// short are counted too.
+func underTraffic(t testing.TB, c *chain, do func()) (made, sunk uint64) {
+	t.Helper()
+	before := c.tally(t)
+	var stop atomic.Bool
+	done := c.pump(t, &stop, 1<<15, 32)
+	defer stop.Store(true)
+	for deadline := time.Now().Add(10 * time.Second); c.tally(t).sunk == before.sunk; {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing arrives")
+		}
+	}
+	do()
+	stop.Store(true)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	after := c.settled(t)
+	return after.made - before.made, after.sunk - before.sunk
+}
+
+func restartOrder(c *chain, fs string, mode Mode) childOrder {
+	s := nodeSections(c, 0)
+	return childOrder{FS: fs, Mode: mode, Label: 100, West: s[0].(dataplane.Section), East: s[1].(dataplane.Section)}
+}
+
+// TestRestartLosesNothing ends the driving process in both ways, again and
+// again, under traffic, and starts the next, which adopts the tables and
+// replaces the programs, as an upgrade does.
 func TestRestartLosesNothing(t *testing.T) {
 	for _, mode := range []Mode{ModeGeneric, ModeNative} {
-		t.Run(mode.String(), func(t *testing.T) { restart(t, mode) })
+		t.Run(mode.String(), func(t *testing.T) {
+			c := newChain(t, 1, swapStream(100))
+			o := restartOrder(c, testFS(t), mode)
+			p := startChild(t, c.nodes[0], o)
+			if p.todo != 3 {
+				t.Fatalf("%d operations on an empty data plane, want 3", p.todo)
+			}
+			c.poll(t)
+			first := c.programID(t)
+			made, sunk := underTraffic(t, c, func() {
+				for i := range 4 {
+					if i%2 == 0 {
+						p.kill(t)
+					} else {
+						p.stop(t)
+						// A process of another build finds no programs of its own.
+						removePrograms(t, filepath.Join(o.FS, "tandem", "restart"))
+					}
+					if p = startChild(t, c.nodes[0], o); p.todo != 0 {
+						t.Errorf("restart %d: %d operations to do after adoption, want none", i, p.todo)
+					}
+				}
+			})
+			p.stop(t)
+			t.Logf("%d frames over 4 restarts, %d arrived", made, sunk)
+			if made != sunk {
+				t.Errorf("%d of %d frames lost", made-sunk, made)
+			}
+			if c.programID(t) == first {
+				t.Error("the program of the first process is still there")
+			}
+			var d *Driver
+			c.nodes[0].do(t, func() (err error) {
+				d, err = Open(Options{BPFFS: o.FS, Instance: "restart", Mode: mode})
+				return err
+			})
+			defer d.Close()
+			n, err := d.Counters(context.Background(), []dataplane.Key{lspKey("x")}, nil)
+			if err != nil || n[0].In.Packets != made || n[0].Out.Packets != made || n[0].Since.IsZero() {
+				t.Errorf("counters after all restarts: %+v, %v; want %d packets", n, err, made)
+			}
+		})
 	}
 }
 
-func restart(t *testing.T, mode Mode) {
-	lab := netlab.New(t)
-	west, east := lab.Port(drivertest.West), lab.Port(drivertest.East)
-	o := childOrder{
-		FS: testFS(t), Mode: mode, Label: 100,
-		West: dataplane.Section{Name: "west", Interface: west.Name, PeerMAC: west.Peer},
-		East: dataplane.Section{Name: "east", Interface: east.Name, PeerMAC: east.Peer},
+// TestOtherVersionLosesNothing starts a process over the pins of one with
+// another layout of the tables: those go on until ours are filled.
+func TestOtherVersionLosesNothing(t *testing.T) {
+	c := newChain(t, 1, swapStream(100))
+	o := restartOrder(c, testFS(t), ModeGeneric)
+	startChild(t, c.nodes[0], o).kill(t)
+	c.poll(t)
+	ageVersion(t, o.FS, "restart")
+	made, sunk := underTraffic(t, c, func() {
+		p := startChild(t, c.nodes[0], o)
+		if p.todo != 3 {
+			t.Errorf("%d operations to fill new tables, want 3", p.todo)
+		}
+		p.stop(t)
+	})
+	t.Logf("%d frames over a change of version, %d arrived", made, sunk)
+	if made != sunk {
+		t.Errorf("%d of %d frames lost", made-sunk, made)
 	}
-	cmd, todo := startChild(t, lab, o)
-	if todo != 3 {
-		t.Fatalf("%d operations on an empty data plane, want 3", todo)
-	}
-	first := programID(t, o, lab, west.Name)
+}
 
-	type result struct{ sent, got int }
-	stop, done := make(chan struct{}), make(chan result)
-	go func() {
-		var r result
-		defer func() { done <- r }()
-		in := frame(west.MAC, west.Peer, 0, 0x8847, lse{100, 0, 64, true}, ip4("10.0.0.1"))
-		for {
-			const burst = 32 // A veth queues 256 frames.
-			for range burst {
-				lab.Send(t, drivertest.West, in)
+// TestModeChange starts the next process with another mode of XDP under
+// traffic.
+func TestModeChange(t *testing.T) {
+	c := newChain(t, 1, swapStream(100))
+	c.poll(t)
+	o := restartOrder(c, testFS(t), ModeGeneric)
+	startChild(t, c.nodes[0], o).stop(t)
+	made, sunk := underTraffic(t, c, func() {
+		for _, mode := range []Mode{ModeNative, ModeGeneric, ModeNative, ModeTC, ModeGeneric} {
+			o.Mode = mode
+			p := startChild(t, c.nodes[0], o)
+			if p.todo != 0 {
+				t.Errorf("%s: %d operations to do after adoption, want none", mode, p.todo)
 			}
-			r.sent += burst
-			for range burst {
-				if nextMPLS(t, lab, drivertest.East, 5*time.Second) == nil {
-					return
-				}
-				r.got++
-			}
-			select {
-			case <-stop:
-				return
-			default:
-			}
+			p.stop(t)
 		}
-	}()
-	for i := range 5 {
-		kill(t, cmd)
-		if i%2 == 0 {
-			// A process of another build finds no programs of its own.
-			removePrograms(t, filepath.Join(o.FS, "tandem", "restart"))
+	})
+	t.Logf("%d frames over 5 changes of mode, %d arrived", made, sunk)
+	if made != sunk {
+		t.Errorf("%d of %d frames lost", made-sunk, made)
+	}
+}
+
+// poll makes the first interface of every node poll, which native redirection to
+// it needs.
+func (c *chain) poll(t testing.TB) {
+	t.Helper()
+	for _, n := range c.nodes {
+		n.sh(t, "ethtool -K west0 gro on")
+	}
+}
+
+// programID is the identifier of the program on the first interface of a chain.
+func (c *chain) programID(t testing.TB) (id uint32) {
+	t.Helper()
+	c.nodes[0].do(t, func() error {
+		h, err := link.Open()
+		if err != nil {
+			return err
 		}
-		if cmd, todo = startChild(t, lab, o); todo != 0 {
-			t.Errorf("restart %d: %d operations to do after adoption, want none", i, todo)
+		defer h.Close()
+		index, err := ifIndex("west0")
+		if err != nil {
+			return err
+		}
+		x, err := h.XDP(index)
+		id = max(x.Native, x.Generic)
+		return err
+	})
+	return id
+}
+
+// ageVersion makes the pinned tables those of an older version.
+func ageVersion(t *testing.T, fs, instance string) {
+	t.Helper()
+	root := filepath.Join(fs, "tandem", instance)
+	from, to := filepath.Join(root, fmt.Sprintf("v%d", schemaVersion)), filepath.Join(root, "v0")
+	maps, err := os.ReadDir(from)
+	if err == nil {
+		err = os.Mkdir(to, 0o700)
+	}
+	for _, m := range maps {
+		if err == nil {
+			err = os.Rename(filepath.Join(from, m.Name()), filepath.Join(to, m.Name()))
 		}
 	}
-	kill(t, cmd)
-	close(stop)
-	r := <-done
-	t.Logf("%s: %d frames sent over 5 restarts, %d arrived", mode, r.sent, r.got)
-	if r.got != r.sent {
-		t.Errorf("%d of %d frames lost", r.sent-r.got, r.sent)
-	}
-	if programID(t, o, lab, west.Name) == first {
-		t.Error("the program of the first process is still there")
-	}
-	var d *Driver
-	lab.Do(t, func() { d = mustOpen(t, Options{BPFFS: o.FS, Instance: "restart", Mode: mode}) })
-	defer d.Close()
-	c, err := d.Counters(context.Background(), []dataplane.Key{key(dataplane.KindLSP, "x")}, nil)
-	if err != nil || c[0].In.Packets != uint64(r.sent) || c[0].Out.Packets != uint64(r.sent) || c[0].Since.IsZero() {
-		t.Errorf("counters after all restarts: %+v, %v; want %d packets", c, err, r.sent)
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -205,23 +320,4 @@ func nextMPLS(t testing.TB, lab *netlab.Lab, p drivertest.PortID, patience time.
 			return f
 		}
 	}
-}
-
-// programID is the identifier of the program on an interface.
-func programID(t *testing.T, o childOrder, lab *netlab.Lab, name string) uint32 {
-	t.Helper()
-	links, err := filepath.Glob(filepath.Join(o.FS, "tandem", "restart", "links", "*"))
-	if err != nil || len(links) != 3 {
-		t.Fatalf("pinned links: %v, %v", links, err)
-	}
-	l, err := bpflink.LoadPinnedLink(links[0], nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	info, err := l.Info()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return uint32(info.Program)
 }

@@ -1,20 +1,22 @@
 #!/bin/bash
-# run.sh [-k SERIES] [-t SECONDS] PACKAGE... [-- TEST-FLAGS]
+# run.sh [-k SERIES] [-t SECONDS] [-x FOLDER] PACKAGE... [-- TEST-FLAGS]
 # Runs the tests of Go packages inside QEMU, one guest per package, and exits
 # with 0 only if all passed. PACKAGE is a path as go test takes it; -k is the
-# kernel series (6.1, the default, 6.12 or 5.10); TEST-FLAGS go to the test binary
+# kernel series (6.1, the default, 6.12 or 5.10); what is in FOLDER is there from
+# the root of the guest on; TEST-FLAGS go to the test binary
 # (-test.v, -test.run, -test.bench ...). No root and no KVM is needed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 die() { echo "testdata/vm: $*" >&2; exit 1; }
-series=6.1 limit=600 packages=() flags=()
+series=6.1 limit=600 extra='' packages=() flags=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	-k) series=$2; shift 2 ;;
 	-t) limit=$2; shift 2 ;;
+	-x) extra=$2; shift 2 ;;
 	--) shift; flags=("$@"); break ;;
-	-*) die "unknown flag $1; usage: run.sh [-k 5.10|6.1|6.12] [-t SECONDS] PACKAGE... [-- TEST-FLAGS]" ;;
+	-*) die "unknown flag $1; usage: run.sh [-k 5.10|6.1|6.12] [-t SECONDS] [-x FOLDER] PACKAGE... [-- TEST-FLAGS]" ;;
 	*) packages+=("$1"); shift ;;
 	esac
 done
@@ -35,6 +37,7 @@ guest() {
 	[ -f "$job/test/t.test" ] || { echo "testdata/vm: $pkg has no tests" >&2; return 1; }
 	[ -d "$dir/testdata" ] && cp -r "$dir/testdata" "$job/test/testdata"
 	cp -r "$root/testdata/lab" "$job/test/lab"
+	[ -z "$extra" ] || cp -a "$extra/." "$job/"
 	printf 'cd /test && TANDEM_VM=1 ./t.test -test.timeout %ss%s\n' "$limit" "$(printf ' %q' "${flags[@]}")" >"$job/test/run"
 	(cd "$job" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$work/job.gz"
 	cat "$base/base.cpio.gz" "$work/job.gz" >"$work/initrd"

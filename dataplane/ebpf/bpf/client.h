@@ -654,7 +654,7 @@ static __always_inline int packet_to_client(struct xdp_md *ctx, struct packet *p
 
 		bound(at);
 		lse = data + at;
-		if ((void *)(lse + 1) > end)
+		if ((void *)(lse + 2) > end) // a label, and something below it
 			return drop_client(c, sc, EV_MALFORMED);
 		v = bpf_ntohl(*lse);
 		if (v >> 8 & 1 && (v >> 12 == LABEL_IPV4_NULL || v >> 12 == LABEL_IPV6_NULL)) {
