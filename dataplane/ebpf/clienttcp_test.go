@@ -20,13 +20,15 @@ import (
 // elements.
 func TestClientTCP(t *testing.T) {
 	west, pe1, pe2, east := newSpace(t), newSpace(t), newSpace(t), newSpace(t)
-	pe1.sh(t, fmt.Sprintf(`ip link add ac0 type veth peer name ce0 netns %s
-ip link add core0 address 02:00:00:00:01:01 mtu 1600 type veth peer name core0 address 02:00:00:00:01:02 mtu 1600 netns %s
-ip link set ac0 up; ip link set core0 up`, west.path(), pe2.path()))
-	pe2.sh(t, fmt.Sprintf(`ip link add ac0 type veth peer name ce0 netns %s
-ip link set ac0 up; ip link set core0 up`, east.path()))
-	west.sh(t, "ip link set ce0 up; ip addr add 192.0.2.1/24 dev ce0")
-	east.sh(t, "ip link set ce0 up; ip addr add 192.0.2.2/24 dev ce0")
+	var wires chain
+	wires.link(t, west, "ce0", "02:00:00:00:01:11", pe1, "ac0", "02:00:00:00:01:21")
+	wires.link(t, pe1, "core0", "02:00:00:00:01:01", pe2, "core0", "02:00:00:00:01:02")
+	wires.link(t, pe2, "ac0", "02:00:00:00:01:22", east, "ce0", "02:00:00:00:01:12")
+	for _, s := range []space{pe1, pe2} {
+		s.sh(t, "ip link set core0 mtu 1600")
+	}
+	west.sh(t, "ip addr add 192.0.2.1/24 dev ce0")
+	east.sh(t, "ip addr add 192.0.2.2/24 dev ce0")
 	for i, s := range []space{pe1, pe2} {
 		fs := testFS(t)
 		s.do(t, func() error {

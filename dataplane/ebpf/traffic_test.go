@@ -63,11 +63,15 @@ func (s space) do(t testing.TB, f func() error) {
 	}
 }
 
+// realIP makes the shell of busybox, in the guest, run the ip in the path and not
+// its own.
+const realIP = "ip() { \"$(which ip)\" \"$@\"; }\n"
+
 // sh runs a shell script in the namespace.
 func (s space) sh(t testing.TB, script string) {
 	t.Helper()
 	s.do(t, func() error {
-		if out, err := exec.Command("sh", "-ec", script).CombinedOutput(); err != nil {
+		if out, err := exec.Command("sh", "-ec", realIP+script).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", script, err, out)
 		}
 		return nil
