@@ -54,6 +54,7 @@ type benchSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchProgramSpecs struct {
+	BenchAttachment    *ebpf.ProgramSpec `ebpf:"bench_attachment"`
 	BenchImpose        *ebpf.ProgramSpec `ebpf:"bench_impose"`
 	BenchPolice        *ebpf.ProgramSpec `ebpf:"bench_police"`
 	BenchSection       *ebpf.ProgramSpec `ebpf:"bench_section"`
@@ -221,6 +222,7 @@ type benchVariables struct {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchPrograms struct {
+	BenchAttachment    *ebpf.Program `ebpf:"bench_attachment"`
 	BenchImpose        *ebpf.Program `ebpf:"bench_impose"`
 	BenchPolice        *ebpf.Program `ebpf:"bench_police"`
 	BenchSection       *ebpf.Program `ebpf:"bench_section"`
@@ -232,6 +234,7 @@ type benchPrograms struct {
 
 func (p *benchPrograms) Close() error {
 	return _BenchClose(
+		p.BenchAttachment,
 		p.BenchImpose,
 		p.BenchPolice,
 		p.BenchSection,

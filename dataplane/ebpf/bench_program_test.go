@@ -65,6 +65,34 @@ func BenchmarkProgram(b *testing.B) {
 	}
 }
 
+// BenchmarkProgramClients is BenchmarkProgram for pseudowires over a tunnel
+// with two legs, for LSPs that enter one, and for frames that are punted.
+func BenchmarkProgramClients(b *testing.B) {
+	clients, groups := newPair(b, clientObjects()), newPair(b, groupObjects())
+	oc, og := openBench(b, &clients.objs.tandemMaps, nil), openBench(b, &groups.objs.tandemMaps, nil)
+	inner := frame(outPeer, acPeer, 0, typeIPv4, ip4("10.1.2.3"))
+	in := func(parts ...any) []byte { return frame(own, outPeer, 0, typeMPLS, parts...) }
+	ach := []byte{0x10, 0, 0, 0x22, 0x20, 0xc0, 3, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	for _, c := range []struct {
+		name    string
+		p       *pair
+		program *ebpf.Program
+		port    string
+		frame   []byte
+		wrapper *ebpf.Program
+		verdict uint32
+	}{
+		{"pw-encapsulation", clients, oc.BenchAttachment, "ac0", frame(outPeer, acPeer, 0, typeIPv4, ip4("10.1.2.3")), oc.BenchWrapperMove, xdpRedirect},
+		{"pw-encapsulation-cw-vlan", clients, oc.BenchAttachment, "ac0", frame(outPeer, acPeer, 101, typeIPv4, ip4("10.1.2.3")), oc.BenchWrapperMove, xdpRedirect},
+		{"pw-decapsulation", clients, oc.BenchSection, "in0", in(lse{16, 0, 64, true}, inner), oc.BenchWrapperMove, xdpRedirect},
+		{"pw-switching-point", clients, oc.BenchSection, "in0", in(lse{31, 0, 64, true}, []byte{0, 0, 0, 0}, inner), oc.BenchWrapperMove, xdpRedirect},
+		{"swap-into-a-group", groups, og.BenchSection, "in0", in(lse{16, 5, 64, true}, ip4("10.2.0.1")), og.BenchWrapperMove, xdpRedirect},
+		{"punt", groups, og.BenchSection, "in0", in(lse{24, 0, 64, false}, lse{13, 0, 1, true}, ach), og.BenchWrapper, xdpDrop},
+	} {
+		b.Run(c.name, func(b *testing.B) { c.p.benchProgram(b, c.program, c.wrapper, c.port, c.frame, c.verdict) })
+	}
+}
+
 // benchProgram takes the least of some rounds: noise only ever adds.
 func (p *pair) benchProgram(b *testing.B, program, wrapper *ebpf.Program, port string, f []byte, verdict uint32) {
 	net := int64(1 << 62)

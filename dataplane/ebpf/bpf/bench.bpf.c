@@ -56,6 +56,21 @@ int bench_section(struct xdp_md *ctx)
 	return verdict;
 }
 
+SEC("xdp")
+int bench_attachment(struct xdp_md *ctx)
+{
+	__u32 before = length(ctx);
+	struct saved s;
+	int verdict;
+
+	if (save(ctx, &s))
+		return XDP_ABORTED;
+	verdict = finish(ctx, attachment(ctx, ctx->ingress_ifindex));
+	if (restore(ctx, &s, (int)length(ctx) - (int)before))
+		return XDP_ABORTED;
+	return verdict;
+}
+
 // With one of bench_labels labels at random, as those of traffic.bpf.c.
 volatile const __u32 bench_labels = 0;
 volatile const __u32 bench_stride = 1;
