@@ -68,6 +68,7 @@ type benchProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchMapSpecs struct {
+	BenchSaved      *ebpf.MapSpec `ebpf:"bench_saved"`
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
 	ByTc            *ebpf.MapSpec `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
@@ -87,6 +88,7 @@ type benchMapSpecs struct {
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
+	PuntHead        *ebpf.MapSpec `ebpf:"punt_head"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
 	PwRefs          *ebpf.MapSpec `ebpf:"pw_refs"`
 	PwStates        *ebpf.MapSpec `ebpf:"pw_states"`
@@ -133,6 +135,7 @@ func (o *benchObjects) Close() error {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchMaps struct {
+	BenchSaved      *ebpf.Map `ebpf:"bench_saved"`
 	Buckets         *ebpf.Map `ebpf:"buckets"`
 	ByTc            *ebpf.Map `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
@@ -152,6 +155,7 @@ type benchMaps struct {
 	Ports           *ebpf.Map `ebpf:"ports"`
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
+	PuntHead        *ebpf.Map `ebpf:"punt_head"`
 	Punts           *ebpf.Map `ebpf:"punts"`
 	PwRefs          *ebpf.Map `ebpf:"pw_refs"`
 	PwStates        *ebpf.Map `ebpf:"pw_states"`
@@ -172,6 +176,7 @@ type benchMaps struct {
 
 func (m *benchMaps) Close() error {
 	return _BenchClose(
+		m.BenchSaved,
 		m.Buckets,
 		m.ByTc,
 		m.ChannelSlots,
@@ -191,6 +196,7 @@ func (m *benchMaps) Close() error {
 		m.Ports,
 		m.Prefixes4,
 		m.Prefixes6,
+		m.PuntHead,
 		m.Punts,
 		m.PwRefs,
 		m.PwStates,

@@ -384,6 +384,7 @@ type tandemMapSpecs struct {
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
+	PuntHead        *ebpf.MapSpec `ebpf:"punt_head"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
 	PwRefs          *ebpf.MapSpec `ebpf:"pw_refs"`
 	PwStates        *ebpf.MapSpec `ebpf:"pw_states"`
@@ -448,6 +449,7 @@ type tandemMaps struct {
 	Ports           *ebpf.Map `ebpf:"ports"`
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
+	PuntHead        *ebpf.Map `ebpf:"punt_head"`
 	Punts           *ebpf.Map `ebpf:"punts"`
 	PwRefs          *ebpf.Map `ebpf:"pw_refs"`
 	PwStates        *ebpf.Map `ebpf:"pw_states"`
@@ -487,6 +489,7 @@ func (m *tandemMaps) Close() error {
 		m.Ports,
 		m.Prefixes4,
 		m.Prefixes6,
+		m.PuntHead,
 		m.Punts,
 		m.PwRefs,
 		m.PwStates,

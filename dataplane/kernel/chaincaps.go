@@ -25,7 +25,7 @@ func Capabilities() dataplane.Capabilities {
 		MaxNesting: maxChainNesting, MaxBranches: maxChainBranches,
 		Features: map[dataplane.Feature]bool{},
 		Limits: []string{
-			"A switch of a group replaces the filters of all its members, each in one step.",
+			"A switch of a group replaces the filters of all its members: new ones beside the old, which go after a grace period of the kernel.",
 			"The counters of groups, of their legs and of what a section sends are those of their members, told apart when they are read and at each change.",
 			"An IP payload that leaves an LSP is routed by the host: IP forwarding must be on, and reverse path filtering not strict.",
 			"G-ACh and expired packets reach OAM through packet sockets, which see a copy of every frame.",

@@ -7,7 +7,7 @@ import (
 )
 
 // Switch implements dataplane.Driver: everything that enters the group or
-// selects by it is replaced, each filter in one step.
+// selects by it gets new filters beside the old, which then go.
 func (d *Driver) Switch(_ context.Context, group string, leg uint8) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -61,7 +61,7 @@ static __always_inline int admit_meg(struct packet *p, const struct origin *o, _
 
 struct sum {
 	__u32 counter, entity;
-	struct counters total;
+	__u64 in_packets, in_octets, out_packets, out_octets;
 };
 
 static long add_cpu(__u32 cpu, struct sum *s)
@@ -74,10 +74,10 @@ static long add_cpu(__u32 cpu, struct sum *s)
 		c = bpf_map_lookup_percpu_elem(&lsp_counters, &s->counter, cpu);
 	if (!c)
 		return 1;
-	s->total.in_packets += c->in_packets;
-	s->total.in_octets += c->in_octets;
-	s->total.out_packets += c->out_packets;
-	s->total.out_octets += c->out_octets;
+	s->in_packets += c->in_packets;
+	s->in_octets += c->in_octets;
+	s->out_packets += c->out_packets;
+	s->out_octets += c->out_octets;
 	return 0;
 }
 
@@ -193,11 +193,14 @@ static __always_inline int consume(struct xdp_md *ctx, struct packet *p, const s
 static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct origin *o)
 {
 	struct channel *ch = NULL;
-	struct punt head = {};
 	struct sum s = {};
-	__u32 ev, slot = 0;
+	__u32 ev, slot = 0, zero = 0;
+	struct punt *head = bpf_map_lookup_elem(&punt_head, &zero);
 
-	head.time = bpf_ktime_get_ns();
+	if (!head)
+		return XDP_DROP;
+	__builtin_memset(head, 0, sizeof(*head));
+	head->time = bpf_ktime_get_ns();
 	if (o->reason == PUNT_TTL) {
 		__u64 *n = bpf_map_lookup_elem(&expiries, &p->section);
 
@@ -205,22 +208,22 @@ static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct or
 			(*n)++;
 	}
 	if (o->ach) {
-		ch = channel_at(ctx, o->ach, &head.channel, &slot);
+		ch = channel_at(ctx, o->ach, &head->channel, &slot);
 		if (ch) {
 			ch->received++;
-			if (consume(ctx, p, o, head.time)) {
+			if (consume(ctx, p, o, head->time)) {
 				ch->consumed++;
 				return XDP_DROP;
 			}
-			head.ach = o->ach;
+			head->ach = o->ach;
 		}
 	}
 	ev = EV_PUNTED;
-	if (!admit_meg(p, o, head.time))
+	if (!admit_meg(p, o, head->time))
 		ev = EV_PUNT_MEG;
-	else if (ch && !spend(&ch->bucket, LIMIT_CHANNEL + slot, head.time))
+	else if (ch && !spend(&ch->bucket, LIMIT_CHANNEL + slot, head->time))
 		ev = EV_PUNT_CHANNEL;
-	else if (!admit(p->section, o->reason, head.time))
+	else if (!admit(p->section, o->reason, head->time))
 		ev = EV_PUNT_LIMITED;
 	if (ev != EV_PUNTED) {
 		if (ch)
@@ -234,24 +237,24 @@ static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct or
 	s.counter = o->entity == ENTITY_SECTION ? p->section : o->counter;
 	if (s.counter)
 		bpf_loop(MAX_CPUS, add_cpu, &s, 0);
-	head.in_packets = s.total.in_packets;
-	head.in_octets = s.total.in_octets;
-	head.out_packets = s.total.out_packets;
-	head.out_octets = s.total.out_octets;
-	head.ifindex = p->ifindex;
-	head.section = p->section;
-	head.label = o->label;
-	head.length = p->len;
-	head.reason = o->reason;
-	head.has_label = o->has_label;
-	head.entity = o->entity;
-	head.stack = p->stack;
-	head.depth = o->depth;
-	head.vlan = p->vlan;
+	head->in_packets = s.in_packets;
+	head->in_octets = s.in_octets;
+	head->out_packets = s.out_packets;
+	head->out_octets = s.out_octets;
+	head->ifindex = p->ifindex;
+	head->section = p->section;
+	head->label = o->label;
+	head->length = p->len;
+	head->reason = o->reason;
+	head->has_label = o->has_label;
+	head->entity = o->entity;
+	head->stack = p->stack;
+	head->depth = o->depth;
+	head->vlan = p->vlan;
 	if (p->len <= PUNT_SHORT)
-		ev = punt_PUNT_SHORT(ctx, &head, p->len);
+		ev = punt_PUNT_SHORT(ctx, head, p->len);
 	else
-		ev = punt_PUNT_LONG(ctx, &head, p->len);
+		ev = punt_PUNT_LONG(ctx, head, p->len);
 	count_event(ev);
 	if (ev < EV_PUNTED) {
 		if (p->secc)
