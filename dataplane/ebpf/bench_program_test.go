@@ -38,7 +38,7 @@ func openBench(b *testing.B, objs *tandemMaps, set func(*ebpf.CollectionSpec)) *
 // BPF_PROG_TEST_RUN: ns/packet with, net-ns/packet without what the wrapper
 // costs that makes the frame new again.
 func BenchmarkProgram(b *testing.B) {
-	p := newPair(b, basicObjects())
+	p := newPairIn(b, ModeNative, basicObjects())
 	o := openBench(b, &p.objs.tandemMaps, nil)
 	v4 := ip4("10.2.0.1")
 	in := func(parts ...any) []byte { return frame(own, outPeer, 0, 0x8847, parts...) }
@@ -68,7 +68,7 @@ func BenchmarkProgram(b *testing.B) {
 // BenchmarkProgramClients is BenchmarkProgram for pseudowires over a tunnel
 // with two legs, for LSPs that enter one, and for frames that are punted.
 func BenchmarkProgramClients(b *testing.B) {
-	clients, groups := newPair(b, clientObjects()), newPair(b, groupObjects())
+	clients, groups := newPairIn(b, ModeNative, clientObjects()), newPairIn(b, ModeNative, groupObjects())
 	oc, og := openBench(b, &clients.objs.tandemMaps, nil), openBench(b, &groups.objs.tandemMaps, nil)
 	inner := frame(outPeer, acPeer, 0, typeIPv4, ip4("10.1.2.3"))
 	in := func(parts ...any) []byte { return frame(own, outPeer, 0, typeMPLS, parts...) }
