@@ -40,6 +40,10 @@ func openBench(b *testing.B, objs *tandemMaps, set func(*ebpf.CollectionSpec)) *
 func BenchmarkProgram(b *testing.B) {
 	p := newPairIn(b, ModeNative, basicObjects())
 	o := openBench(b, &p.objs.tandemMaps, nil)
+	// The impose device redirects by itself, as where all interfaces are native.
+	if err := p.objs.ByTc.Update(uint32(0), uint32(0), ebpf.UpdateAny); err != nil {
+		b.Fatal(err)
+	}
 	v4 := ip4("10.2.0.1")
 	in := func(parts ...any) []byte { return frame(own, outPeer, 0, 0x8847, parts...) }
 	for _, c := range []struct {

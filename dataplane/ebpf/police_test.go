@@ -14,9 +14,9 @@ import (
 
 // policeRig runs the policer on described frames, at times that a test chooses.
 type policeRig struct {
-	objs    *benchObjects
-	program *ebpf.Program
-	frame   []byte
+	services, policers *ebpf.Map
+	program            *ebpf.Program
+	frame              []byte
 }
 
 func newPoliceRig(t *testing.T) *policeRig {
@@ -25,18 +25,26 @@ func newPoliceRig(t *testing.T) *policeRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objs := new(benchObjects)
-	if err := spec.LoadAndAssign(objs, nil); err != nil {
+	objs := struct {
+		Police   *ebpf.Program `ebpf:"bench_police"`
+		Services *ebpf.Map     `ebpf:"services"`
+		Policers *ebpf.Map     `ebpf:"policers"`
+	}{}
+	if err := spec.LoadAndAssign(&objs, nil); err != nil {
 		t.Fatalf("load: %v (the test needs root)", err)
 	}
-	t.Cleanup(func() { objs.Close() })
-	return &policeRig{objs: objs, program: objs.BenchPolice, frame: make([]byte, 64)}
+	t.Cleanup(func() {
+		objs.Police.Close()
+		objs.Services.Close()
+		objs.Policers.Close()
+	})
+	return &policeRig{services: objs.Services, policers: objs.Policers, program: objs.Police, frame: make([]byte, 64)}
 }
 
 func (r *policeRig) set(t *testing.T, p dataplane.Profile) {
 	t.Helper()
 	e := serviceEntry(dataplane.Service{Name: "s", Profile: &p})
-	if err := r.objs.Services.Update(uint32(1), e, ebpf.UpdateAny); err != nil {
+	if err := r.services.Update(uint32(1), e, ebpf.UpdateAny); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -44,7 +52,7 @@ func (r *policeRig) set(t *testing.T, p dataplane.Profile) {
 // start fills the buckets, as the Put of a new service does.
 func (r *policeRig) start(t *testing.T) {
 	t.Helper()
-	if err := r.objs.Policers.Update(uint32(1), tandemPolicer{}, ebpf.UpdateAny); err != nil {
+	if err := r.policers.Update(uint32(1), tandemPolicer{}, ebpf.UpdateAny); err != nil {
 		t.Fatal(err)
 	}
 }

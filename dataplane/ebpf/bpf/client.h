@@ -286,6 +286,16 @@ static __always_inline __u32 priority_of(struct xdp_md *ctx, const struct servic
 	return b[2] >> 1 & 7;
 }
 
+// class_of looks the class up. The mask is in assembly: the compiler knows that
+// the colour is one of two, the verifier of 6.1 does not.
+static __always_inline __u32 class_of(const struct service *sv, __u32 colour, __u32 priority)
+{
+	__u64 i = colour << 3 | priority;
+
+	asm volatile("%0 &= 15" : "+r"(i));
+	return ((const __u8 *)sv->classes)[i] & 7;
+}
+
 // retag_in tells how the tags of a frame of the client change. The tags are
 // then those that the pseudowire carries, as far as they are known.
 static __always_inline void retag_in(const struct service *sv, struct pw *pw, const struct tags *t, struct retag *r)
@@ -466,7 +476,7 @@ static __always_inline int from_client(struct xdp_md *ctx, struct service *sv, _
 			return drop_service(sc, EV_POLICED);
 	}
 	if (sv->flags & SERVICE_CLASSES)
-		tc = sv->classes[colour & 1][priority_of(ctx, sv, t) & 7] & 7;
+		tc = class_of(sv, colour, priority_of(ctx, sv, t));
 	send = sv->send;
 	if (REF_KIND(send) == REF_GROUP)
 		return enter_pws(ctx, sv, sc, REF_SLOT(send), t, len, tc, slot);

@@ -203,7 +203,7 @@ static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 	struct relay *r;
 	struct lsp *l;
 
-	if ((void *)(tag + 4) > end)
+	if ((void *)(tag + 2) > end)
 		return drop_in(p, NULL, EV_RELAY);
 	slot = bpf_ntohs(tag[0]);
 	proto = tag[1];
@@ -211,9 +211,11 @@ static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 	if (!r)
 		return drop_in(p, NULL, EV_RELAY);
 	ref = r->ref;
-	switch (r->kind) {
-	case RELAY_PORT:
+	if (r->kind == RELAY_PORT) // However short: it is counted as on arrival.
 		return as_received(ctx, p, ref);
+	if ((void *)(tag + 4) > end)
+		return drop_in(p, NULL, EV_RELAY);
+	switch (r->kind) {
 	case RELAY_GROUP:
 		if (proto == P_MPLS)
 			tc = *((__u8 *)data + TAGGED + 2) >> 1 & 7;

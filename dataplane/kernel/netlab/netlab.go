@@ -26,6 +26,7 @@ type Lab struct {
 	element, outside *os.File // Namespaces.
 	nl               *netlink.Handle
 	wires            [drivertest.Ports]*wire
+	cleanup          func(func()) // at the end of the test that made the lab
 }
 
 // portNames are the interfaces of the element, in the order of PortID.
@@ -34,7 +35,7 @@ var portNames = [drivertest.Ports]string{"west0", "east0", "client0", "customer0
 // New builds a lab and tears it down at the end of the test. It needs root.
 func New(t testing.TB) *Lab {
 	t.Helper()
-	l := &Lab{element: newNamespace(t), outside: newNamespace(t)}
+	l := &Lab{element: newNamespace(t), outside: newNamespace(t), cleanup: t.Cleanup}
 	l.Do(t, func() {
 		var err error
 		if l.nl, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
@@ -95,7 +96,7 @@ func (l *Lab) AddPort(t testing.TB, p drivertest.PortID) {
 			t.Fatalf("other end of %s: %v", port.Name, err)
 		}
 		l.wires[p] = w
-		t.Cleanup(w.close)
+		l.cleanup(w.close) // A port that a part of the test makes again is for all of it.
 	})
 	l.SetPort(t, p, true)
 	if p == drivertest.Client {
