@@ -135,19 +135,50 @@ var suites = []suite{
 	{"./oam/shard", "^BenchmarkCCPacket$", "1s", []row{
 		{"CC packet in process, 1,000 sessions", "BenchmarkCCPacket/sessions=1000", "ns/packet", "", "", ""},
 	}},
-	{ebpfPkg, "^BenchmarkForward$", "500000x", []row{
-		{"swap, native XDP, one core", "BenchmarkForward/swap-native", "Mpps", ipv4, ipv4Bench, ">= 2 x"},
-		{"swap, generic XDP, one core", "BenchmarkForward/swap-generic", "Mpps", ipv4, ipv4Bench, ">= 1.3 x"},
-		{"swap, native XDP, 100,000 labels", "BenchmarkForward/swap-native-100000-labels", "Mpps", ipv4, ipv4Bench, ">= 5 Mpps"},
+	{ebpfPkg, "^BenchmarkForward$", "1x", []row{
+		{"generator and sink alone, one core", "BenchmarkForward/direct", "Mpps", "", "", ""},
+		{"swap, native XDP, 1 LSP, one core", "BenchmarkForward/swap-native-1", "Mpps", ipv4, ipv4Bench, ">= 2 x"},
+		{"swap, native XDP, 1,000 LSPs", "BenchmarkForward/swap-native-1000", "Mpps", ipv4, ipv4Bench, ">= 2 x"},
+		{"swap, native XDP, 10,000 LSPs", "BenchmarkForward/swap-native-10000", "Mpps", ipv4, ipv4Bench, ">= 2 x"},
+		{"swap, native XDP, 100,000 LSPs", "BenchmarkForward/swap-native-100000", "Mpps", ipv4, ipv4Bench, ">= 5 Mpps"},
+		{"swap, native XDP, 100,000 LSPs against as many routes", "BenchmarkForward/swap-native-100000", "Mpps", "kernel IPv4, 100,000 routes", "BenchmarkForward/kernel-ipv4-100000", ">= 2 x"},
+		{"swap, generic XDP, 1 LSP", "BenchmarkForward/swap-generic-1", "Mpps", ipv4, ipv4Bench, ">= 1.3 x"},
+		{"swap, generic XDP, 1,000 LSPs", "BenchmarkForward/swap-generic-1000", "Mpps", ipv4, ipv4Bench, ">= 1.3 x"},
+		{"swap, generic XDP, 10,000 LSPs", "BenchmarkForward/swap-generic-10000", "Mpps", ipv4, ipv4Bench, ">= 1.3 x"},
+		{"swap, generic XDP, 100,000 LSPs against as many routes", "BenchmarkForward/swap-generic-100000", "Mpps", "kernel IPv4, 100,000 routes", "BenchmarkForward/kernel-ipv4-100000", ">= 1.3 x"},
+		{"one LSR, native, without generator and sink", "BenchmarkForward/swap-native-1", "node-ns/packet", ipv4, ipv4Bench, "<= 0.5 x"},
+		{"LER pair with a pseudowire, generic XDP", "BenchmarkForward/pw-pair-generic", "Mpps", "two routers of the kernel", "BenchmarkForward/kernel-ipv4-2-nodes", ""},
+		{"point-to-multipoint, two copies, generic XDP", "BenchmarkForward/p2mp-2-copies-generic", "Mpps", ipv4, ipv4Bench, ""},
 	}},
 	{ebpfPkg, "^BenchmarkProgram$", "200000x", []row{
 		{"program: swap", "BenchmarkProgram/swap", "net-ns/packet", "", "", "<= 35"},
+		{"program: swap and push", "BenchmarkProgram/swap-and-push-1", "net-ns/packet", "", "", "<= 35"},
 		{"program: pop-to-ip", "BenchmarkProgram/pop-to-ip", "net-ns/packet", "", "", "<= 35"},
 		{"program: pop-and-lookup", "BenchmarkProgram/pop-and-lookup", "net-ns/packet", "", "", "<= 35"},
 		{"program: impose one label", "BenchmarkProgram/impose-1", "net-ns/packet", "", "", "<= 35"},
 	}},
+	{ebpfPkg, "^BenchmarkProgramClients$", "200000x", []row{
+		{"program: swap into a protection group", "BenchmarkProgramClients/swap-into-a-group", "net-ns/packet", "", "", ""},
+		{"program: PW encapsulation into a tunnel", "BenchmarkProgramClients/pw-encapsulation", "net-ns/packet", "", "", "<= 35"},
+		{"program: PW decapsulation", "BenchmarkProgramClients/pw-decapsulation", "net-ns/packet", "", "", "<= 35"},
+		{"program: PW switching point", "BenchmarkProgramClients/pw-switching-point", "net-ns/packet", "", "", ""},
+		{"program: punt", "BenchmarkProgramClients/punt", "net-ns/packet", "", "", ""},
+	}},
+	{ebpfPkg, "^BenchmarkProgramRandom$", "200000x", []row{
+		{"program: swap, a random one of 1,000 LSPs", "BenchmarkProgramRandom/swap-1000", "net-ns/packet", "", "", ""},
+		{"program: swap, a random one of 100,000 LSPs", "BenchmarkProgramRandom/swap-100000", "net-ns/packet", "", "", ""},
+	}},
 	{ebpfPkg, "^BenchmarkApply$", "3x", []row{
 		{"ebpf driver: LSPs into the data plane", "BenchmarkApply/put-10000", "LSPs/s", "", "", ""},
+	}},
+	{ebpfPkg, "^BenchmarkSwitch$", "100000x", []row{
+		{"switch of a group with 1 member", "BenchmarkSwitch/1", "us/switch", "", "", "<= 1"},
+		{"switch of a group with 1,000 members", "BenchmarkSwitch/1000", "us/switch", "with 1 member", "BenchmarkSwitch/1", "<= 1"},
+		{"switch of a group with 10,000 members", "BenchmarkSwitch/10000", "us/switch", "with 1 member", "BenchmarkSwitch/1", "<= 1"},
+	}},
+	{ebpfPkg, "^BenchmarkMemory$", "1x", []row{
+		{"memory of an LSP in the driver, of 100,000", "BenchmarkMemory", "B-process/LSP", "", "", ""},
+		{"memory of an LSP in the kernel's tables", "BenchmarkMemory", "B-kernel/LSP", "", "", ""},
 	}},
 }
 

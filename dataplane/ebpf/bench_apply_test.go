@@ -2,6 +2,8 @@ package ebpf
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/tandem-ne/tandem/dataplane"
@@ -52,4 +54,71 @@ func BenchmarkApply(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkMemory is what an LSP costs: in the process with 100,000 of them, and
+// in the tables of the kernel.
+func BenchmarkMemory(b *testing.B) {
+	const n = 100_000
+	c := newChain(b, 1, swapStream(16))
+	d := openNode(b, c, 0, ModeGeneric)
+	apply(b, d, nodeSections(c, 0)...)
+	objects := swaps(n, 1)
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for b.Loop() {
+		apply(b, d, objects...)
+	}
+	grown := heap() - before
+	runtime.KeepAlive(objects)
+	table := 0.0
+	for name, m := range d.objs.named() {
+		if name == "lsps" || name == "lsp_counters" {
+			size := float64(m.ValueSize())
+			if name == "lsp_counters" && m.Type().String() == "PerCPUArray" {
+				size *= float64(len(d.zeros))
+			}
+			table += size
+		}
+	}
+	b.ReportMetric(float64(grown)/n, "B-process/LSP")
+	b.ReportMetric(table, "B-kernel/LSP")
+}
+
+// groupOf is a tunnel with two legs over the same section and n LSPs in it.
+func groupOf(n int) []dataplane.Object {
+	objects := []dataplane.Object{
+		dataplane.LSP{Name: "working", Op: imposes, Out: via("east", entries(700)...)},
+		dataplane.LSP{Name: "protecting", Op: imposes, Out: via("east", entries(701)...)},
+		dataplane.Group{Name: "tunnel", Legs: []string{"working", "protecting"}},
+	}
+	for i := range uint32(n) {
+		objects = append(objects, dataplane.LSP{Name: fmt.Sprintf("member-%d", i), Op: swap, InLabel: 100 + i, Out: through("tunnel", entries(200_000+i)...)})
+	}
+	return objects
+}
+
+// BenchmarkSwitch is the time of a switch of a group by its number of members.
+func BenchmarkSwitch(b *testing.B) {
+	for _, n := range []int{1, 1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			c := newChain(b, 1, swapStream(100))
+			d := openNode(b, c, 0, ModeGeneric)
+			apply(b, d, nodeSections(c, 0)...)
+			apply(b, d, groupOf(n)...)
+			leg := uint8(0)
+			for b.Loop() {
+				leg ^= 1
+				if err := d.Switch(b.Context(), "tunnel", leg); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e3, "us/switch")
+		})
+	}
 }

@@ -54,6 +54,7 @@ type benchSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchProgramSpecs struct {
+	BenchAttachment    *ebpf.ProgramSpec `ebpf:"bench_attachment"`
 	BenchImpose        *ebpf.ProgramSpec `ebpf:"bench_impose"`
 	BenchPolice        *ebpf.ProgramSpec `ebpf:"bench_police"`
 	BenchSection       *ebpf.ProgramSpec `ebpf:"bench_section"`
@@ -67,6 +68,7 @@ type benchProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchMapSpecs struct {
+	BenchSaved      *ebpf.MapSpec `ebpf:"bench_saved"`
 	Buckets         *ebpf.MapSpec `ebpf:"buckets"`
 	ByTc            *ebpf.MapSpec `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
@@ -133,6 +135,7 @@ func (o *benchObjects) Close() error {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchMaps struct {
+	BenchSaved      *ebpf.Map `ebpf:"bench_saved"`
 	Buckets         *ebpf.Map `ebpf:"buckets"`
 	ByTc            *ebpf.Map `ebpf:"by_tc"`
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
@@ -173,6 +176,7 @@ type benchMaps struct {
 
 func (m *benchMaps) Close() error {
 	return _BenchClose(
+		m.BenchSaved,
 		m.Buckets,
 		m.ByTc,
 		m.ChannelSlots,
@@ -224,6 +228,7 @@ type benchVariables struct {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchPrograms struct {
+	BenchAttachment    *ebpf.Program `ebpf:"bench_attachment"`
 	BenchImpose        *ebpf.Program `ebpf:"bench_impose"`
 	BenchPolice        *ebpf.Program `ebpf:"bench_police"`
 	BenchSection       *ebpf.Program `ebpf:"bench_section"`
@@ -235,6 +240,7 @@ type benchPrograms struct {
 
 func (p *benchPrograms) Close() error {
 	return _BenchClose(
+		p.BenchAttachment,
 		p.BenchImpose,
 		p.BenchPolice,
 		p.BenchSection,

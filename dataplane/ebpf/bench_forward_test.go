@@ -25,7 +25,7 @@ type forwardCase struct {
 // the machine does in the meantime meets all of them. The median counts.
 const (
 	forwardRounds = 7
-	forwardFrames = 1 << 18
+	forwardFrames = 1 << 17
 )
 
 // BenchmarkForward is the forwarding rate of one core through the nodes of a
@@ -72,7 +72,7 @@ func forwardCases() []forwardCase {
 	labelled := func(n, stride uint32) stream {
 		return stream{head: frame(mustMAC(chainWest(0)), mustMAC(chainGen), 0, 0x8847, lse{16, 0, 64, true}, forwardable()), labels: n, stride: stride}
 	}
-	swap := func(mode Mode, n, stride uint32) func(*testing.B, *chain) {
+	swapping := func(mode Mode, n, stride uint32) func(*testing.B, *chain) {
 		return func(b *testing.B, c *chain) {
 			d := openNode(b, c, 0, mode)
 			apply(b, d, nodeSections(c, 0)...)
@@ -88,12 +88,40 @@ func forwardCases() []forwardCase {
 	}
 	for _, n := range []uint32{1, 1000, 10_000, 100_000} {
 		for _, mode := range []Mode{ModeNative, ModeGeneric} {
-			cases = append(cases, forwardCase{fmt.Sprintf("swap-%s-%d", mode, n), 1, labelled(n, 1), swap(mode, n, 1)})
+			cases = append(cases, forwardCase{fmt.Sprintf("swap-%s-%d", mode, n), 1, labelled(n, 1), swapping(mode, n, 1)})
 		}
 	}
 	// Labels all over the space touch ten times the memory that those of a
 	// range do.
-	cases = append(cases, forwardCase{"swap-native-100000-spread", 1, labelled(100_000, spreadStride), swap(ModeNative, 100_000, spreadStride)})
+	cases = append(cases, forwardCase{"swap-native-100000-spread", 1, labelled(100_000, spreadStride), swapping(ModeNative, 100_000, spreadStride)})
+	client := stream{head: frame(mustMAC(chainSink), mustMAC(chainGen), 0, typeIPv4, forwardable())}
+	cases = append(cases,
+		forwardCase{"pw-pair-generic", 2, client, func(b *testing.B, c *chain) {
+			for i, in := range []string{"west", "east"} {
+				to := []string{"east", "west"}[i]
+				d := openNode(b, c, i, ModeGeneric)
+				sections := nodeSections(c, i)
+				for _, s := range sections {
+					if s.Key().Name == to {
+						apply(b, d, s)
+					}
+				}
+				apply(b, d,
+					dataplane.LSP{Name: "tunnel-leg", Op: imposes, Out: via(to, entries(700)...)},
+					dataplane.Group{Name: "tunnel", Legs: []string{"tunnel-leg"}},
+					dataplane.LSP{Name: "tunnel-end", Op: lookup, InLabel: 700},
+					dataplane.Pseudowire{Name: "pw", InLabel: 800, Out: through("tunnel", entries(800)...), ControlWord: true},
+					dataplane.Service{Name: "wire", Attachment: dataplane.Attachment{Interface: in + "0"}, Send: "pw", Receive: []string{"pw"}})
+			}
+		}},
+		forwardCase{"p2mp-2-copies-generic", 1, labelled(1, 1), func(b *testing.B, c *chain) {
+			c.nodes[0].sh(b, "ip link add side0 type veth peer name side1; ip link set side0 up; ip link set side1 up")
+			d := openNode(b, c, 0, ModeGeneric)
+			apply(b, d, nodeSections(c, 0)...)
+			apply(b, d, dataplane.Section{Name: "side", Interface: "side0", PeerMAC: outPeer},
+				dataplane.LSP{Name: "tree", Op: swap, InLabel: 16, Branches: []dataplane.Branch{
+					{Name: "east", NextHop: via("east", entries(200)...)}, {Name: "side", NextHop: via("side", entries(201)...)}}})
+		}})
 	return cases
 }
 

@@ -38,7 +38,7 @@ func openBench(b *testing.B, objs *tandemMaps, set func(*ebpf.CollectionSpec)) *
 // BPF_PROG_TEST_RUN: ns/packet with, net-ns/packet without what the wrapper
 // costs that makes the frame new again.
 func BenchmarkProgram(b *testing.B) {
-	p := newPair(b, basicObjects())
+	p := newPairIn(b, ModeNative, basicObjects())
 	o := openBench(b, &p.objs.tandemMaps, nil)
 	// The impose device redirects by itself, as where all interfaces are native.
 	if err := p.objs.ByTc.Update(uint32(0), uint32(0), ebpf.UpdateAny); err != nil {
@@ -66,6 +66,34 @@ func BenchmarkProgram(b *testing.B) {
 		{"unknown-label", o.BenchSection, "in0", in(lse{4711, 5, 64, true}, v4), o.BenchWrapper, xdpDrop},
 	} {
 		b.Run(c.name, func(b *testing.B) { p.benchProgram(b, c.program, c.wrapper, c.port, c.frame, c.verdict) })
+	}
+}
+
+// BenchmarkProgramClients is BenchmarkProgram for pseudowires over a tunnel
+// with two legs, for LSPs that enter one, and for frames that are punted.
+func BenchmarkProgramClients(b *testing.B) {
+	clients, groups := newPairIn(b, ModeNative, clientObjects()), newPairIn(b, ModeNative, groupObjects())
+	oc, og := openBench(b, &clients.objs.tandemMaps, nil), openBench(b, &groups.objs.tandemMaps, nil)
+	inner := frame(outPeer, acPeer, 0, typeIPv4, ip4("10.1.2.3"))
+	in := func(parts ...any) []byte { return frame(own, outPeer, 0, typeMPLS, parts...) }
+	ach := []byte{0x10, 0, 0, 0x22, 0x20, 0xc0, 3, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	for _, c := range []struct {
+		name    string
+		p       *pair
+		program *ebpf.Program
+		port    string
+		frame   []byte
+		wrapper *ebpf.Program
+		verdict uint32
+	}{
+		{"pw-encapsulation", clients, oc.BenchAttachment, "ac0", frame(outPeer, acPeer, 0, typeIPv4, ip4("10.1.2.3")), oc.BenchWrapperMove, xdpRedirect},
+		{"pw-encapsulation-cw-vlan", clients, oc.BenchAttachment, "ac0", frame(outPeer, acPeer, 101, typeIPv4, ip4("10.1.2.3")), oc.BenchWrapperMove, xdpRedirect},
+		{"pw-decapsulation", clients, oc.BenchSection, "in0", in(lse{16, 0, 64, true}, inner), oc.BenchWrapperMove, xdpRedirect},
+		{"pw-switching-point", clients, oc.BenchSection, "in0", in(lse{31, 0, 64, true}, []byte{0, 0, 0, 0}, inner), oc.BenchWrapperMove, xdpRedirect},
+		{"swap-into-a-group", groups, og.BenchSection, "in0", in(lse{16, 5, 64, true}, ip4("10.2.0.1")), og.BenchWrapperMove, xdpRedirect},
+		{"punt", groups, og.BenchSection, "in0", in(lse{24, 0, 64, false}, lse{13, 0, 1, true}, ach), og.BenchWrapper, xdpDrop},
+	} {
+		b.Run(c.name, func(b *testing.B) { c.p.benchProgram(b, c.program, c.wrapper, c.port, c.frame, c.verdict) })
 	}
 }
 

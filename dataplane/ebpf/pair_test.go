@@ -39,6 +39,11 @@ const impose = "the impose device" // Stands for the far end of the impose devic
 
 func newPair(t testing.TB, objects []dataplane.Object) *pair {
 	t.Helper()
+	return newPairIn(t, ModeGeneric, objects)
+}
+
+func newPairIn(t testing.TB, mode Mode, objects []dataplane.Object) *pair {
+	t.Helper()
 	s := newSpace(t)
 	var script strings.Builder
 	script.WriteString("ip link set lo up\n")
@@ -59,7 +64,7 @@ func newPair(t testing.TB, objects []dataplane.Object) *pair {
 	unlimited := Rate{PerSecond: 1_000_000_000, Burst: 1 << 20}
 	var err error
 	p.do(func() {
-		p.Driver, err = Open(Options{BPFFS: fs, Instance: "pair", Mode: ModeGeneric, GALRate: unlimited, ExceptionRate: unlimited,
+		p.Driver, err = Open(Options{BPFFS: fs, Instance: "pair", Mode: mode, GALRate: unlimited, ExceptionRate: unlimited,
 			MEGRate: unlimited, UnknownChannelRate: unlimited})
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -247,6 +248,58 @@ func TestModeChange(t *testing.T) {
 		}
 	})
 	t.Logf("%d frames over 5 changes of mode, %d arrived", made, sunk)
+	if made != sunk {
+		t.Errorf("%d of %d frames lost", made-sunk, made)
+	}
+}
+
+// TestSwitchLosesNothing switches a group with more and more members back and
+// forth under traffic of one of them.
+func TestSwitchLosesNothing(t *testing.T) {
+	for _, n := range []int{1, 1000, 10_000} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			c := newChain(t, 1, swapStream(100))
+			d := openNode(t, c, 0, ModeGeneric)
+			apply(t, d, nodeSections(c, 0)...)
+			apply(t, d, groupOf(n)...)
+			const switches = 2000
+			made, sunk := underTraffic(t, c, func() {
+				for i := range switches {
+					if err := d.Switch(t.Context(), "tunnel", uint8(i%2)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+			t.Logf("%d frames over %d switches, %d arrived", made, switches, sunk)
+			got, err := d.Counters(t.Context(), []dataplane.Key{lspKey("working"), lspKey("protecting")}, nil)
+			if err != nil || got[0].Out.Packets+got[1].Out.Packets != made || got[0].Out.Packets == 0 || got[1].Out.Packets == 0 {
+				t.Errorf("legs sent %d and %d of %d frames: %v", got[0].Out.Packets, got[1].Out.Packets, made, err)
+			}
+			if made != sunk {
+				t.Errorf("%d of %d frames lost", made-sunk, made)
+			}
+		})
+	}
+}
+
+// TestGraftLosesNothing grafts and prunes a branch of a point-to-multipoint LSP
+// again and again, while traffic goes to the other.
+func TestGraftLosesNothing(t *testing.T) {
+	c := newChain(t, 1, swapStream(100))
+	c.nodes[0].sh(t, "ip link add side0 type veth peer name side1; ip link set side0 up; ip link set side1 up")
+	d := openNode(t, c, 0, ModeGeneric)
+	apply(t, d, nodeSections(c, 0)...)
+	tree := dataplane.LSP{Name: "tree", Op: swap, InLabel: 100, Branches: []dataplane.Branch{{Name: "east", NextHop: via("east", entries(200)...)}}}
+	apply(t, d, dataplane.Section{Name: "side", Interface: "side0", PeerMAC: outPeer}, tree)
+	grafted := tree
+	grafted.Branches = append(slices.Clone(tree.Branches), dataplane.Branch{Name: "side", NextHop: via("side", entries(201)...)})
+	made, sunk := underTraffic(t, c, func() {
+		for range 100 {
+			apply(t, d, grafted)
+			apply(t, d, tree)
+		}
+	})
+	t.Logf("%d frames over 100 grafts and prunes, %d arrived", made, sunk)
 	if made != sunk {
 		t.Errorf("%d of %d frames lost", made-sunk, made)
 	}
