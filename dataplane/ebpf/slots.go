@@ -7,8 +7,8 @@ import "time"
 // must not find another object in it.
 type slots struct {
 	next, size uint32
-	used       map[uint32]bool
-	free       []freed // oldest first
+	used       map[uint32]bool // false: in free
+	free       []freed         // oldest first
 }
 
 type freed struct {
@@ -31,7 +31,9 @@ func (s *slots) get(now time.Time) uint32 {
 	if len(s.free) > 0 && now.Sub(s.free[0].at) >= rest {
 		return s.reuse()
 	}
-	for s.next < s.size && s.used[s.next] {
+	// One that was found in a map and has been freed since is ahead of next and
+	// among the free ones: it must not be given out twice.
+	for s.next < s.size && s.known(s.next) {
 		s.next++
 	}
 	if s.next < s.size {
@@ -46,6 +48,12 @@ func (s *slots) get(now time.Time) uint32 {
 	return 0
 }
 
+// known tells whether a slot is in use or free; the others are new.
+func (s *slots) known(slot uint32) bool {
+	_, ok := s.used[slot]
+	return ok
+}
+
 func (s *slots) reuse() uint32 {
 	slot := s.free[0].slot
 	s.free = s.free[1:]
@@ -57,6 +65,6 @@ func (s *slots) put(slot uint32, now time.Time) {
 	if slot == 0 || !s.used[slot] {
 		return
 	}
-	delete(s.used, slot)
+	s.used[slot] = false
 	s.free = append(s.free, freed{slot, now})
 }
