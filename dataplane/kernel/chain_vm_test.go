@@ -339,8 +339,7 @@ func benchSwap(n int, out uint32) []dataplane.Op {
 	return plan.Full(nil, objects)
 }
 
-// BenchmarkChains10000 puts 10,000 LSPs as filters, then replaces them, beside
-// "tc -batch" with filters of as many actions.
+// BenchmarkChains10000 puts 10,000 LSPs as filters, then replaces them.
 func BenchmarkChains10000(b *testing.B) {
 	const n = 10000
 	r := newChainRig(b)
