@@ -28,6 +28,9 @@ func (d *Driver) openHooks(adopted bool) error {
 		}
 	}
 	if l, err := d.net.ByName(d.opt.ImposeDevice + "x"); err == nil {
+		// Before changeModes tells the programs which interface sends by tc: with
+		// none, relayed frames would go nowhere until the device is opened.
+		d.impose = l
 		if h := d.hooks[l.Index]; h != nil {
 			h.roles, h.program = roleImpose, d.objs.TandemImpose
 		}
