@@ -91,10 +91,6 @@ func (d *Driver) queueDrift() (names []string) {
 	return names
 }
 
-// probeQueues tells why there can be no queues here, on the far end of the
-// impose device, which sends nothing.
-func (d *Driver) probeQueues() error { return d.net.ProbeQueues(d.impose.Index) }
-
 // queueing describes queues for people.
 func queueing(q dataplane.Queues) string {
 	var strict, weighted []string

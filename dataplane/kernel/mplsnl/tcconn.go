@@ -73,22 +73,26 @@ func (c *Conn) Counts(f func(ActionStats)) error {
 	body = appendAttrHeader(body, rootFlags, 8)
 	body = binary.NativeEndian.AppendUint32(body, largeDump)
 	body = binary.NativeEndian.AppendUint32(body, largeDump)
-	return c.Dump(unix.RTM_GETACTION, body, func(_ uint16, b []byte) error {
-		if len(b) < 4 || !wellFormed(b[4:]) {
-			return errors.New("malformed list of actions")
+	return c.Dump(unix.RTM_GETACTION, body, func(_ uint16, b []byte) error { return eachAction(b, f) })
+}
+
+// eachAction calls f with the statistics of each action of a message; one that
+// is of no kind known here is passed over.
+func eachAction(b []byte, f func(ActionStats)) error {
+	if len(b) < 4 || !wellFormed(b[4:]) {
+		return errors.New("malformed list of actions")
+	}
+	for typ, tab := range attributes(b[4:]) {
+		if typ != rootTab {
+			continue
 		}
-		for typ, tab := range attributes(b[4:]) {
-			if typ != rootTab {
-				continue
-			}
-			for _, one := range attributes(tab) {
-				if _, s, err := parseAction(one); err == nil {
-					f(s)
-				}
+		for _, one := range attributes(tab) {
+			if _, s, err := parseAction(one); err == nil {
+				f(s)
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 const (

@@ -33,22 +33,7 @@ func (c *Conn) countsOf(indices []uint32, f func(ActionStats)) error {
 		}
 		return b
 	})
-	return c.Get(unix.RTM_GETACTION, body, func(_ uint16, b []byte) error {
-		if len(b) < 4 || !wellFormed(b[4:]) {
-			return errors.New("malformed list of actions")
-		}
-		for typ, tab := range attributes(b[4:]) {
-			if typ != rootTab {
-				continue
-			}
-			for _, one := range attributes(tab) {
-				if _, s, err := parseAction(one); err == nil {
-					f(s)
-				}
-			}
-		}
-		return nil
-	})
+	return c.Get(unix.RTM_GETACTION, body, func(_ uint16, b []byte) error { return eachAction(b, f) })
 }
 
 // Get sends a request that is answered by one message, and calls f with its
