@@ -17,12 +17,12 @@ chmod 777 "$work"
 packages="frr $(apt-cache depends frr | sed -n 's/^ *Depends: \(libyang[^ ]*\|libjson-c[^ ]*\|libcap2\)$/\1/p' | sort -u)"
 # shellcheck disable=SC2086
 (cd "$work" && apt-get -qq download $packages >&2) || die "cannot download $packages"
-for deb in "$work"/*.deb; do dpkg-deb -x "$deb" "$work/root"; done
+for deb in "$work"/*.deb; do dpkg-deb -x "$deb" "$work/files"; done
 rm -rf "$tree"; mkdir -p "$tree"/{etc,bin,usr/lib/frr,var/run/frr,var/lib/frr,var/tmp}
-cp "$work/root/usr/lib/frr/zebra" "$tree/usr/lib/frr/"
-path=$(find "$work/root" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd:)
-LD_LIBRARY_PATH=$path ldd "$work/root/usr/lib/frr/zebra" | grep -o '/[^ ]*' | while read -r lib; do
-	to=$tree${lib#"$work/root"}
+cp "$work/files/usr/lib/frr/zebra" "$tree/usr/lib/frr/"
+path=$(find "$work/files" -name '*.so.*' -printf '%h\n' | sort -u | paste -sd:)
+LD_LIBRARY_PATH=$path ldd "$work/files/usr/lib/frr/zebra" | grep -o '/[^ ]*' | while read -r lib; do
+	to=$tree${lib#"$work/files"}
 	mkdir -p "$(dirname "$to")"; cp -L "$lib" "$to"
 done
 echo 'root:x:0:0::/tmp:/bin/sh' >"$tree/etc/passwd"
