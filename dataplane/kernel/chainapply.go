@@ -105,6 +105,11 @@ func (c *change) operation(op dataplane.Op) {
 			c.drop(other)
 		}
 	}
+	if a, ok := circuitOf(op.Object); ok {
+		if other, taken := c.claims.circuits[a]; taken && other != k {
+			c.drop(other)
+		}
+	}
 	if old, ok := c.state.Objects[k]; ok {
 		c.release(old)
 		c.left(old)
@@ -116,6 +121,8 @@ func (c *change) operation(op dataplane.Op) {
 	switch o := op.Object.(type) {
 	case dataplane.Section:
 		c.joins(k, o.Interface, o.Down)
+	case dataplane.Service:
+		c.joins(k, o.Attachment.Interface, false)
 	case dataplane.Group:
 		if active, ok := c.state.Active[o.Name]; !ok || int(active) >= len(o.Legs) {
 			c.state.Active[o.Name] = o.Active
@@ -152,6 +159,9 @@ func (c *change) claim(o dataplane.Object) {
 	if l, ok := labelOf(o); ok {
 		c.claims.labels[l] = o.Key()
 	}
+	if a, ok := circuitOf(o); ok {
+		c.claims.circuits[a] = o.Key()
+	}
 	for _, p := range prefixesOf(o) {
 		c.claims.prefixes[p] = o.Key()
 	}
@@ -161,6 +171,9 @@ func (c *change) release(o dataplane.Object) {
 	k := o.Key()
 	if l, ok := labelOf(o); ok && c.claims.labels[l] == k {
 		delete(c.claims.labels, l)
+	}
+	if a, ok := circuitOf(o); ok && c.claims.circuits[a] == k {
+		delete(c.claims.circuits, a)
 	}
 	for _, p := range prefixesOf(o) {
 		if c.claims.prefixes[p] == k {
@@ -265,7 +278,13 @@ func (c *change) compile(k dataplane.Key) {
 		c.routes, c.routeBy = append(c.routes, mplsnl.Change{IP: r}), append(c.routeBy, k)
 	}
 	if old != nil {
-		c.gone, c.away = append(c.gone, old.filters...), append(c.away, old.prefixes...)
+		for _, id := range old.filters {
+			// A pseudowire that went over to another service took its filters along.
+			if h, ok := c.have[id]; !ok || h.owner == k {
+				c.gone = append(c.gone, id)
+			}
+		}
+		c.away = append(c.away, old.prefixes...)
 		c.depend(k, old.depends, false)
 		indices(old.counts, c.settled)
 	}

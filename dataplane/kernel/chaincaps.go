@@ -33,17 +33,18 @@ func Capabilities() dataplane.Capabilities {
 			"The ingress of an interface that has a clsact or ingress queueing discipline of somebody else cannot be used.",
 		},
 	}
+	c.Limits = append(c.Limits, clientLimits()...)
 	for _, f := range dataplane.Features() {
 		c.Features[f] = false
 	}
-	for _, f := range []dataplane.Feature{
+	for _, f := range append(clientFeatures(),
 		dataplane.FeatureImpose, dataplane.FeatureSwap, dataplane.FeaturePop, dataplane.FeaturePopImpose, dataplane.FeaturePopLookup,
 		dataplane.FeatureTrafficClass, dataplane.FeatureImposedTTL, dataplane.FeaturePayloadTTL, dataplane.FeatureShortPipe,
 		dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureInterfaceLabelSpace,
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
 		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
 		dataplane.FeatureHierarchy, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
-	} {
+	) {
 		c.Features[f] = true
 	}
 	return c
@@ -51,6 +52,9 @@ func Capabilities() dataplane.Capabilities {
 
 // checkChain refuses what one filter cannot hold.
 func checkChain(o dataplane.Object) error {
+	if err := checkClient(o); err != nil {
+		return err
+	}
 	l, ok := o.(dataplane.LSP)
 	if !ok || len(l.Branches) == 0 {
 		return nil

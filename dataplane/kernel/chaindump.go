@@ -278,8 +278,11 @@ func (s *survey) leftovers() {
 
 // interfaceOf names the interface that an object is on.
 func interfaceOf(o dataplane.Object) string {
-	if s, ok := o.(dataplane.Section); ok {
-		return s.Interface
+	switch o := o.(type) {
+	case dataplane.Section:
+		return o.Interface
+	case dataplane.Service:
+		return o.Attachment.Interface
 	}
 	return ""
 }

@@ -11,6 +11,7 @@ import (
 type claims struct {
 	labels   map[spaceLabel]dataplane.Key
 	prefixes map[netip.Prefix]dataplane.Key
+	circuits map[circuit]dataplane.Key
 	// clients, records and spaces are taken numbers.
 	clients map[uint32]dataplane.Key
 	records map[uint32]dataplane.Key
@@ -27,15 +28,20 @@ type spaceLabel struct {
 
 func newClaims() claims {
 	return claims{
-		labels: map[spaceLabel]dataplane.Key{}, prefixes: map[netip.Prefix]dataplane.Key{},
+		labels: map[spaceLabel]dataplane.Key{}, prefixes: map[netip.Prefix]dataplane.Key{}, circuits: map[circuit]dataplane.Key{},
 		clients: map[uint32]dataplane.Key{}, records: map[uint32]dataplane.Key{}, spaces: map[uint32]string{},
 	}
 }
 
 // labelOf returns the label that an object takes.
 func labelOf(o dataplane.Object) (spaceLabel, bool) {
-	l, ok := o.(dataplane.LSP)
-	return spaceLabel{l.InSection, l.InLabel}, ok && l.InLabel != 0
+	switch o := o.(type) {
+	case dataplane.LSP:
+		return spaceLabel{o.InSection, o.InLabel}, o.InLabel != 0
+	case dataplane.Pseudowire:
+		return spaceLabel{"", o.InLabel}, o.InLabel != 0
+	}
+	return spaceLabel{}, false
 }
 
 // prefixesOf returns the IP clients of an object.
@@ -89,10 +95,11 @@ func (t *chains) number(o dataplane.Object) {
 	}
 }
 
-// recorded tells whether an object leaves no trace but a record.
+// recorded tells whether an object leaves no trace but a record, or has the
+// number of its record in the names of its filters.
 func recorded(o dataplane.Object) bool {
 	switch o := o.(type) {
-	case dataplane.Group:
+	case dataplane.Group, dataplane.Pseudowire, dataplane.Service, dataplane.SwitchingPoint:
 		return true
 	case dataplane.LSP:
 		return o.Op == dataplane.ImposeAndForward && len(o.Prefixes) == 0

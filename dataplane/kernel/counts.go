@@ -61,6 +61,8 @@ func (c *counts) add(s mplsnl.ActionStats) {
 			t.Out.Octets += n.Octets
 		case chain.Taken:
 			t.taken += n.Packets
+		default:
+			t.countClient(w.What, n)
 		}
 	}
 }
@@ -150,7 +152,7 @@ func (t *chains) read(keys []dataplane.Key, dst []dataplane.Counters) ([]datapla
 		if n, ok := t.counts.totals[k]; ok && t.state.Objects[k] != nil {
 			c = n.Counters
 			if n.hasTaken && c.In.Packets > n.taken {
-				c.InDrops = c.In.Packets - n.taken
+				c.InDrops += c.In.Packets - n.taken
 			}
 		} else if t.state.Objects[k] != nil {
 			c.Since = t.counts.since

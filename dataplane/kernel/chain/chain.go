@@ -52,6 +52,9 @@ const (
 // have in turn. Labels that every space has do not change and stay in the
 // first.
 func Twin(block, chain uint32, pref uint16) (uint16, bool) {
+	if block == Ingress && objectChain(chain) {
+		return pref ^ 1, pref >= prefObject && pref < prefNibble
+	}
 	if block == Ingress && chain <= chainNull6 && chain != chainBud {
 		return pref, false
 	}
@@ -156,6 +159,11 @@ const (
 	In What = iota + 1
 	Out
 	Taken
+	InDropped
+	OutDropped
+	Green
+	Yellow
+	Red
 )
 
 func (c *Compiled) need(k dataplane.Key) { c.Depends = append(c.Depends, k) }
@@ -176,6 +184,12 @@ func (s *State) Compile(o dataplane.Object) (Compiled, *dataplane.OpError) {
 		err = s.lsp(&c, o)
 	case dataplane.Group:
 		err = s.group(&c, o)
+	case dataplane.Pseudowire:
+		err = s.wire(&c, o)
+	case dataplane.Service:
+		err = s.service(&c, o)
+	case dataplane.SwitchingPoint:
+		err = s.point(&c, o)
 	}
 	if err != nil {
 		c.Filters, c.Routes, c.Counts = nil, nil, nil

@@ -90,10 +90,14 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, t
 
 // group compiles a group: its record, and what its own clients enter.
 func (s *State) group(c *Compiled, g dataplane.Group) *dataplane.OpError {
+	kind := dataplane.KindLSP
+	if g.Pseudowires {
+		kind = dataplane.KindPseudowire
+	}
 	for _, name := range g.Legs {
-		k := key(dataplane.KindLSP, name)
+		k := key(kind, name)
 		c.need(k)
-		if _, ok := s.Objects[k].(dataplane.LSP); !ok {
+		if s.Objects[k] == nil {
 			return fail(g.Key(), fmt.Sprintf("leg %s is not in the data plane", name))
 		}
 	}

@@ -18,6 +18,14 @@ const (
 	GroupDown
 	LSPDown
 	Malformed
+	TooLong
+	PseudowireDown
+	ServiceDown
+	ControlWord
+	PayloadTooLong
+	VLANMismatch
+	NoAttachment
+	Policed
 	reasons
 )
 
@@ -26,6 +34,7 @@ func (r Reason) String() string {
 	return [...]string{
 		"", "not-for-us", "no-label", "ttl-expired", "special-label", "extension-label", "entropy-label", "unknown-payload",
 		"blocked", "not-selected", "section-down", "group-down", "lsp-down", "malformed",
+		"too-long", "pseudowire-down", "service-down", "control-word", "payload-too-long", "vlan-mismatch", "no-attachment", "policed",
 	}[r]
 }
 

@@ -31,6 +31,7 @@ const (
 	flowerInHWCount   = 86
 	flowerMPLSOpts    = 99
 	flowerMPLSOptsLSE = 1
+	flowerTags        = 102 // TCA_FLOWER_KEY_NUM_OF_VLANS, from 5.19 on
 	lseDepth          = 1
 	lseTTL            = 2
 	lseBOS            = 3
@@ -74,6 +75,9 @@ func (f *Filter) appendFlower(b []byte) ([]byte, error) {
 		}
 	case m.EtherType != 0:
 		b = appendBE16(b, flowerVLANType, m.EtherType)
+	}
+	if m.HasTags {
+		b = appendU8(b, flowerTags, m.Tags)
 	}
 	if m.TOSMask != 0 {
 		b = appendU8(b, flowerIPTOS, m.TOS)
@@ -175,6 +179,9 @@ func (f *Filter) parseFlower(b []byte) (stats []ActionStats, err error) {
 		case flowerCVLANPrio:
 			m.Inner.HasPrio = true
 			m.Inner.Prio, err = parseU8(v)
+		case flowerTags:
+			m.HasTags = true
+			m.Tags, err = parseU8(v)
 		case flowerIPTOS:
 			m.TOS, err = parseU8(v)
 		case flowerIPTOSMask:

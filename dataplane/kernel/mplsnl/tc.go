@@ -100,6 +100,9 @@ type Match struct {
 	// (0: any).
 	VLAN, Inner Tag
 	EtherType   uint16
+	// Tags is how many tags there are, where HasTags is set.
+	Tags    uint8
+	HasTags bool
 	// TOS and TOSMask match the DS field of an IP packet.
 	TOS, TOSMask uint8
 	// LSE are label stack entries at the depths 1 to 7.

@@ -44,6 +44,9 @@ func filters() []Filter {
 	qinq := vlan
 	qinq.Match = Match{Kind: Flower, VLAN: Tag{Has: true, ID: 10}, Inner: Tag{Has: true, ID: 20, HasPrio: true, Prio: 1}, EtherType: EtherIPv4}
 	ip := Filter{Block: 1, Chain: 5, Pref: 2, Protocol: EtherIPv4, Handle: 1, Match: Match{Kind: Flower, TOS: 0xa0, TOSMask: 0xe0}}
+	tagged := Filter{Block: 1, Chain: 1 << 24, Pref: 4, Protocol: EtherAll, Handle: 1, Match: Match{Kind: Flower, HasTags: true, Tags: 2}}
+	untagged := tagged
+	untagged.Match.Tags = 0
 	deep := lsr()
 	deep.Match.LSE[0] = LSE{HasLabel: true, Label: 1<<20 - 1, HasTC: true, TC: 7, HasBOS: true, HasTTL: true, TTL: 255}
 	deep.Match.LSE[6] = LSE{HasLabel: true, Label: 13, HasBOS: true, BOS: true}
@@ -71,7 +74,7 @@ func filters() []Filter {
 		{Kind: Police, Verdict: Drop, Police: PoliceAction{Rate: 1 << 33, Burst: 7, MTU: NoMTU, Conform: Pass}},
 		{Kind: Mirred, Verdict: Pipe, Mirred: MirredAction{Op: MirrorIngress, Interface: 3}},
 	}
-	return []Filter{lsr(), vlan, qinq, ip, deep, word, all}
+	return []Filter{lsr(), vlan, qinq, ip, tagged, untagged, deep, word, all}
 }
 
 // TestFilterRoundTrip: what is written is read as it was, and written the same

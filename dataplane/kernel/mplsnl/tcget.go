@@ -11,15 +11,26 @@ import (
 const countsAtOnce = 32
 
 // CountsOf calls f with the statistics of the actions of kind gact with the
-// given indices. If one of them is not there, those asked for together with it
-// are left out.
+// given indices that are there.
 func (c *Conn) CountsOf(indices []uint32, f func(ActionStats)) error {
 	for len(indices) > 0 {
 		n := min(len(indices), countsAtOnce)
-		if err := c.countsOf(indices[:n], f); err != nil && !errors.Is(err, unix.ENOENT) {
+		if err := c.countsOfSome(indices[:n], f); err != nil {
 			return err
 		}
 		indices = indices[n:]
+	}
+	return nil
+}
+
+// countsOfSome asks for fewer and fewer where one is not there.
+func (c *Conn) countsOfSome(indices []uint32, f func(ActionStats)) error {
+	err := c.countsOf(indices, f)
+	if !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	if half := len(indices) / 2; half > 0 {
+		return errors.Join(c.countsOfSome(indices[:half], f), c.countsOfSome(indices[half:], f))
 	}
 	return nil
 }

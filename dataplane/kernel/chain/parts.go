@@ -1,0 +1,177 @@
+package chain
+
+import (
+	"fmt"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+)
+
+// The chains that all pseudowires share. What comes for a pseudowire is sent to
+// the ingress of Device with its label on top, so that the kernel counts and
+// measures what is below, whatever was above it, and gets there with a tag of
+// wireVLAN, which sets it apart from the copies of bud nodes.
+const (
+	chainWire    = 6  // By label.
+	chainNibble  = 7  // Control words, by their first four bits.
+	chainUser    = 8  // By label, nibble 0.
+	chainChannel = 9  // By label, nibble 1.
+	chainOther   = 10 // By label, any other nibble.
+	chainPacket  = 11 // Network-layer clients, by version.
+	chainNull    = 12 // The same, below an encapsulation label.
+	chainIPv4    = 13 // By label.
+	chainIPv6    = 14
+	chainLast    = chainIPv6
+	wireVLAN     = 1
+)
+
+// Chains of an object: its number is that of its record.
+const (
+	chainObject = 1 << 24
+	objectSize  = 32
+	indexObject = 0x80000000
+	indexSize   = 128
+)
+
+// Preferences of the chains of pseudowires and objects: levels, in each one for
+// every type of frame, because the kernel wants but one type in a preference,
+// and its twin.
+const (
+	prefObject = 0x100
+	levelSize  = 16
+)
+
+// objectChain tells whether the filters of a chain have twins.
+func objectChain(chain uint32) bool {
+	return chain >= chainObject || chain >= chainWire && chain <= chainLast
+}
+
+// protocols are the types of frames that have preferences of their own.
+func protocols() [6]uint16 {
+	return [6]uint16{mplsnl.EtherAll, mplsnl.EtherVLAN, mplsnl.EtherSVLAN, mplsnl.EtherMPLS, mplsnl.EtherIPv4, mplsnl.EtherIPv6}
+}
+
+func level(n int, protocol uint16) uint16 {
+	for i, p := range protocols() {
+		if p == protocol {
+			return uint16(prefObject + n*levelSize + 2*i)
+		}
+	}
+	return 0
+}
+
+// parts makes the filters of an object that has a number.
+type parts struct {
+	*State
+	c       *Compiled
+	key     dataplane.Key
+	number  uint32
+	handles map[[2]uint32]uint32
+}
+
+// numbered begins an object with a number: its record is its first filter.
+func (s *State) numbered(c *Compiled, k dataplane.Key) (*parts, *dataplane.OpError) {
+	n := s.Records[k]
+	if n == 0 {
+		return nil, fail(k, fmt.Sprintf("there are no more than %d groups, pseudowires and services", dataplane.MaxLabel))
+	}
+	if s.Device.Index == 0 {
+		return nil, fail(k, "there is no interface "+Device)
+	}
+	c.Filters = append(c.Filters, Record(k, n, 0))
+	return &parts{State: s, c: c, key: k, number: n, handles: map[[2]uint32]uint32{}}, nil
+}
+
+// chainOf is a chain of the object with a number.
+func chainOf(number uint32, stage int) uint32 { return chainObject + number*objectSize + uint32(stage) }
+
+// indexOf is the index of a counting action of the object with a number.
+func indexOf(number uint32, which int) uint32 { return indexObject + number*indexSize + uint32(which) }
+
+// numberOf is the inverse of chainOf.
+func numberOf(chain uint32) (uint32, bool) {
+	return (chain - chainObject) / objectSize, chain >= chainObject
+}
+
+// add adds a filter to a chain of an object. Filters of a lower level are asked
+// first; those of one level exclude each other.
+func (p *parts) add(chain uint32, n int, protocol uint16, m mplsnl.Match, actions ...mplsnl.Action) {
+	m.Kind = mplsnl.Flower
+	f := mplsnl.Filter{Block: Ingress, Chain: chain, Pref: level(n, protocol), Protocol: protocol, Match: m, Actions: actions}
+	at := [2]uint32{chain, uint32(f.Pref)}
+	p.handles[at]++
+	f.Handle = p.handles[at]
+	p.c.Filters = append(p.c.Filters, f)
+}
+
+// label adds a filter to a chain of pseudowires. Those of one label and level
+// are told apart by variant, 0 to 31.
+func (p *parts) label(chain uint32, n int, label, variant uint32, m mplsnl.LSE, below mplsnl.LSE, actions ...mplsnl.Action) {
+	m.HasLabel, m.Label = true, label
+	f := mplsnl.Filter{
+		Block: Ingress, Chain: chain, Pref: level(n, mplsnl.EtherMPLS), Protocol: mplsnl.EtherMPLS, Handle: label<<5 + variant,
+		Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: actions,
+	}
+	f.Match.LSE[0], f.Match.LSE[1] = m, below
+	p.c.Filters = append(p.c.Filters, f)
+}
+
+// fits fails where a filter has more actions than the kernel takes.
+func (p *parts) fits() *dataplane.OpError {
+	for _, f := range p.c.Filters {
+		if len(f.Actions) > mplsnl.MaxActions {
+			return fail(p.key, fmt.Sprintf("needs %d actions for its labels and copies, one filter of the kernel holds %d", len(f.Actions), mplsnl.MaxActions))
+		}
+	}
+	return nil
+}
+
+// longer sends what is longer than octets to a chain. The kernel measures a
+// frame as it came to this ingress, from its Ethernet header on and without an
+// outer tag.
+func longer(octets int, to uint32) mplsnl.Action {
+	return mplsnl.Action{Kind: mplsnl.Police, Verdict: mplsnl.GotoChain(to), Police: mplsnl.PoliceAction{MTU: uint32(max(octets, 1)), Conform: mplsnl.Pipe}}
+}
+
+// toDevice sends a frame to the ingress of Device.
+func (s *State) toDevice() mplsnl.Action {
+	return mplsnl.Action{
+		Kind: mplsnl.Mirred, Verdict: mplsnl.Stolen, NoPerCPU: true,
+		Mirred: mplsnl.MirredAction{Op: mplsnl.RedirectIngress, Interface: s.Device.Index},
+	}
+}
+
+// wires returns the filters that pseudowires share.
+func wires(device Port) []mplsnl.Filter {
+	enter := mplsnl.Filter{
+		Block: Ingress, Chain: chainAdmit, Pref: prefWire, Protocol: mplsnl.EtherSVLAN, Handle: 1,
+		Match:   mplsnl.Match{Kind: mplsnl.Flower, Interface: device.Name, VLAN: mplsnl.Tag{Has: true, ID: wireVLAN}},
+		Actions: []mplsnl.Action{vlan(mplsnl.VLANAction{Op: mplsnl.VLANPop}), going(chainWire)},
+	}
+	below := mplsnl.Filter{
+		Block: Ingress, Chain: chainWire, Pref: prefTTL, Protocol: mplsnl.EtherMPLS, Handle: 1,
+		Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: []mplsnl.Action{silent()},
+	}
+	below.Match.LSE[1] = mplsnl.LSE{HasLabel: true, Label: gal}
+	all := []mplsnl.Filter{
+		enter, below, nibble(chainNibble, 0, 0, going(chainUser)), nibble(chainNibble, 1, 1, going(chainChannel)),
+		nibble(chainPacket, 0, 4, going(chainIPv4)), nibble(chainPacket, 1, 6, going(chainIPv6)),
+		nibble(chainNull, 0, 4, going(chainIPv4)), nibble(chainNull, 1, 6, going(chainIPv6)),
+	}
+	for _, i := range []int{6, 7} {
+		all[i].Match.Words[0].Offset = 8
+	}
+	for _, at := range []uint32{chainNibble, chainPacket, chainNull} {
+		f := rest(at, prefNoNibble, NotIP)
+		f.Actions = []mplsnl.Action{going(chainOther)}
+		all = append(all, f)
+	}
+	// The channel of a pseudowire is punted, which is no drop.
+	channel := rest(chainChannel, prefNoNibble, NoLabel)
+	channel.Actions = []mplsnl.Action{silent()}
+	all = append(all, channel)
+	for _, at := range []uint32{chainWire, chainUser, chainOther, chainIPv4, chainIPv6} {
+		all = append(all, rest(at, prefNoNibble, NoLabel))
+	}
+	return all
+}

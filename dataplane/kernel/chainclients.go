@@ -1,0 +1,85 @@
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
+)
+
+// clientFeatures are what chains can do for pseudowires and their clients.
+func clientFeatures() []dataplane.Feature {
+	return []dataplane.Feature{
+		dataplane.FeatureEthernetPW, dataplane.FeatureControlWord, dataplane.FeatureSwitchingPW, dataplane.FeatureP2MPPW,
+		dataplane.FeaturePWGroup, dataplane.FeatureNetworkLayer, dataplane.FeatureVLANOps, dataplane.FeatureQinQ,
+		dataplane.FeaturePolicing, dataplane.FeatureClassMap, dataplane.FeaturePWACHPunt, dataplane.FeaturePWCounters,
+	}
+}
+
+// clientLimits are the sentences about them.
+func clientLimits() []string {
+	return []string{
+		"Pseudowires have no sequence numbers: no action of the kernel counts.",
+		"A bandwidth profile counts the tagged frames of a port without their outer tag; its bursts last at most 274 seconds at their rate.",
+		"Receive and segmentation offload must be off where a client's frames come in: the kernel does not cut frames below labels.",
+		"Frames of a client are taken whatever their address: the interface must be promiscuous if its card filters addresses.",
+	}
+}
+
+// maxBurst is how long a burst of the police action can last at its rate: 32
+// bits of 64 nanoseconds.
+const maxBurst = 1<<32*64/1_000_000_000 - 1
+
+// checkClient refuses what the actions of the kernel cannot hold.
+func checkClient(o dataplane.Object) error {
+	s, ok := o.(dataplane.Service)
+	if !ok || s.Profile == nil {
+		return nil
+	}
+	for _, b := range []struct{ rate, burst uint64 }{{s.Profile.CIR, s.Profile.CBS}, {s.Profile.EIR, s.Profile.EBS}} {
+		if b.rate != 0 && b.burst/max(b.rate/8, 1) > maxBurst {
+			return &dataplane.OpError{Key: s.Key(), Reason: fmt.Sprintf(
+				"needs %s with a burst of %d octets, which lasts more than %d seconds at %d bit/s; the kernel data plane holds no more",
+				dataplane.FeaturePolicing, b.burst, int64(maxBurst), b.rate)}
+		}
+	}
+	return nil
+}
+
+// circuit is what only one service may have: the frames with certain tags on
+// an interface.
+type circuit struct {
+	name         string
+	nni          bool
+	outer, inner uint16
+}
+
+func circuitOf(o dataplane.Object) (circuit, bool) {
+	s, ok := o.(dataplane.Service)
+	a := s.Attachment
+	return circuit{a.Interface, a.NNI && a.OuterVLAN != 0, a.OuterVLAN, a.InnerVLAN}, ok
+}
+
+// countClient takes in a counter of a pseudowire or a service; false: it is
+// none of theirs.
+func (t *total) countClient(w chain.What, n dataplane.Counter) bool {
+	colour := func(i int) {
+		t.Colours[i].Packets += n.Packets
+		t.Colours[i].Octets += n.Octets
+	}
+	switch w {
+	case chain.InDropped:
+		t.InDrops += n.Packets
+	case chain.OutDropped:
+		t.OutDrops += n.Packets
+	case chain.Green:
+		colour(0)
+	case chain.Yellow:
+		colour(1)
+	case chain.Red:
+		colour(2)
+	default:
+		return false
+	}
+	return true
+}
