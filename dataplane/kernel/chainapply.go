@@ -122,7 +122,9 @@ func (c *change) operation(op dataplane.Op) {
 	case dataplane.Section:
 		c.joins(k, o.Interface, o.Down)
 	case dataplane.Service:
-		c.joins(k, o.Attachment.Interface, false)
+		// Without the interface, compiling tells.
+		_, _ = c.port(o.Attachment.Interface)
+		delete(c.leave, o.Attachment.Interface)
 	case dataplane.Group:
 		if active, ok := c.state.Active[o.Name]; !ok || int(active) >= len(o.Legs) {
 			c.state.Active[o.Name] = o.Active
@@ -237,6 +239,9 @@ func (c *change) compile(k dataplane.Key) {
 		switch {
 		case err == nil:
 			delete(c.broken, k)
+			if v, ok := o.(dataplane.Service); ok {
+				c.joins(k, v.Attachment.Interface, false)
+			}
 		case asked || !was: // Who has failed already and is only touched again says nothing new.
 			c.failed = append(c.failed, err)
 			c.broken[k] = struct{}{}

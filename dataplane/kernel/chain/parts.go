@@ -2,6 +2,7 @@ package chain
 
 import (
 	"fmt"
+	"hash/fnv"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
@@ -63,10 +64,9 @@ func level(n int, protocol uint16) uint16 {
 // parts makes the filters of an object that has a number.
 type parts struct {
 	*State
-	c       *Compiled
-	key     dataplane.Key
-	number  uint32
-	handles map[[2]uint32]uint32
+	c      *Compiled
+	key    dataplane.Key
+	number uint32
 }
 
 // numbered begins an object with a number: its record is its first filter.
@@ -79,7 +79,7 @@ func (s *State) numbered(c *Compiled, k dataplane.Key) (*parts, *dataplane.OpErr
 		return nil, fail(k, "there is no interface "+Device)
 	}
 	c.Filters = append(c.Filters, Record(k, n, 0))
-	return &parts{State: s, c: c, key: k, number: n, handles: map[[2]uint32]uint32{}}, nil
+	return &parts{State: s, c: c, key: k, number: n}, nil
 }
 
 // chainOf is a chain of the object with a number.
@@ -98,15 +98,40 @@ func numberOf(chain uint32) (uint32, bool) {
 func (p *parts) add(chain uint32, n int, protocol uint16, m mplsnl.Match, actions ...mplsnl.Action) {
 	m.Kind = mplsnl.Flower
 	f := mplsnl.Filter{Block: Ingress, Chain: chain, Pref: level(n, protocol), Protocol: protocol, Match: m, Actions: actions}
-	at := [2]uint32{chain, uint32(f.Pref)}
-	p.handles[at]++
-	f.Handle = p.handles[at]
+	f.Handle = handleOf(&m)
 	p.c.Filters = append(p.c.Filters, f)
 }
 
-// label adds a filter to a chain of pseudowires. Those of one label and level
-// are told apart by variant, 0 to 31.
-func (p *parts) label(chain uint32, n int, label, variant uint32, m mplsnl.LSE, below mplsnl.LSE, actions ...mplsnl.Action) {
+// handleOf numbers what a filter of an object matches: the kernel does not take
+// the same match twice under two handles.
+func handleOf(m *mplsnl.Match) uint32 {
+	h := fnv.New32a()
+	fmt.Fprint(h, m.VLAN, m.Inner, m.EtherType, m.HasTags, m.Tags, m.TOS, m.TOSMask, m.LSE[0])
+	return max(h.Sum32(), 1)
+}
+
+// variantOf numbers what a filter of a label of a pseudowire matches besides.
+func variantOf(m, below mplsnl.LSE) uint32 {
+	switch {
+	case m.HasTC:
+		return 8 + uint32(m.TC)
+	case m.HasTTL:
+		return 4
+	case below.HasLabel && below.Label == ipv4Null:
+		return 5
+	case below.HasLabel:
+		return 6
+	case m.HasBOS && m.BOS:
+		return 3
+	case m.HasBOS:
+		return 2
+	}
+	return 1
+}
+
+// label adds a filter to a chain of pseudowires.
+func (p *parts) label(chain uint32, n int, label uint32, m, below mplsnl.LSE, actions ...mplsnl.Action) {
+	variant := variantOf(m, below)
 	m.HasLabel, m.Label = true, label
 	f := mplsnl.Filter{
 		Block: Ingress, Chain: chain, Pref: level(n, mplsnl.EtherMPLS), Protocol: mplsnl.EtherMPLS, Handle: label<<5 + variant,

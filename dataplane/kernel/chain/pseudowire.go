@@ -72,7 +72,7 @@ func (s *State) wire(c *Compiled, o dataplane.Pseudowire) *dataplane.OpError {
 	default:
 		p.frames(o)
 	}
-	p.label(chainWire, levelExpired, o.InLabel, 1, mplsnl.LSE{HasTTL: true, TTL: 1}, mplsnl.LSE{}, p.lost(TTLZero)...)
+	p.label(chainWire, levelExpired, o.InLabel, mplsnl.LSE{HasTTL: true, TTL: 1}, mplsnl.LSE{}, p.lost(TTLZero)...)
 	c.Filters = append(c.Filters, labelFilter(base(Platform), o.InLabel, mplsnl.LSE{},
 		vlan(mplsnl.VLANAction{Op: mplsnl.VLANPush, ID: wireVLAN, Protocol: mplsnl.EtherSVLAN}), s.toDevice()))
 	return p.fits()
@@ -102,13 +102,13 @@ func (p *parts) lost(r Reason) []mplsnl.Action {
 func (p *parts) drop(o dataplane.Pseudowire, r Reason) {
 	if o.ControlWord {
 		for _, at := range []uint32{chainUser, chainOther} {
-			p.label(at, levelEnd, o.InLabel, 1, mplsnl.LSE{}, mplsnl.LSE{}, p.lost(r)...)
+			p.label(at, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, p.lost(r)...)
 		}
-		p.label(chainWire, levelEnd, o.InLabel, 1, mplsnl.LSE{HasBOS: true, BOS: true}, mplsnl.LSE{}, going(chainNibble))
-		p.label(chainWire, levelEnd, o.InLabel, 2, mplsnl.LSE{HasBOS: true}, mplsnl.LSE{}, p.lost(r)...)
+		p.label(chainWire, levelEnd, o.InLabel, mplsnl.LSE{HasBOS: true, BOS: true}, mplsnl.LSE{}, going(chainNibble))
+		p.label(chainWire, levelEnd, o.InLabel, mplsnl.LSE{HasBOS: true}, mplsnl.LSE{}, p.lost(r)...)
 		return
 	}
-	p.label(chainWire, levelEnd, o.InLabel, 3, mplsnl.LSE{}, mplsnl.LSE{}, p.lost(r)...)
+	p.label(chainWire, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, p.lost(r)...)
 }
 
 // frames takes Ethernet frames off the pseudowire and makes them look as if
@@ -129,13 +129,13 @@ func (p *parts) frames(o dataplane.Pseudowire) {
 	bottom := mplsnl.LSE{HasBOS: true, BOS: true}
 	if o.ControlWord {
 		at = chainUser
-		p.label(chainOther, levelEnd, o.InLabel, 1, mplsnl.LSE{}, mplsnl.LSE{}, p.lost(ControlWord)...)
-		p.label(chainUser, levelEnd, o.InLabel, 1, mplsnl.LSE{}, mplsnl.LSE{}, pop...)
+		p.label(chainOther, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, p.lost(ControlWord)...)
+		p.label(chainUser, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, pop...)
 		pop = []mplsnl.Action{going(chainNibble)}
 		at = chainWire
 	}
-	p.label(at, levelEnd, o.InLabel, 1, bottom, mplsnl.LSE{}, pop...)
-	p.label(at, levelEnd, o.InLabel, 2, mplsnl.LSE{HasBOS: true}, mplsnl.LSE{}, p.lost(Malformed)...)
+	p.label(at, levelEnd, o.InLabel, bottom, mplsnl.LSE{}, pop...)
+	p.label(at, levelEnd, o.InLabel, mplsnl.LSE{HasBOS: true}, mplsnl.LSE{}, p.lost(Malformed)...)
 }
 
 // packets takes IP and MPLS packets off a service label, and the encapsulation
@@ -154,16 +154,16 @@ func (p *parts) packets(o dataplane.Pseudowire) {
 		at uint32
 		to uint16
 	}{{chainIPv4, mplsnl.EtherIPv4}, {chainIPv6, mplsnl.EtherIPv6}} {
-		p.label(v.at, levelEnd, o.InLabel, 1, bottom, mplsnl.LSE{}, out(v.to)...)
-		p.label(v.at, levelEnd, o.InLabel, 2, more, mplsnl.LSE{}, out(mplsnl.EtherMPLS, v.to)...)
+		p.label(v.at, levelEnd, o.InLabel, bottom, mplsnl.LSE{}, out(v.to)...)
+		p.label(v.at, levelEnd, o.InLabel, more, mplsnl.LSE{}, out(mplsnl.EtherMPLS, v.to)...)
 	}
 	unknown := append([]mplsnl.Action{counting(indexOf(p.number, wireIn)), counting(indexOf(p.number, wireTaken))}, p.lost(NotIP)...)
-	p.label(chainOther, levelEnd, o.InLabel, 1, mplsnl.LSE{}, mplsnl.LSE{}, unknown...)
-	p.label(chainWire, levelEnd, o.InLabel, 1, bottom, mplsnl.LSE{}, going(chainPacket))
-	for i, null := range []uint32{ipv4Null, ipv6Null} {
-		p.label(chainWire, levelEnd, o.InLabel, 2+uint32(i), more, mplsnl.LSE{HasLabel: true, Label: null, HasBOS: true, BOS: true}, going(chainNull))
+	p.label(chainOther, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, unknown...)
+	p.label(chainWire, levelEnd, o.InLabel, bottom, mplsnl.LSE{}, going(chainPacket))
+	for _, null := range []uint32{ipv4Null, ipv6Null} {
+		p.label(chainWire, levelEnd, o.InLabel, more, mplsnl.LSE{HasLabel: true, Label: null, HasBOS: true, BOS: true}, going(chainNull))
 	}
-	p.label(chainWire, levelEnd+1, o.InLabel, 4, more, mplsnl.LSE{}, out(mplsnl.EtherMPLS)...)
+	p.label(chainWire, levelEnd+1, o.InLabel, more, mplsnl.LSE{}, out(mplsnl.EtherMPLS)...)
 }
 
 // point compiles a switching point: a label filter for each direction, before
@@ -206,7 +206,7 @@ func (p *parts) swap(from, to dataplane.Pseudowire, which int) *dataplane.OpErro
 	var blocked []mplsnl.Action
 	switch {
 	case from.Down:
-		p.label(chainWire, levelSwap, from.InLabel, 1, mplsnl.LSE{}, mplsnl.LSE{}, drop(from, wireInDrop, PseudowireDown)...)
+		p.label(chainWire, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, drop(from, wireInDrop, PseudowireDown)...)
 		return nil
 	case from.Blocked:
 		blocked = drop(from, wireInDrop, Blocked)
@@ -215,21 +215,21 @@ func (p *parts) swap(from, to dataplane.Pseudowire, which int) *dataplane.OpErro
 	}
 	if to.Down || len(to.Out.Stack) == 0 {
 		p.c.count(in, from.Key(), In, octets)
-		p.label(chainWire, levelSwap, from.InLabel, 1, mplsnl.LSE{}, mplsnl.LSE{}, append([]mplsnl.Action{counting(in)}, drop(from, wireInDrop, PseudowireDown)...)...)
+		p.label(chainWire, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, append([]mplsnl.Action{counting(in)}, drop(from, wireInDrop, PseudowireDown)...)...)
 		return nil
 	}
 	at := uint32(chainWire)
 	if blocked != nil {
 		at = chainChannel
 		for _, c := range []uint32{chainUser, chainOther} {
-			p.label(c, levelSwap, from.InLabel, 1, mplsnl.LSE{}, mplsnl.LSE{}, blocked...)
+			p.label(c, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, blocked...)
 		}
-		p.label(chainWire, levelSwap, from.InLabel, 1, mplsnl.LSE{HasBOS: true}, mplsnl.LSE{}, blocked...)
+		p.label(chainWire, levelSwap, from.InLabel, mplsnl.LSE{HasBOS: true}, mplsnl.LSE{}, blocked...)
 		nibbles := []mplsnl.Action{going(chainNibble)}
 		if !from.ControlWord {
 			nibbles = blocked
 		}
-		p.label(chainWire, levelSwap, from.InLabel, 2, mplsnl.LSE{HasBOS: true, BOS: true}, mplsnl.LSE{}, nibbles...)
+		p.label(chainWire, levelSwap, from.InLabel, mplsnl.LSE{HasBOS: true, BOS: true}, mplsnl.LSE{}, nibbles...)
 		if !from.ControlWord {
 			return nil
 		}
@@ -242,7 +242,7 @@ func (p *parts) swap(from, to dataplane.Pseudowire, which int) *dataplane.OpErro
 		p.c.count(in, k, In, octets)
 	}
 	if len(legs) == 0 {
-		p.label(at, levelSwap, from.InLabel, 3, mplsnl.LSE{}, mplsnl.LSE{},
+		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{},
 			append([]mplsnl.Action{counting(in)}, drop(to, wireOutDrop, wayDown([]dataplane.NextHop{to.Out}))...)...)
 		return nil
 	}
@@ -254,11 +254,11 @@ func (p *parts) swap(from, to dataplane.Pseudowire, which int) *dataplane.OpErro
 	}
 	begin := []mplsnl.Action{counting(in), decTTL(), counting(out)}
 	if !copies(legs) {
-		p.label(at, levelSwap, from.InLabel, 3, mplsnl.LSE{}, mplsnl.LSE{}, append(begin, forward(legs, true, 0)...)...)
+		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, append(begin, forward(legs, true, 0)...)...)
 		return nil
 	}
 	for tc := range uint8(8) {
-		p.label(at, levelSwap, from.InLabel, 8+uint32(tc), mplsnl.LSE{HasTC: true, TC: tc}, mplsnl.LSE{},
+		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{HasTC: true, TC: tc}, mplsnl.LSE{},
 			append(begin[:3:3], forward(legs, true, tc)...)...)
 	}
 	return nil
