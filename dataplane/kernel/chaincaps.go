@@ -12,7 +12,7 @@ import (
 // does the way into the label space.
 const (
 	maxChainLabels   = 8
-	maxChainDepth    = 15
+	maxChainDepth    = 12
 	maxChainBranches = 8
 	maxChainNesting  = 3
 )
@@ -42,7 +42,7 @@ func Capabilities() dataplane.Capabilities {
 		dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureInterfaceLabelSpace,
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
 		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
-		dataplane.FeatureHierarchy, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
+		dataplane.FeatureHierarchy, dataplane.FeatureGroupSwitch, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
 	} {
 		c.Features[f] = true
 	}
