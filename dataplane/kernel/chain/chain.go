@@ -106,7 +106,7 @@ const (
 	indexReason  = 0x10000000
 	indexSection = 0x20000000
 	indexLabel   = 0x40000000
-	indexGroup   = 0x80000000
+	indexGroup   = 0xa0000000
 )
 
 // Port is what is known of an interface.
@@ -153,6 +153,8 @@ type Compiled struct {
 	// Enters are the chains of groups that it goes to.
 	Enters []Entry
 	Counts []Count
+	// dead tells, for each way that is down, why.
+	dead []Reason
 }
 
 // Count tells whom a counting action counts for.

@@ -48,11 +48,9 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, t
 	}
 	switch {
 	case down || len(legs) == 0:
-		r := wayDown(to)
-		if l, ok := s.Objects[k].(dataplane.LSP); ok && l.Down {
-			r = LSPDown
-		} else if ok && l.Blocked {
-			r = Blocked
+		r := c.why()
+		if l, ok := s.Objects[k].(dataplane.LSP); ok && closed(l) != 0 {
+			r = closed(l)
 		}
 		f.Actions = []mplsnl.Action{counting(in), dropping(r), counting(passed)}
 	default:

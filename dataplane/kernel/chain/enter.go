@@ -253,14 +253,9 @@ func (b *entering) leg(i int, active bool) *dataplane.OpError {
 	index := b.index(b.ticket, i)
 	b.c.count(index, b.g.Key(), In, b.Octets)
 	b.c.count(index, k, In, b.Octets)
-	var why Reason
-	switch {
-	case l.Down:
-		why = LSPDown
-	case l.Blocked:
-		why = Blocked
-	case len(legs) == 0:
-		why = wayDown(hops(l))
+	why := closed(l)
+	if why == 0 && len(legs) == 0 {
+		why = b.c.why()
 	}
 	if why != 0 {
 		b.c.count(index, k, Dropped, 0)
@@ -284,7 +279,6 @@ func (b *entering) bridge() *dataplane.OpError {
 	index := b.index(b.ticket, 0)
 	b.c.count(index, b.g.Key(), In, b.Octets)
 	var all []leg
-	why := GroupDown
 	for _, name := range b.g.Legs {
 		k := key(dataplane.KindLSP, name)
 		l, ok := b.Objects[k].(dataplane.LSP)
@@ -292,13 +286,8 @@ func (b *entering) bridge() *dataplane.OpError {
 			return fail(b.g.Key(), fmt.Sprintf("leg %s is no LSP", name))
 		}
 		b.c.count(index, k, In, b.Octets)
-		switch {
-		case l.Down:
-			why = LSPDown
-		case l.Blocked:
-			why = Blocked
-		}
-		if l.Down || l.Blocked {
+		if r := closed(l); r != 0 {
+			b.c.dead = append(b.c.dead, r)
 			b.c.count(index, k, Dropped, 0)
 			continue
 		}
@@ -313,13 +302,12 @@ func (b *entering) bridge() *dataplane.OpError {
 			}
 			if len(more) == 0 {
 				b.c.count(index, k, Dropped, 0)
-				why = wayDown(hops(l))
 			}
 			all = append(all, more...)
 		}
 	}
 	if len(all) == 0 {
-		b.add(index, dropping(why))
+		b.add(index, dropping(b.c.why()))
 		return nil
 	}
 	b.send(index, all)

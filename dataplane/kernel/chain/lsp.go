@@ -117,7 +117,7 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	}
 	switch {
 	case len(legs) == 0 && !b.l.Bud:
-		b.drop(counting(b.in), dropping(wayDown(hops(b.l))))
+		b.drop(counting(b.in), dropping(b.c.why()))
 		return nil
 	case b.l.Op == dataplane.PopAndForward && !labelled(legs):
 		return b.pop(legs)
@@ -125,14 +125,12 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	return b.swap(legs)
 }
 
-// wayDown tells why there is no way out.
-func wayDown(to []dataplane.NextHop) Reason {
-	for _, n := range to {
-		if n.Group != "" {
-			return GroupDown
-		}
+// why tells why there is no way out: as the last one that was tried.
+func (c *Compiled) why() Reason {
+	if n := len(c.dead); n > 0 {
+		return c.dead[n-1]
 	}
-	return SectionDown
+	return GroupDown // A group without legs.
 }
 
 // labelled tells whether the way out imposes labels, those of a group: then

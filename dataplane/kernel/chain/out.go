@@ -56,6 +56,7 @@ func (s *State) toSection(c *Compiled, who dataplane.Key, n dataplane.NextHop) (
 		return nil, fail(who, fmt.Sprintf("section %s is not in the data plane", n.Section))
 	}
 	if sec.Down {
+		c.dead = append(c.dead, SectionDown)
 		return nil, nil
 	}
 	p := s.Ports[sec.Interface]
@@ -89,12 +90,14 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 		return nil, fail(who, fmt.Sprintf("more than %d groups one in another", maxNesting))
 	}
 	if g.Down {
+		c.dead = append(c.dead, GroupDown)
 		return nil, nil
 	}
 	names := g.Legs
 	if !g.Permanent {
 		active := int(s.Active[g.Name])
 		if active >= len(g.Legs) {
+			c.dead = append(c.dead, GroupDown)
 			return nil, nil
 		}
 		names = g.Legs[active : active+1]
@@ -107,7 +110,8 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 		if !ok {
 			return nil, fail(who, fmt.Sprintf("leg %s of group %s is not in the data plane", name, g.Name))
 		}
-		if l.Down || l.Blocked {
+		if r := closed(l); r != 0 {
+			c.dead = append(c.dead, r)
 			continue
 		}
 		var more []leg
@@ -130,6 +134,17 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 		}
 	}
 	return all, nil
+}
+
+// closed tells why an LSP that begins here takes nothing; 0: it does.
+func closed(l dataplane.LSP) Reason {
+	switch {
+	case l.Down:
+		return LSPDown
+	case l.Blocked:
+		return Blocked
+	}
+	return 0
 }
 
 // inherit returns the labels of a leg: those without a traffic class of their
