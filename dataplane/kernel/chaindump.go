@@ -170,9 +170,13 @@ func (s *survey) recover(desired []dataplane.Object) {
 func (s *survey) match(desired []dataplane.Object) {
 	t := s.chains
 	c := t.newChange(nil)
+	wanted := map[string]bool{} // Interfaces with queues.
 	for _, o := range desired {
 		c.claim(o)
 		c.dirty[o.Key()] = 0
+		if sec, ok := o.(dataplane.Section); ok && sec.Queues.Enabled {
+			wanted[sec.Interface] = true
+		}
 	}
 	c.compileAll()
 	var absent []dataplane.Key
@@ -180,6 +184,9 @@ func (s *survey) match(desired []dataplane.Object) {
 		k := o.Key()
 		now := c.now[k]
 		there := now.err == nil && s.bound(o)
+		if sec, ok := o.(dataplane.Section); ok {
+			there = s.queued(sec, wanted) && there
+		}
 		m := &made{uses: usesOf(&now.Compiled), enters: now.Enters, counts: now.Counts}
 		for i := range now.Filters {
 			id, h, ok := t.find(&now.Filters[i])
