@@ -68,8 +68,6 @@ func (t *total) countClient(w chain.What, n dataplane.Counter) bool {
 		t.Colours[i].Octets += n.Octets
 	}
 	switch w {
-	case chain.InDropped:
-		t.InDrops += n.Packets
 	case chain.OutDropped:
 		t.OutDrops += n.Packets
 	case chain.Green:

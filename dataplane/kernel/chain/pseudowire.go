@@ -47,14 +47,18 @@ func (s *State) wire(c *Compiled, o dataplane.Pseudowire) *dataplane.OpError {
 		return err
 	}
 	if len(o.Out.Stack) > 0 {
-		if _, err := s.resolve(c, o.Key(), o.Out, 0); err != nil {
-			return err
+		k := key(dataplane.KindSection, o.Out.Section)
+		if o.Out.Group != "" {
+			k = key(dataplane.KindGroup, o.Out.Group)
+		}
+		if c.refer(k); s.Objects[k] == nil {
+			return fail(o.Key(), k.String()+" is not in the data plane")
 		}
 	}
 	octets := -labelLen - wordOf(o)
 	c.count(indexOf(p.number, wireIn), o.Key(), In, octets)
 	c.count(indexOf(p.number, wireTaken), o.Key(), Taken, 0)
-	c.count(indexOf(p.number, wireInDrop), o.Key(), InDropped, 0)
+	c.count(indexOf(p.number, wireInDrop), o.Key(), Dropped, 0)
 	c.count(indexOf(p.number, wireOutDrop), o.Key(), OutDropped, 0)
 	if o.InLabel == 0 {
 		return nil
@@ -234,7 +238,7 @@ func (p *parts) swap(from, to dataplane.Pseudowire, which int) *dataplane.OpErro
 			return nil
 		}
 	}
-	legs, err := p.resolve(p.c, p.key, to.Out, 0)
+	legs, err := p.ways(p.c, p.key, Ingress, -labelLen, []dataplane.NextHop{to.Out})
 	if err != nil {
 		return err
 	}
@@ -243,7 +247,7 @@ func (p *parts) swap(from, to dataplane.Pseudowire, which int) *dataplane.OpErro
 	}
 	if len(legs) == 0 {
 		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{},
-			append([]mplsnl.Action{counting(in)}, drop(to, wireOutDrop, wayDown([]dataplane.NextHop{to.Out}))...)...)
+			append([]mplsnl.Action{counting(in)}, drop(to, wireOutDrop, p.c.why())...)...)
 		return nil
 	}
 	for _, k := range []dataplane.Key{to.Key(), p.key} {
@@ -253,13 +257,13 @@ func (p *parts) swap(from, to dataplane.Pseudowire, which int) *dataplane.OpErro
 		p.c.account(out, x, -labelLen)
 	}
 	begin := []mplsnl.Action{counting(in), decTTL(), counting(out)}
-	if !copies(legs) {
-		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, append(begin, forward(legs, true, 0)...)...)
+	if !copies(legs, swapped) {
+		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, append(begin, forward(legs, swapped, anyTC)...)...)
 		return nil
 	}
-	for tc := range uint8(8) {
-		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{HasTC: true, TC: tc}, mplsnl.LSE{},
-			append(begin[:3:3], forward(legs, true, tc)...)...)
+	for tc := range 8 {
+		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{HasTC: true, TC: uint8(tc)}, mplsnl.LSE{},
+			append(begin[:3:3], forward(legs, swapped, tc)...)...)
 	}
 	return nil
 }

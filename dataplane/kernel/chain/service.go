@@ -39,7 +39,8 @@ const (
 type carried struct {
 	dataplane.Pseudowire
 	number uint32
-	legs   []leg
+	// legs are resolved where there are copies.
+	legs []leg
 }
 
 // servant compiles one service.
@@ -52,6 +53,7 @@ type servant struct {
 	// silenced is why no pseudowire takes the client's frames, if none does.
 	silenced Reason
 	lanes    map[uint8]uint32
+	err      *dataplane.OpError
 }
 
 // service compiles a service: its circuit, what its frames go through to the
@@ -75,15 +77,16 @@ func (s *State) service(c *Compiled, o dataplane.Service) *dataplane.OpError {
 	if v.parts, err = s.numbered(c, o.Key()); err != nil {
 		return err
 	}
-	v.c.count(indexOf(v.number, clientInDrop), o.Key(), InDropped, 0)
+	v.c.count(indexOf(v.number, clientInDrop), o.Key(), Dropped, 0)
 	v.c.count(indexOf(v.number, clientOutDrop), o.Key(), OutDropped, 0)
 	for _, name := range o.Receive {
 		if err := v.toClient(s.Objects[key(dataplane.KindPseudowire, name)].(dataplane.Pseudowire)); err != nil {
 			return err
 		}
 	}
-	if err := v.fromClient(); err != nil {
-		return err
+	v.fromClient()
+	if v.err != nil {
+		return v.err
 	}
 	return v.fits()
 }
@@ -131,11 +134,6 @@ func (v *servant) find(s *State, c *Compiled) *dataplane.OpError {
 			return err
 		}
 		t := carried{Pseudowire: w, number: s.Records[w.Key()]}
-		if len(w.Out.Stack) > 0 && !w.Down {
-			if t.legs, err = s.resolve(c, v.o.Key(), w.Out, 0); err != nil {
-				return err
-			}
-		}
 		if i := len(v.targets); i > 0 && (v.targets[0].ControlWord != w.ControlWord || v.targets[0].Type != w.Type) {
 			return fail(v.o.Key(), fmt.Sprintf("frames for pseudowires %s and %s at once must look alike: the same type and control word",
 				v.targets[0].Name, w.Name))
@@ -192,7 +190,7 @@ func (v *servant) toClient(w dataplane.Pseudowire) *dataplane.OpError {
 	if v.packets {
 		tags := leastTags(a)
 		ways := []mplsnl.Action{longer(etherLen+labelLen+int(w.EffectiveMTU()), stage(stageTooLong)), counter(tags*tagLen + etherLen - labelLen)}
-		ways = append(ways, leg{port: v.port, peer: a.PeerMAC}.address())
+		ways = append(ways, leg{port: v.port, peer: a.PeerMAC}.address()...)
 		if a.InnerVLAN != 0 {
 			ways = append(ways, pushTag(mplsnl.EtherVLAN, a.InnerVLAN, 0))
 		}
@@ -251,7 +249,7 @@ func (v *servant) toClient(w dataplane.Pseudowire) *dataplane.OpError {
 }
 
 // fromClient adds the way of the client's frames, the last part first.
-func (v *servant) fromClient() *dataplane.OpError {
+func (v *servant) fromClient() {
 	a := v.o.Attachment
 	stage := func(n int) uint32 { return chainOf(v.number, n) }
 	v.counts()
@@ -281,7 +279,6 @@ func (v *servant) fromClient() *dataplane.OpError {
 		v.add(stage(stageIn), w.level, w.of, w.match, actions...)
 	}
 	v.c.Filters = append(v.c.Filters, admit(a, v.port, v.packets, stage(stageIn))...)
-	return nil
 }
 
 // pair is the index of a counter that there is for frames without and with a
@@ -415,19 +412,18 @@ func (v *servant) fill(at uint32, tc uint8) {
 	var open []carried
 	reason := PseudowireDown
 	for _, t := range v.targets {
-		if t.Down || len(t.Out.Stack) == 0 || t.Blocked || len(t.legs) == 0 {
-			lost = append(lost, counting(indexOf(t.number, wireOutDrop)))
-			switch {
-			case t.Down || len(t.Out.Stack) == 0:
-				reason = PseudowireDown
-			case t.Blocked:
-				reason = Blocked
-			default:
-				reason = wayDown([]dataplane.NextHop{t.Out})
+		r := PseudowireDown
+		switch {
+		case t.Down || len(t.Out.Stack) == 0:
+		case t.Blocked:
+			r = Blocked
+		default:
+			if r = v.alive(&t); r == 0 {
+				open = append(open, t)
+				continue
 			}
-			continue
 		}
-		open = append(open, t)
+		lost, reason = append(lost, counting(indexOf(t.number, wireOutDrop))), r
 	}
 	if len(open) == 0 {
 		end(append(lost, dropping(reason))...)
@@ -444,6 +440,22 @@ func (v *servant) fill(at uint32, tc uint8) {
 		}
 		v.send(at, w, open, lost, tc)
 	}
+}
+
+// alive tells why there is no way out for a pseudowire; 0: there is one. What
+// happens in a group is told there.
+func (v *servant) alive(t *carried) Reason {
+	if len(v.targets) == 1 && t.Out.Group != "" {
+		return 0
+	}
+	legs, err := v.resolve(v.c, v.key, t.Out, 0)
+	if err != nil {
+		v.err = err
+	}
+	if t.legs = legs; len(legs) == 0 {
+		return v.c.why()
+	}
+	return 0
 }
 
 // stripped returns the ways of packets with the tags of the circuit, or with
@@ -470,7 +482,7 @@ func encapsulated(tags int, labels bool, tc uint8) []way {
 	for i, null := range []uint32{ipv4Null, ipv6Null} {
 		if labels {
 			all[i].null = true
-			all[i].actions = push([]dataplane.LabelEntry{{Label: null}}, tc)
+			all[i].actions = push([]dataplane.LabelEntry{{Label: null}}, int(tc))
 		}
 	}
 	return all
@@ -503,16 +515,22 @@ func (v *servant) send(at uint32, w way, open []carried, lost []mplsnl.Action, t
 		v.c.Counts = slices.DeleteFunc(v.c.Counts, func(c Count) bool { return c.Index == index })
 		v.c.count(index, t.Key(), Out, octets)
 		actions = append(actions, counting(index))
-		for _, x := range t.legs {
-			x.stack = slices.Clone(x.stack)
-			if last := &x.stack[len(x.stack)-1]; !last.HasTC {
-				last.HasTC, last.TC = true, tc
+		ways := t.legs
+		if ways == nil {
+			var err *dataplane.OpError
+			if ways, err = v.ways(v.c, v.key, Ingress, octets+below, []dataplane.NextHop{t.Out}); err != nil {
+				v.err = err
+				return
 			}
-			legs = append(legs, x)
+		}
+		legs = append(legs, ways...)
+		for _, x := range ways {
 			v.c.account(index, x, octets+below)
-			// The kernel's measure has the Ethernet header in it.
-			if r := x.port.MTU - labelLen*len(x.stack) - below - octets + etherLen; x.port.MTU != 0 && (room == 0 || r < room) {
-				room = r
+		}
+		// The kernel's measure has the Ethernet header in it.
+		if r := v.room(v.c, t.Out, 0); r != 0 {
+			if r += etherLen - below - octets; room == 0 || r < room {
+				room = max(r, 1)
 			}
 		}
 	}
@@ -533,5 +551,5 @@ func (v *servant) send(at uint32, w way, open []carried, lost []mplsnl.Action, t
 	default:
 		actions = append(actions, mpls(label), vlan(mplsnl.VLANAction{Op: mplsnl.VLANPushEth}))
 	}
-	v.add(at, w.level, w.of, w.match, append(actions, forward(legs, false, tc)...)...)
+	v.add(at, w.level, w.of, w.match, append(actions, forward(legs, given, int(tc))...)...)
 }
