@@ -26,7 +26,7 @@ func Admission(f *mplsnl.Filter) (ifname string, vlan uint16, space uint32, ok b
 func Stale(f *mplsnl.Filter) dataplane.Object {
 	label := f.Handle >> 5
 	lsp := dataplane.LSP{Op: dataplane.PopAndForward, InLabel: label}
-	if f.Chain >= firstGroup {
+	if OfGroup(f.Chain) {
 		return dataplane.LSP{Name: fmt.Sprintf("?group-%d", label), Op: dataplane.ImposeAndForward}
 	}
 	if f.Block == Egress {

@@ -366,12 +366,7 @@ func precedence(priority uint8) []way {
 	ds := mplsnl.Match{TOS: priority << 5, TOSMask: 0xe0}
 	label := mplsnl.Match{}
 	label.LSE[0] = mplsnl.LSE{HasTC: true, TC: priority}
-	var all []way
-	for typ, m := range map[uint16]mplsnl.Match{mplsnl.EtherIPv4: ds, mplsnl.EtherIPv6: ds, mplsnl.EtherMPLS: label} {
-		all = append(all, way{of: typ, match: m})
-	}
-	slices.SortFunc(all, func(x, y way) int { return int(x.of) - int(y.of) })
-	return all
+	return []way{{of: mplsnl.EtherIPv4, match: ds}, {of: mplsnl.EtherIPv6, match: ds}, {of: mplsnl.EtherMPLS, match: label}}
 }
 
 // lane returns the chain that imposes labels of a traffic class, and makes it
@@ -392,7 +387,11 @@ func (v *servant) lane(tc uint8) uint32 {
 
 // refusals adds the stages where what is too long ends.
 func (v *servant) refusals() {
-	for at, r := range map[int]Reason{stageLong: PayloadTooLong, stageOver: TooLong} {
+	for at := stageLong; at <= stageOver; at++ {
+		r := PayloadTooLong
+		if at == stageOver {
+			r = TooLong
+		}
 		var actions []mplsnl.Action
 		for _, t := range v.targets {
 			actions = append(actions, counting(indexOf(t.number, wireOutDrop)))
