@@ -184,7 +184,7 @@ func cases() []struct {
 		punts("GAL of an LSP", oam.ReasonGAL, oam.LSP, 110, channel, lse{110, 64}, gal),
 		punts("GAL of an LSP with TTL 1", oam.ReasonGAL, oam.LSP, 110, channel, lse{110, 1}, gal),
 		punts("GAL of an LSP that is held", oam.ReasonGAL, oam.LSP, 120, channel, lse{120, 64}, gal),
-		punts("GAL of an LSP in an LSP", oam.ReasonGAL, oam.LSP, 1<<20 - 1, channel, lse{110, 64}, lse{1<<20 - 1, 64}, gal),
+		punts("GAL of an LSP in an LSP", oam.ReasonGAL, oam.LSP, 1<<20-1, channel, lse{110, 64}, lse{1<<20 - 1, 64}, gal),
 		punts("GAL at a bud", oam.ReasonGAL, oam.LSP, 130, channel, lse{130, 64}, gal),
 		punts("TTL on the way", oam.ReasonTTLExpired, oam.LSP, 100, channel, lse{100, 1}, gal),
 		punts("TTL 0 on the way", oam.ReasonTTLExpired, oam.LSP, 100, "\x45", lse{100, 0}),
