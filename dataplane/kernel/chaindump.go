@@ -45,6 +45,7 @@ func (t *chains) dump(desired []dataplane.Object, check func(dataplane.Object) e
 	s.recover(desired)
 	s.match(desired)
 	s.leftovers()
+	t.retap()
 	return s.objects, nil
 }
 

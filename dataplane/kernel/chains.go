@@ -40,6 +40,7 @@ type chains struct {
 	stale map[dataplane.Key]leftover
 	// queues are those of sections, by name.
 	queues *link.Scheduling[string]
+	tap    *tapping // nil: there is none.
 }
 
 // made is what an object has become.
@@ -187,6 +188,7 @@ func (t *chains) ensureBase() error {
 		t.have[idOf(c.Filter)] = held[mplsnl.Filter]{what: *c.Filter}
 	}
 	t.base = true
+	t.tap.before(chain.Ingress)
 	return nil
 }
 

@@ -39,10 +39,17 @@ type Section struct {
 	Own   dataplane.MAC
 	Space uint32 // The label space of its own; 0: that of the platform.
 	Down  bool   // Nothing is taken.
+	// Passes leaves stacks that end before their bottom, or are too deep, to the
+	// kernel.
+	Passes bool
 }
 
-// maxSections is that of bpf/maps.h.
-const maxSections = 4096
+// Of bpf/maps.h.
+const (
+	maxSections = 4096
+	portDown    = 1
+	portPasses  = 2
+)
 
 // linesLen is the length of the table of labels: an octet for each.
 const linesLen = 1 << 20
@@ -110,7 +117,10 @@ func (t *Tap) SetPort(p Port, s Section) error {
 	}
 	v := tapPort{Section: slot, Space: s.Space, Own: s.Own}
 	if s.Down {
-		v.Down = 1
+		v.Flags |= portDown
+	}
+	if s.Passes {
+		v.Flags |= portPasses
 	}
 	if err := t.objs.Ports.Update(p.key(), v, ebpf.UpdateAny); err != nil {
 		return fmt.Errorf("tell the tap of a section: %w", err)

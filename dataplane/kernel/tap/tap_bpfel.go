@@ -57,7 +57,7 @@ type tapPort struct {
 	Section uint32
 	Space   uint32
 	Own     [6]uint8
-	Down    uint16
+	Flags   uint16
 }
 
 type tapPortKey struct {

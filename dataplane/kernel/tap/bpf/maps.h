@@ -68,8 +68,11 @@ struct port {
 	__u32 section; // 1..MAX_SECTIONS-1
 	__u32 space;   // of its own; 0: that of the platform
 	__u8 own[6];
-	__u16 down;
+	__u16 flags;
 };
+
+#define PORT_DOWN 1   // nothing is taken
+#define PORT_PASSES 2 // the kernel takes any stack apart
 
 // The kinds of 64 labels: user space writes single octets of it.
 struct label_line {

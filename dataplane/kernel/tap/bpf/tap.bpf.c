@@ -44,9 +44,11 @@ static __always_inline void count_event(__u32 ev)
 		(*n)++;
 }
 
-// drop ends a frame that the kernel would take for another one.
-static __always_inline int drop(__u32 ev)
+// drop ends a frame that the kernel's filters would take for another one.
+static __always_inline int drop(const struct frame *f, __u32 ev)
 {
+	if (f->port->flags & PORT_PASSES)
+		return TC_ACT_UNSPEC;
 	count_event(ev);
 	return TC_ACT_SHOT;
 }
@@ -267,7 +269,7 @@ static __always_inline int special(struct __sk_buff *skb, struct frame *f, struc
 		// section.
 		word_at(skb, off + 4, &room);
 		if (!room || (o->depth && !o->has_label))
-			return drop(EV_MALFORMED);
+			return drop(f, EV_MALFORMED);
 		o->entity = o->has_label ? ENTITY_LSP : ENTITY_SECTION;
 		o->ach = off + 4;
 		o->reason = PUNT_GAL;
@@ -309,7 +311,7 @@ int tandem_tap(struct __sk_buff *skb)
 		f.vlan = key.vlan;
 	}
 	f.port = bpf_map_lookup_elem(&ports, &key);
-	if (!f.port || f.port->down || bpf_skb_load_bytes(skb, 0, to, sizeof(to)))
+	if (!f.port || f.port->flags & PORT_DOWN || bpf_skb_load_bytes(skb, 0, to, sizeof(to)))
 		return TC_ACT_UNSPEC;
 	if (!same_mac(to, f.port->own) && !same_mac(to, multicast))
 		return TC_ACT_UNSPEC;
@@ -320,7 +322,7 @@ int tandem_tap(struct __sk_buff *skb)
 
 		v = word_at(skb, off, &ok);
 		if (!ok)
-			return drop(EV_MALFORMED);
+			return drop(&f, EV_MALFORMED);
 		label = v >> 12;
 		if (label < LABEL_MIN) {
 			if ((label == LABEL_IPV4_NULL || label == LABEL_IPV6_NULL) && (v & 255) > 1) {
@@ -369,5 +371,5 @@ int tandem_tap(struct __sk_buff *skb)
 		has_above = 1;
 		off += 4;
 	}
-	return drop(EV_TOO_DEEP);
+	return drop(&f, EV_TOO_DEEP);
 }
