@@ -43,7 +43,7 @@ func Capabilities() dataplane.Capabilities {
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
 		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
 		dataplane.FeatureHierarchy, dataplane.FeatureGroupSwitch, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
-		dataplane.FeatureQueues, dataplane.FeatureLLSP, dataplane.FeatureLoopback, dataplane.FeaturePuntLimits,
+		dataplane.FeatureQueues, dataplane.FeatureLLSP, dataplane.FeatureLoopback, dataplane.FeatureSectionBlock, dataplane.FeaturePuntLimits,
 	} {
 		c.Features[f] = true
 	}

@@ -93,7 +93,7 @@ func (p *tapping) section(o dataplane.Section, where chain.Port, space uint32) {
 	if where.Index == 0 {
 		return
 	}
-	p.tell(p.SetPort(port, tap.Section{Own: where.MAC, Space: space, Down: o.Down, Passes: p.passes}))
+	p.tell(p.SetPort(port, tap.Section{Own: where.MAC, Space: space, Down: o.Down, Blocked: o.Blocked, Passes: p.passes}))
 	p.at[o.Name], p.of[port] = port, o.Name
 }
 

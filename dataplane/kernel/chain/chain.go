@@ -89,6 +89,9 @@ const (
 	prefVLAN    = 0x10
 	prefSection = 0x20
 	prefNotOurs = 0x40
+	// The G-ACh of a section that is blocked.
+	prefGALVLAN = 0x0e
+	prefGAL     = 0x1e
 	// Frames of a section that are for another station.
 	prefForeignVLAN = 0x18
 	prefForeign     = 0x28
@@ -109,6 +112,7 @@ const (
 	indexReason  = 0x10000000
 	indexNote    = 0x10001000
 	indexSection = 0x20000000
+	indexRefused = 0x10000000 // Above indexSection.
 	indexLabel   = 0x40000000
 	indexGroup   = 0xa0000000
 )

@@ -117,8 +117,14 @@ func (s *State) leave(c *Compiled, who dataplane.Key, from origin, n dataplane.N
 		return append(x.present(), x.send(true)...), 0, nil
 	}
 	legs, err := s.toSection(c, who, n)
-	if err != nil || len(legs) == 0 {
-		return nil, SectionDown, err
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(legs) == 0 {
+		last := len(c.dead) - 1
+		r := c.dead[last]
+		c.dead = c.dead[:last] // The caller counts it.
+		return nil, r, nil
 	}
 	x := legs[0]
 	c.count(from.index, key(dataplane.KindSection, x.section), Out, from.octets)

@@ -59,8 +59,8 @@ func (s *State) toSection(c *Compiled, who dataplane.Key, n dataplane.NextHop) (
 	if !ok {
 		return nil, fail(who, fmt.Sprintf("section %s is not in the data plane", n.Section))
 	}
-	if sec.Down {
-		c.dead = append(c.dead, SectionDown)
+	if r := shut(sec); r != 0 {
+		c.dead = append(c.dead, r)
 		return nil, nil
 	}
 	p := s.Ports[sec.Interface]
@@ -68,6 +68,17 @@ func (s *State) toSection(c *Compiled, who dataplane.Key, n dataplane.NextHop) (
 		return nil, fail(who, fmt.Sprintf("section %s has no interface %s", sec.Name, sec.Interface))
 	}
 	return []leg{{section: sec.Name, port: p, vlan: sec.VLAN, peer: sec.PeerMAC.OrMulticast(), stack: n.Stack, own: len(n.Stack), queued: sec.Queues.Enabled}}, nil
+}
+
+// shut tells why a section takes nothing of users; 0: it does.
+func shut(sec dataplane.Section) Reason {
+	switch {
+	case sec.Down:
+		return SectionDown
+	case sec.Blocked:
+		return Blocked
+	}
+	return 0
 }
 
 // hops are the next hops of an LSP: one, or those of its branches.

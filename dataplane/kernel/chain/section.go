@@ -35,19 +35,21 @@ func (s *State) section(c *Compiled, o dataplane.Section) *dataplane.OpError {
 	}
 	index := indexSection + uint32(p.Index)<<12 + uint32(o.VLAN)
 	c.count(index, o.Key(), In, 0)
-	var actions []mplsnl.Action
-	if o.Down {
-		actions = []mplsnl.Action{counting(index), dropping(SectionDown)}
-		c.count(index, o.Key(), 0, 0)
-	} else {
-		actions = append(actions, counting(index))
-		if o.VLAN != 0 {
-			actions = append(actions, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPop}))
-		}
-		actions = append(actions,
-			// The stack takes only what it believes to be for this host.
-			pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true}}), going(base(space)))
+	actions := []mplsnl.Action{counting(index)}
+	if o.VLAN != 0 {
+		actions = append(actions, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPop}))
 	}
+	actions = append(actions,
+		// The stack takes only what it believes to be for this host.
+		pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true}}), going(base(space)))
+	own := actions // Of its own G-ACh.
+	switch {
+	case o.Down:
+		actions = []mplsnl.Action{counting(index), dropping(SectionDown)}
+	case o.Blocked:
+		actions = []mplsnl.Action{counting(index), counting(index + indexRefused), dropping(Blocked)}
+	}
+	c.count(index+indexRefused, o.Key(), Dropped, 0)
 	admit := func(untagged, tagged uint16, handle uint32, m mplsnl.Match, actions []mplsnl.Action) {
 		m.Kind, m.Interface = mplsnl.Flower, p.Name
 		f := mplsnl.Filter{
@@ -61,7 +63,12 @@ func (s *State) section(c *Compiled, o dataplane.Section) *dataplane.OpError {
 		c.Filters = append(c.Filters, f)
 	}
 	for i, mac := range []dataplane.MAC{p.MAC, dataplane.MulticastMAC()} {
-		admit(prefSection, prefVLAN, uint32(i), mplsnl.Match{HasDst: true, DstMAC: mac}, actions)
+		m := mplsnl.Match{HasDst: true, DstMAC: mac}
+		admit(prefSection, prefVLAN, uint32(i), m, actions)
+		if o.Blocked && !o.Down {
+			m.LSE[0] = mplsnl.LSE{HasLabel: true, Label: gal}
+			admit(prefGAL, prefGALVLAN, uint32(i), m, own)
+		}
 	}
 	admit(prefForeign, prefForeignVLAN, 0, mplsnl.Match{}, []mplsnl.Action{dropping(ForeignMAC)})
 	if o.InterfaceLabelSpace {

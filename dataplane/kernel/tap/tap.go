@@ -42,6 +42,8 @@ type Section struct {
 	// Passes leaves stacks that end before their bottom, or are too deep, to the
 	// kernel.
 	Passes bool
+	// Blocked takes the section's own G-ACh and nothing else.
+	Blocked bool
 }
 
 // Of bpf/maps.h.
@@ -49,6 +51,7 @@ const (
 	maxSections = 4096
 	portDown    = 1
 	portPasses  = 2
+	portBlocked = 4
 )
 
 // linesLen is the length of the table of labels: an octet for each.
@@ -121,6 +124,9 @@ func (t *Tap) SetPort(p Port, s Section) error {
 	}
 	if s.Passes {
 		v.Flags |= portPasses
+	}
+	if s.Blocked {
+		v.Flags |= portBlocked
 	}
 	if err := t.objs.Ports.Update(p.key(), v, ebpf.UpdateAny); err != nil {
 		return fmt.Errorf("tell the tap of a section: %w", err)

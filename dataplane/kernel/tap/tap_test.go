@@ -284,6 +284,20 @@ func TestForgets(t *testing.T) {
 	if r.run(t, of(110), 1); len(r.taken()) != 0 {
 		t.Error("punted on a section that is down")
 	}
+	r.port(t, Section{Own: own(), Blocked: true})
+	if r.run(t, of(110), 1); len(r.taken()) != 0 {
+		t.Error("the G-ACh of an LSP on a blocked section")
+	}
+	if v := r.run(t, open(), 1); v != unspec {
+		t.Errorf("what has no label on a blocked section: verdict %d", v)
+	}
+	if r.run(t, frame(own(), channel, lse{13, 1}), 1); len(r.taken()) != 1 {
+		t.Error("a blocked section has lost its G-ACh")
+	}
+	r.port(t, Section{Own: own(), Passes: true})
+	if v := r.run(t, open(lse{110, 64}), 1); v != unspec {
+		t.Errorf("an open stack that the kernel takes apart: verdict %d", v)
+	}
 	r.port(t, Section{Own: own(), Space: 5})
 	if r.run(t, of(110), 1); len(r.taken()) != 0 {
 		t.Error("a label of the platform on a section with a space of its own")

@@ -73,6 +73,7 @@ struct port {
 
 #define PORT_DOWN 1   // nothing is taken
 #define PORT_PASSES 2 // the kernel takes any stack apart
+#define PORT_BLOCKED 4 // nothing but the G-ACh of the section is taken
 
 // The kinds of 64 labels: user space writes single octets of it.
 struct label_line {

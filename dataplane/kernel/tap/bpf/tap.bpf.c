@@ -321,9 +321,11 @@ int tandem_tap(struct __sk_buff *skb)
 		int ok, gal_next;
 
 		v = word_at(skb, off, &ok);
+		label = v >> 12;
+		if (f.port->flags & PORT_BLOCKED && (!ok || label != LABEL_GAL))
+			return TC_ACT_UNSPEC;
 		if (!ok)
 			return drop(&f, EV_MALFORMED);
-		label = v >> 12;
 		if (label < LABEL_MIN) {
 			if ((label == LABEL_IPV4_NULL || label == LABEL_IPV6_NULL) && (v & 255) > 1) {
 				if (v & 1 << 8)
