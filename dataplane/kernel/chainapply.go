@@ -83,6 +83,7 @@ func (c *change) run() {
 	c.rebind()
 	c.send()
 	c.inform()
+	c.openTouched()
 	c.clearQueues()
 	for name := range c.leave {
 		if err := c.leaveInterface(name); err != nil && !errors.Is(err, unix.ENODEV) {

@@ -53,6 +53,10 @@ type Driver struct {
 	// tap gives OAM its frames; nil, for the reason noTap: packet sockets do.
 	tap   *tapping
 	noTap error
+	// serving is the goroutine that opens outlets.
+	serving sync.WaitGroup
+	// outlets are where OAM sends into groups; nil with routes.
+	outlets *outlets
 }
 
 // Open opens the driver in the network namespace of the calling thread and
@@ -92,6 +96,7 @@ func Open(opt Options) (*Driver, error) {
 	}
 	if chains {
 		d.chains = newChains(h)
+		d.outlets = d.chains.outlets
 	}
 	d.openTap(opt)
 	if err := d.start(); err != nil {
@@ -132,7 +137,11 @@ func (d *Driver) start() error {
 	}
 	d.lo = lo.Index
 	if d.chains != nil {
-		return d.follow()
+		if err := d.follow(); err != nil {
+			return err
+		}
+		d.serving.Go(d.serve)
+		return nil
 	}
 	// Pop-and-lookup sends through lo, which must take labels then.
 	if err := d.setInput("lo", true); err != nil {
@@ -289,6 +298,7 @@ func (d *Driver) Close() error {
 	close(d.stop)
 	err := d.sub.Close()
 	<-d.done
+	d.serving.Wait()
 	block := uint32(0)
 	if d.chains != nil {
 		block = chain.Ingress

@@ -298,6 +298,14 @@ func (p *tapping) close(block uint32) error {
 // sockets where this host does not take it. It is to be called in the network
 // namespace of the driver.
 func (d *Driver) Source() (packetio.Source, error) {
+	from, err := d.source()
+	if err != nil || d.chains == nil {
+		return from, err
+	}
+	return source{from, d.outlets}, nil
+}
+
+func (d *Driver) source() (packetio.Source, error) {
 	if d.tap == nil {
 		return packetio.NewSocketSource()
 	}

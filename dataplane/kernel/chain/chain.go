@@ -138,6 +138,8 @@ type State struct {
 	// Entries are the ways in which the objects of the state enter each group:
 	// the Enters of all of them, each once, in any order.
 	Entries map[string][]Entry
+	// Outlets are the groups into which OAM sends.
+	Outlets map[string]bool
 	Device  Port
 }
 
@@ -146,6 +148,7 @@ func NewState() *State {
 	return &State{
 		Objects: map[dataplane.Key]dataplane.Object{}, Ports: map[string]Port{}, Active: map[string]uint8{},
 		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[dataplane.Key]uint32{}, Entries: map[string][]Entry{},
+		Outlets: map[string]bool{},
 	}
 }
 

@@ -171,7 +171,7 @@ func (s *State) group(c *Compiled, g dataplane.Group) *dataplane.OpError {
 			return err
 		}
 	}
-	if len(g.Prefixes) == 0 {
+	if len(g.Prefixes) == 0 && !s.Outlets[g.Name] {
 		return nil
 	}
 	return s.clients(c, g.Key(), g.Prefixes, []dataplane.NextHop{{Group: g.Name}}, false)
