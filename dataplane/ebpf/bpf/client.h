@@ -251,7 +251,7 @@ static __always_inline int switch_pw(struct packet *p, struct counters *c, __u32
 	if (!pw)
 		return drop_in(p, c, EV_PW_DOWN);
 	counter = pw->counter;
-	oc = bpf_map_lookup_elem(&lsp_counters, &counter);
+	oc = counters_of(counter);
 	if (!oc)
 		return drop_in(p, c, EV_INTERNAL);
 	if (pw->flags & PW_DOWN || !(pw->flags & PW_SENDS))
@@ -334,7 +334,7 @@ static __always_inline int to_pw(struct xdp_md *ctx, const struct service *sv, s
 	if (!pw)
 		return drop_service(sc, EV_PW_DOWN);
 	counter = pw->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &counter);
+	c = counters_of(counter);
 	if (!c)
 		return drop_service(sc, EV_INTERNAL);
 	if (pw->flags & PW_DOWN || !(pw->flags & PW_SENDS))
@@ -425,7 +425,7 @@ static __always_inline int enter_pws(struct xdp_md *ctx, const struct service *s
 	if (!g)
 		return drop_service(sc, EV_PW_DOWN);
 	counter = g->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &counter);
+	c = counters_of(counter);
 	if (!c)
 		return drop_service(sc, EV_INTERNAL);
 	state = *(volatile __u64 *)&g->state;
@@ -720,7 +720,7 @@ struct arrival {
 	__u32 id;  // of the pseudowire
 	__u32 off; // behind its label
 	__u32 lse; // its label stack entry
-	__u32 section;
+	__u32 section, section_counter;
 	// Set where the frame is to be punted: the pseudowire's counter, the offset
 	// of the ACH.
 	__u32 counter, ach;
@@ -752,8 +752,7 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 	tc = lse >> 9 & 7;
 	p->len = end - data;
 	p->section = a->section;
-	id = p->section;
-	p->secc = bpf_map_lookup_elem(&section_counters, &id);
+	p->secc = counters_of(a->section_counter);
 	id = a->id;
 	ref = bpf_map_lookup_elem(&pw_refs, &id);
 	if (!ref)
@@ -764,7 +763,7 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 	if (!pw || !entry)
 		return drop_in(p, NULL, EV_NO_LABEL);
 	counter = pw->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &counter);
+	c = counters_of(counter);
 	if (!c)
 		return drop_in(p, NULL, EV_INTERNAL);
 	a->counter = counter;

@@ -46,6 +46,15 @@ static __always_inline struct section *section_of(__u32 id)
 	return s ? &s->body[s->current & 1] : NULL;
 }
 
+// counters_of returns counters on this CPU. Newer kernels make one instruction of
+// the question for its number.
+static __always_inline struct counters *counters_of(__u32 id)
+{
+	__u32 at = bpf_get_smp_processor_id() * counters_per_cpu + id;
+
+	return bpf_map_lookup_elem(&counter_table, &at);
+}
+
 static __always_inline void count_event(__u32 ev)
 {
 	__u64 *n = bpf_map_lookup_elem(&events, &ev);

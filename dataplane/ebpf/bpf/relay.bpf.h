@@ -23,7 +23,7 @@ static __always_inline int enter_group(struct xdp_md *ctx, struct packet *p, __u
 {
 	__u32 none = 0;
 	struct out o = {
-		.c = bpf_map_lookup_elem(&lsp_counters, &none), // nobody's
+		.c = counters_of(none), // nobody's
 		.next = REF_GROUP | REF_SLOT(group), .tc = tc, .s = s, .len = p->len, .strip = strip,
 		.class = CLASS_BY_TC,
 	};
@@ -75,7 +75,7 @@ static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct l
 {
 	__u32 id = l->counter, tc = 0, s = 1;
 	struct out o;
-	struct counters *c = bpf_map_lookup_elem(&lsp_counters, &id);
+	struct counters *c = counters_of(id);
 	__u64 off = strip;
 
 	if (!c)
@@ -235,8 +235,10 @@ static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 		p->stack = TAGGED;
 		p->section = l->in_section;
 		p->sec = section_of(p->section);
-		p->secc = bpf_map_lookup_elem(&section_counters, &p->section);
-		if (!p->sec || !p->secc)
+		if (!p->sec)
+			return drop_in(p, NULL, EV_INTERNAL);
+		p->secc = counters_of(p->sec->counter);
+		if (!p->secc)
 			return drop_in(p, NULL, EV_INTERNAL);
 		return stack(ctx, p);
 	}

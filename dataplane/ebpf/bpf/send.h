@@ -22,7 +22,7 @@ struct out {
 	__be32 tail[2];     // between the labels and the rest: control word, or entropy label
 	__u32 class;        // queue, or CLASS_BY_TC
 	__u32 overhead;     // octets that c does not count
-	__u32 counter;      // c in lsp_counters
+	__u32 counter;      // c
 };
 
 // The same without pointers, for a function that the verifier looks at by
@@ -125,7 +125,7 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 			return drop_leg(sender, NULL, EV_NESTING), -1;
 		state = *(volatile __u64 *)&g->state;
 		id = g->counter;
-		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		c = counters_of(id);
 		if (!c)
 			return drop_leg(sender, NULL, EV_INTERNAL), -1;
 		c->in_packets++;
@@ -143,7 +143,7 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 		if (!l || l->op != OP_IMPOSE)
 			return drop_leg(sender, c, EV_GROUP_EMPTY), -1;
 		id = l->counter;
-		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		c = counters_of(id);
 		if (!c)
 			return drop_leg(sender, NULL, EV_INTERNAL), -1;
 		c->in_packets++;
@@ -253,8 +253,8 @@ static __always_inline int drop_path(struct counters *sender, struct legs *legs,
 static __always_inline int send_section(struct xdp_md *ctx, struct out *o)
 {
 	__u32 id = o->next, head, size;
-	struct counters *oc = bpf_map_lookup_elem(&section_counters, &id);
 	struct section *s = section_of(id);
+	struct counters *oc = s ? counters_of(s->counter) : NULL;
 	__u16 proto = P_MPLS;
 	void *data, *end;
 	struct ethhdr *eth;
@@ -368,7 +368,7 @@ __noinline int send_group(struct xdp_md *ctx)
 	if (!w)
 		return XDP_DROP;
 	i = w->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &i);
+	c = counters_of(i);
 	if (!c)
 		return XDP_DROP;
 	if (w->n > MAX_IMPOSE || w->strip > w->len || w->tail_n > 2)
@@ -385,9 +385,11 @@ __noinline int send_group(struct xdp_md *ctx)
 			return drop_out(c, NULL, EV_PAYLOAD);
 	}
 	if (!legs.copies) {
-		oc = bpf_map_lookup_elem(&section_counters, &legs.section);
 		s = section_of(legs.section);
-		if (!s || !oc)
+		if (!s)
+			return drop_out(c, NULL, EV_INTERNAL);
+		oc = counters_of(s->counter);
+		if (!oc)
 			return drop_out(c, NULL, EV_INTERNAL);
 		if (!s->ifindex || s->flags & SECTION_DOWN)
 			return drop_path(c, &legs, oc, EV_SECTION_DOWN);

@@ -103,19 +103,19 @@ static __always_inline int selected(struct lsp *l)
 // section 3.14).
 static __always_inline __u32 find(struct packet *p, __u32 label, __u32 depth)
 {
-	__u32 *ref;
+	struct label_entry *e;
 
 	if (p->sec->flags & SECTION_OWN_SPACE) {
 		struct label_key k = { .section = p->section, .label = label };
 
-		ref = bpf_map_lookup_elem(&section_labels, &k);
-		if (ref)
-			return *ref;
+		e = bpf_map_lookup_elem(&section_labels, &k);
+		if (e)
+			return e->ref;
 		if (!depth)
 			return 0;
 	}
-	ref = bpf_map_lookup_elem(&platform_labels, &label);
-	return ref ? *ref : 0;
+	e = bpf_map_lookup_elem(&platform_labels, &label);
+	return e ? e->ref : 0;
 }
 
 // special handles a special-purpose label that ends the work on the stack.
@@ -165,7 +165,7 @@ static __always_inline int condition(struct packet *p, struct condition *k, __u3
 	if (!l || l->op == OP_NONE || l->op >= OP_POP_LOOKUP || l->copies)
 		return drop_in(p, k->c, EV_BLOCKED);
 	id = l->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &id);
+	c = counters_of(id);
 	if (!c)
 		return drop_in(p, k->c, EV_INTERNAL);
 	if (l->flags & LSP_DOWN)
@@ -222,7 +222,7 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 				// RFC 6790 section 4.1: the two go with the label above them.
 				off += 8;
 				if (bpf_ntohl(lse[1]) >> 8 & 1)
-					return deliver(ctx, p, bpf_map_lookup_elem(&lsp_counters, &counter), off, 0);
+					return deliver(ctx, p, counters_of(counter), off, 0);
 				continue;
 			}
 			if (label != LABEL_IPV4_NULL && label != LABEL_IPV6_NULL)
@@ -254,7 +254,7 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		if (!l || l->op <= OP_IMPOSE || l->op > OP_POP_LOOKUP)
 			return drop_in(p, NULL, EV_NO_LABEL);
 		id = l->counter;
-		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		c = counters_of(id);
 		if (!c)
 			return drop_in(p, NULL, EV_INTERNAL);
 		if (!(l->flags & LSP_BRANCH)) {
@@ -312,7 +312,7 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		counter = id;
 	}
 	if (pw) {
-		struct arrival a = { .id = pw, .off = off + 4, .lse = pw_lse, .section = p->section };
+		struct arrival a = { .id = pw, .off = off + 4, .lse = pw_lse, .section = p->section, .section_counter = p->sec->counter };
 		int verdict = pseudowire(ctx, &a);
 
 		if (verdict <= GO_PUNT) {
@@ -362,8 +362,10 @@ static __always_inline int label_switch(struct xdp_md *ctx, struct packet *p)
 		return XDP_PASS;
 	p->section = *id;
 	p->sec = section_of(p->section);
-	p->secc = bpf_map_lookup_elem(&section_counters, &p->section);
-	if (!p->sec || !p->secc)
+	if (!p->sec)
+		return XDP_PASS;
+	p->secc = counters_of(p->sec->counter);
+	if (!p->secc)
 		return XDP_PASS;
 	if (!p->host)
 		p->host = p->sec;
