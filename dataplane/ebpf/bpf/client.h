@@ -88,24 +88,28 @@ struct retag {
 static __always_inline int write_tags(struct xdp_md *ctx, __u64 at, const struct retag *r)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct {
-		__u32 w[3];
-	} addresses;
+	word *addresses, mac[3];
 	int delta = (int)at + (int)r->cut - 4 * (int)r->n;
 	__be32 *tag;
 
 	bound(at);
-	if (data + at + sizeof(addresses) > end)
+	addresses = data + at;
+	if ((void *)(addresses + 3) > end)
 		return -1;
-	__builtin_memcpy(&addresses, data + at, sizeof(addresses));
+	mac[0] = addresses[0];
+	mac[1] = addresses[1];
+	mac[2] = addresses[2];
 	if (delta && bpf_xdp_adjust_head(ctx, delta))
 		return -1;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if (data + sizeof(addresses) + 2 > end)
+	if (data + sizeof(mac) + 2 > end)
 		return -1;
-	__builtin_memcpy(data, &addresses, sizeof(addresses));
-	tag = data + sizeof(addresses);
+	addresses = data;
+	addresses[0] = mac[0];
+	addresses[1] = mac[1];
+	addresses[2] = mac[2];
+	tag = data + sizeof(mac);
 	if (r->n > 0) {
 		if ((void *)(tag + 1) > end)
 			return -1;
@@ -519,12 +523,6 @@ static __always_inline __u32 find_service(__u32 ifindex, const struct tags *t)
 		id = bpf_map_lookup_elem(&tagged_circuits, &k);
 	}
 	return id ? *id : 0;
-}
-
-static __always_inline int same_mac(const __u8 *a, const __u8 *b)
-{
-	return *(__u16 *)a == *(__u16 *)b && *(__u16 *)(a + 2) == *(__u16 *)(b + 2) &&
-	       *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
 }
 
 // attachment is the receive side of an interface of circuits: ifindex is where

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "client.h"
+#include "fast.h"
 #include "packet.h"
 #include "punt.h"
 #include "send.h"
@@ -330,46 +331,51 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 	return drop_in(p, NULL, EV_TOO_DEEP);
 }
 
-// label_switch is the receive side of a section's interface.
-static __always_inline int label_switch(struct xdp_md *ctx, struct packet *p)
+// label_switch is the receive side of a section's interface. direct tells whether
+// the program runs there.
+static __always_inline int label_switch(struct xdp_md *ctx, struct packet *p, int direct)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	static const __u8 multicast[6] = { 0x01, 0x00, 0x5e, 0x90, 0x00, 0x00 };
-	struct port_key port = { .ifindex = p->ifindex };
-	struct ethhdr *eth = data;
-	__u32 *id;
+	static const __u8 multicast[8] = { 0x01, 0x00, 0x5e, 0x90, 0x00, 0x00 };
+	half *type = data + 2 * ETH_ALEN;
+	__u32 section, at = ETH_HLEN, vlan = 0, len = end - data;
+	struct section *sec;
+	int ours;
 
-	p->len = end - data;
-	p->stack = ETH_HLEN;
-	if ((void *)(eth + 1) > end)
+	if ((void *)(type + 1) > end)
 		return XDP_PASS;
-	if (eth->h_proto == P_VLAN) {
+	if (*type == P_VLAN) {
 		__be16 *tag = data + ETH_HLEN;
 
 		if ((void *)(tag + 2) > end || tag[1] != P_MPLS)
 			return XDP_PASS;
-		port.vlan = bpf_ntohs(tag[0]) & 0xfff;
-		p->vlan = port.vlan;
-		p->stack += 4;
-	} else if (eth->h_proto != P_MPLS) {
+		vlan = bpf_ntohs(tag[0]) & 0xfff;
+		at += 4;
+	} else if (*type != P_MPLS) {
 		return XDP_PASS;
 	}
-	if (!port.vlan && port.ifindex < DIRECT_PORTS)
-		id = bpf_map_lookup_elem(&direct_ports, &port.ifindex);
-	else
-		id = bpf_map_lookup_elem(&ports, &port);
-	if (!id || !*id)
+	section = section_on(p->ifindex, vlan);
+	sec = section ? section_of(section) : NULL;
+	if (!sec)
 		return XDP_PASS;
-	p->section = *id;
-	p->sec = section_of(p->section);
-	if (!p->sec)
-		return XDP_PASS;
-	p->secc = counters_of(p->sec->counter);
+	ours = same_mac(data, sec->own) || same_mac(data, multicast);
+	if (direct && ours) {
+		int verdict = forward(ctx, sec, at, len);
+
+		if (verdict != NOT_PLAIN)
+			return verdict;
+	}
+	p->len = len;
+	p->stack = at;
+	p->vlan = vlan;
+	p->section = section;
+	p->sec = sec;
+	p->secc = counters_of(sec->counter);
 	if (!p->secc)
 		return XDP_PASS;
 	if (!p->host)
-		p->host = p->sec;
-	if (!same_mac(eth->h_dest, p->sec->own) && !same_mac(eth->h_dest, multicast))
+		p->host = sec;
+	if (!ours)
 		return drop_in(p, NULL, EV_FOREIGN_MAC);
 	p->secc->in_packets++;
 	p->secc->in_octets += p->len - p->stack;
@@ -383,5 +389,5 @@ static __always_inline int receive(struct xdp_md *ctx)
 {
 	struct packet p = { .ifindex = ctx->ingress_ifindex };
 
-	return label_switch(ctx, &p);
+	return label_switch(ctx, &p, 1);
 }
