@@ -18,6 +18,9 @@
 // there are none; an entropy label is only imposed on what has no label.
 #define FAST_LSP_FLAGS (LSP_SHORT_PIPE | LSP_CLASS | LSP_ENTROPY)
 
+// What does not matter of a section that a frame came in on.
+#define SECTION_OUT_FLAGS (SECTION_QUEUES | SECTION_BY_TC)
+
 // forward sends a packet whose label stack is at offset at of a frame of len
 // octets from a section.
 static __always_inline int forward(struct xdp_md *ctx, struct section *in, __u32 at, __u32 len)
@@ -34,7 +37,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct section *in, __u32
 	int delta;
 
 	lse = data + at;
-	if ((void *)(lse + 1) > end || in->flags & (SECTION_DOWN | SECTION_OWN_SPACE))
+	if ((void *)(lse + 1) > end || in->flags & ~SECTION_OUT_FLAGS)
 		return NOT_PLAIN;
 	v = bpf_ntohl(*lse);
 	label = v >> 12;
@@ -57,7 +60,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct section *in, __u32
 	if (flags | l->copies | REF_KIND(l->out) || l->op < OP_SWAP || l->op > OP_POP_IMPOSE)
 		return NOT_PLAIN;
 	out = section_of(l->out);
-	if (!out || !out->ifindex || out->flags & ~SECTION_OWN_SPACE & ~SECTION_BY_TC)
+	if (!out || !out->ifindex || out->flags & ~(SECTION_OWN_SPACE | SECTION_BY_TC))
 		return NOT_PLAIN;
 	n = l->n;
 	size = len - at - 4 + 4 * n;
