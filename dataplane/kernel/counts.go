@@ -175,5 +175,12 @@ func (t *chains) reasons() (map[string]uint64, error) {
 			out[name] += s.Packets
 		}
 	})
+	if err == nil {
+		err = t.link.Conn().CountsOfKind(mplsnl.VLAN, []uint32{chain.IndexTag}, func(s mplsnl.ActionStats) { out[chain.Runt.String()] += s.Drops })
+	}
+	if err != nil {
+		return out, err
+	}
+	err = t.link.Conn().CountsOfKind(mplsnl.MPLS, []uint32{chain.IndexTTL}, func(s mplsnl.ActionStats) { out[chain.TTLZero.String()] += s.Drops })
 	return out, err
 }

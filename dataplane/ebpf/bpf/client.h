@@ -88,24 +88,28 @@ struct retag {
 static __always_inline int write_tags(struct xdp_md *ctx, __u64 at, const struct retag *r)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct {
-		__u32 w[3];
-	} addresses;
+	word *addresses, mac[3];
 	int delta = (int)at + (int)r->cut - 4 * (int)r->n;
 	__be32 *tag;
 
 	bound(at);
-	if (data + at + sizeof(addresses) > end)
+	addresses = data + at;
+	if ((void *)(addresses + 3) > end)
 		return -1;
-	__builtin_memcpy(&addresses, data + at, sizeof(addresses));
+	mac[0] = addresses[0];
+	mac[1] = addresses[1];
+	mac[2] = addresses[2];
 	if (delta && bpf_xdp_adjust_head(ctx, delta))
 		return -1;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if (data + sizeof(addresses) + 2 > end)
+	if (data + sizeof(mac) + 2 > end)
 		return -1;
-	__builtin_memcpy(data, &addresses, sizeof(addresses));
-	tag = data + sizeof(addresses);
+	addresses = data;
+	addresses[0] = mac[0];
+	addresses[1] = mac[1];
+	addresses[2] = mac[2];
+	tag = data + sizeof(mac);
 	if (r->n > 0) {
 		if ((void *)(tag + 1) > end)
 			return -1;
@@ -252,24 +256,25 @@ static __always_inline int encapsulate(struct pw *pw, struct counters *c, __u32 
 }
 
 // switch_pw sends what is below the label of a pseudowire on another one, as a
-// switching point does (RFC 6073) and a loopback: control word and all.
+// switching point does (RFC 6073) and a loopback: control word and all. open
+// frames pass where users are blocked.
 static __always_inline int switch_pw(struct packet *p, struct counters *c, __u32 to, __u32 off,
-				     __u32 lse, int loop)
+				     __u32 lse, int loop, int open)
 {
 	struct out o = { .len = p->len, .strip = off, .tc = lse >> 9 & 7, .s = lse >> 8 & 1 };
 	struct pw *pw = find_pw(to);
 	struct counters *oc;
 	__u32 counter;
 
-	if (!pw)
-		return drop_in(p, c, EV_PW_DOWN);
+	if (!pw) // Whoever is looped into nothing is locked.
+		return drop_in(p, c, loop ? EV_BLOCKED : EV_PW_DOWN);
 	counter = pw->counter;
-	oc = bpf_map_lookup_elem(&lsp_counters, &counter);
+	oc = counters_of(counter);
 	if (!oc)
 		return drop_in(p, c, EV_INTERNAL);
 	if (pw->flags & PW_DOWN || !(pw->flags & PW_SENDS))
 		return drop_pw(oc, EV_PW_DOWN);
-	if (pw->flags & PW_BLOCKED && !loop)
+	if (pw->flags & PW_BLOCKED && !open)
 		return drop_pw(oc, EV_BLOCKED);
 	set_next_hop(&o, pw, oc, (lse & 255) - 1);
 	o.overhead = 4 * pw->n;
@@ -347,7 +352,7 @@ static __always_inline int to_pw(struct xdp_md *ctx, const struct service *sv, s
 	if (!pw)
 		return drop_service(sc, EV_PW_DOWN);
 	counter = pw->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &counter);
+	c = counters_of(counter);
 	if (!c)
 		return drop_service(sc, EV_INTERNAL);
 	if (pw->flags & PW_DOWN || !(pw->flags & PW_SENDS))
@@ -438,7 +443,7 @@ static __always_inline int enter_pws(struct xdp_md *ctx, const struct service *s
 	if (!g)
 		return drop_service(sc, EV_PW_DOWN);
 	counter = g->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &counter);
+	c = counters_of(counter);
 	if (!c)
 		return drop_service(sc, EV_INTERNAL);
 	state = *(volatile __u64 *)&g->state;
@@ -453,8 +458,6 @@ static __always_inline int enter_pws(struct xdp_md *ctx, const struct service *s
 		c->in_drops++;
 		return drop_service(sc, EV_GROUP_EMPTY);
 	}
-	c->out_packets++;
-	c->out_octets += len;
 	if (state & GROUP_PERMANENT)
 		return copies_to_pws(ctx, c, g->copies, service, tc);
 	return to_pw(ctx, sv, sc, leg, t, 0, len, tc);
@@ -532,12 +535,6 @@ static __always_inline __u32 find_service(__u32 ifindex, const struct tags *t)
 		id = bpf_map_lookup_elem(&tagged_circuits, &k);
 	}
 	return id ? *id : 0;
-}
-
-static __always_inline int same_mac(const __u8 *a, const __u8 *b)
-{
-	return *(__u16 *)a == *(__u16 *)b && *(__u16 *)(a + 2) == *(__u16 *)(b + 2) &&
-	       *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
 }
 
 // for_network tells whether a service with a network-layer client takes a frame:
@@ -741,7 +738,7 @@ struct arrival {
 	__u32 id;  // of the pseudowire
 	__u32 off; // behind its label
 	__u32 lse; // its label stack entry
-	__u32 section;
+	__u32 section, section_counter;
 	// Set where the frame is to be punted: the pseudowire's counter, the offset
 	// of the ACH.
 	__u32 counter, ach;
@@ -773,8 +770,7 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 	tc = lse >> 9 & 7;
 	p->len = end - data;
 	p->section = a->section;
-	id = p->section;
-	p->secc = bpf_map_lookup_elem(&section_counters, &id);
+	p->secc = counters_of(a->section_counter);
 	id = a->id;
 	ref = bpf_map_lookup_elem(&pw_refs, &id);
 	if (!ref)
@@ -785,7 +781,7 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 	if (!pw || !entry)
 		return drop_in(p, NULL, EV_NO_LABEL);
 	counter = pw->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &counter);
+	c = counters_of(counter);
 	if (!c)
 		return drop_in(p, NULL, EV_INTERNAL);
 	a->counter = counter;
@@ -801,7 +797,8 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 		a->ach = off + 4;
 	else if (room && s && cw && below >> 28 == 1)
 		a->ach = off;
-	if (a->ach && REF_KIND(to) != REF_PW)
+	// What is switched or looped takes its channel along (RFC 6073, RFC 6435).
+	if (a->ach && REF_KIND(to) != REF_PW && !pw->loop)
 		return a->ach == off ? GO_PUNT - PUNT_PW_ACH : GO_PUNT - PUNT_GAL;
 	if ((lse & 255) <= 1) {
 		c->in_drops++;
@@ -809,17 +806,15 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 	}
 	if (pw->flags & PW_DOWN)
 		return drop_in(p, c, EV_PW_DOWN);
+	if (pw->flags & PW_BLOCKED && !pw->loop && !(REF_KIND(to) == REF_PW && a->ach))
+		return drop_in(p, c, EV_BLOCKED);
 	if (REF_KIND(to) == REF_PW || pw->loop) {
 		c->in_packets++;
 		c->in_octets += p->len - off - (cw && room ? 4 : 0);
 		if (pw->loop)
-			return switch_pw(p, c, pw->loop, off, lse, 1);
-		if (pw->flags & PW_BLOCKED)
-			return drop_in(p, c, EV_BLOCKED);
-		return switch_pw(p, c, REF_SLOT(to), off, lse, 0);
+			return switch_pw(p, c, pw->loop, off, lse, 1, 1);
+		return switch_pw(p, c, REF_SLOT(to), off, lse, 0, a->ach != 0);
 	}
-	if (pw->flags & PW_BLOCKED)
-		return drop_in(p, c, EV_BLOCKED);
 	if (pw->type != PW_NETWORK && !s)
 		return drop_in(p, c, EV_MALFORMED);
 	if (cw) {

@@ -22,7 +22,9 @@ const (
 	chainNull    = 12 // The same, below an encapsulation label.
 	chainIPv4    = 13 // By label.
 	chainIPv6    = 14
-	chainLast    = chainIPv6
+	chainWhole   = 15 // Frames without control word, by their length.
+	chainLast    = chainWhole
+	chainShort   = 0x8100 // By label, frames cut short.
 	wireVLAN     = 1
 )
 
@@ -44,7 +46,7 @@ const (
 
 // objectChain tells whether the filters of a chain have twins.
 func objectChain(chain uint32) bool {
-	return chain >= chainObject || chain >= chainWire && chain <= chainLast
+	return chain >= chainShort || chain >= chainWire && chain <= chainLast
 }
 
 // protocols are the types of frames that have preferences of their own.
@@ -179,24 +181,37 @@ func wires(device Port) []mplsnl.Filter {
 	}
 	below.Match.LSE[1] = mplsnl.LSE{HasLabel: true, Label: gal}
 	all := []mplsnl.Filter{
-		enter, below, nibble(chainNibble, 0, 0, going(chainUser)), nibble(chainNibble, 1, 1, going(chainChannel)),
+		enter, below, nibble(chainNibble, 0, 0, going(chainUser)), nibble(chainNibble, 1, 1, going(chainChannel)), nibble(chainNibble, 2, 0, going(chainShort)),
+		nibble(chainWhole, 0, 0, going(chainUser)),
 		nibble(chainPacket, 0, 4, going(chainIPv4)), nibble(chainPacket, 1, 6, going(chainIPv6)),
 		nibble(chainNull, 0, 4, going(chainIPv4)), nibble(chainNull, 1, 6, going(chainIPv6)),
 	}
-	for _, i := range []int{6, 7} {
-		all[i].Match.Words[0].Offset = 8
+	for i := range all {
+		m := &all[i].Match
+		switch {
+		case m.Kind == mplsnl.U32 && all[i].Chain == chainNull:
+			m.Words[0].Offset = 2 * labelLen
+		case all[i].Chain == chainWhole:
+			m.Words[0] = header(labelLen)
+		case all[i].Chain == chainNibble && all[i].Actions[0] == going(chainUser):
+			m.Words[1], m.NWords = header(2*labelLen), 2
+		}
 	}
-	for _, at := range []uint32{chainNibble, chainPacket, chainNull} {
-		f := rest(at, prefNoNibble, NotIP)
-		f.Actions = []mplsnl.Action{going(chainOther)}
+	for _, end := range [][2]uint32{{chainNibble, chainOther}, {chainPacket, chainOther}, {chainNull, chainOther}, {chainWhole, chainShort}} {
+		f := rest(end[0], prefNoNibble, NotIP)
+		f.Actions = []mplsnl.Action{going(end[1])}
 		all = append(all, f)
 	}
 	// The channel of a pseudowire is punted, which is no drop.
 	channel := rest(chainChannel, prefNoNibble, NoLabel)
 	channel.Actions = []mplsnl.Action{silent()}
 	all = append(all, channel)
-	for _, at := range []uint32{chainWire, chainUser, chainOther, chainIPv4, chainIPv6} {
+	for _, at := range []uint32{chainWire, chainUser, chainOther, chainIPv4, chainIPv6, chainShort} {
 		all = append(all, rest(at, prefNoNibble, NoLabel))
 	}
 	return all
 }
+
+// header matches what has an Ethernet header from an offset on: its last word
+// is there, whatever it says.
+func header(offset int32) mplsnl.Word { return mplsnl.Word{Offset: offset + etherLen - 4} }

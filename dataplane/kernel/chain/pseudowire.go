@@ -16,6 +16,7 @@ const (
 	wireInDrop
 	wireOutDrop
 	wireOut
+	wireLoop   = 12 // Two.
 	wireClient = 16
 )
 
@@ -65,6 +66,10 @@ func (s *State) wire(c *Compiled, o dataplane.Pseudowire) *dataplane.OpError {
 	}
 	p.add(chainOf(p.number, stageFrame), 7, mplsnl.EtherAll, mplsnl.Match{}, p.lost(NoAttachment)...)
 	switch {
+	case o.Loop != "" && !o.Down:
+		if err := p.loop(o); err != nil {
+			return err
+		}
 	case o.Down || o.Blocked:
 		r := PseudowireDown
 		if !o.Down {
@@ -105,7 +110,7 @@ func (p *parts) lost(r Reason) []mplsnl.Action {
 // drop takes nothing but the channel.
 func (p *parts) drop(o dataplane.Pseudowire, r Reason) {
 	if o.ControlWord {
-		for _, at := range []uint32{chainUser, chainOther} {
+		for _, at := range []uint32{chainUser, chainOther, chainShort} {
 			p.label(at, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, p.lost(r)...)
 		}
 		p.label(chainWire, levelEnd, o.InLabel, mplsnl.LSE{HasBOS: true, BOS: true}, mplsnl.LSE{}, going(chainNibble))
@@ -125,21 +130,21 @@ func (p *parts) frames(o dataplane.Pseudowire) {
 		pop = append(pop, popTo(mplsnl.EtherMPLS))
 	}
 	tag := vlan(mplsnl.VLANAction{Op: mplsnl.VLANPush, ID: wireVLAN, Protocol: mplsnl.EtherVLAN})
-	untag := vlan(mplsnl.VLANAction{Op: mplsnl.VLANPop})
+	untag := mplsnl.Action{Kind: mplsnl.VLAN, Verdict: mplsnl.Pipe, Index: IndexTag, Cookie: Cookie(), VLAN: mplsnl.VLANAction{Op: mplsnl.VLANPop}}
 	pop = append(pop, popTo(mplsnl.EtherTEB), tag, tag, untag, untag,
 		pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true, Type: otherHost}}),
 		counting(indexOf(p.number, wireTaken)), going(chainOf(p.number, stageFrame)))
-	at := uint32(chainWire)
-	bottom := mplsnl.LSE{HasBOS: true, BOS: true}
+	next := uint32(chainWhole)
 	if o.ControlWord {
-		at = chainUser
+		next = chainNibble
 		p.label(chainOther, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, p.lost(ControlWord)...)
-		p.label(chainUser, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, pop...)
-		pop = []mplsnl.Action{going(chainNibble)}
-		at = chainWire
 	}
-	p.label(at, levelEnd, o.InLabel, bottom, mplsnl.LSE{}, pop...)
-	p.label(at, levelEnd, o.InLabel, mplsnl.LSE{HasBOS: true}, mplsnl.LSE{}, p.lost(Malformed)...)
+	// What is shorter than an Ethernet header must not be handled as one.
+	short := append([]mplsnl.Action{counting(indexOf(p.number, wireIn)), counting(indexOf(p.number, wireTaken))}, p.lost(Runt)...)
+	p.label(chainShort, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, short...)
+	p.label(chainUser, levelEnd, o.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, pop...)
+	p.label(chainWire, levelEnd, o.InLabel, mplsnl.LSE{HasBOS: true, BOS: true}, mplsnl.LSE{}, going(next))
+	p.label(chainWire, levelEnd, o.InLabel, mplsnl.LSE{HasBOS: true}, mplsnl.LSE{}, p.lost(Malformed)...)
 }
 
 // packets takes IP and MPLS packets off a service label, and the encapsulation
@@ -198,6 +203,30 @@ func (s *State) point(c *Compiled, o dataplane.SwitchingPoint) *dataplane.OpErro
 	return p.fits()
 }
 
+// loop sends what comes back, as a switching point does, on the pseudowire of
+// the other direction; the channel too.
+func (p *parts) loop(o dataplane.Pseudowire) *dataplane.OpError {
+	k := key(dataplane.KindPseudowire, o.Loop)
+	back := o
+	if o.Loop != o.Name {
+		p.c.need(k)
+		var ok bool
+		if back, ok = p.Objects[k].(dataplane.Pseudowire); !ok {
+			return fail(o.Key(), fmt.Sprintf("pseudowire %s is not in the data plane", o.Loop))
+		}
+	}
+	o.Blocked, back.Blocked = false, false
+	return p.swap(o, back, wireLoop)
+}
+
+// both are those for whom what goes through a segment counts.
+func (p *parts) both(segment dataplane.Pseudowire) []dataplane.Key {
+	if p.key.Kind == dataplane.KindSwitchingPoint {
+		return []dataplane.Key{segment.Key(), p.key}
+	}
+	return []dataplane.Key{segment.Key()}
+}
+
 // swap sends what comes on one segment on the other: the label changes, its TTL
 // is one less, its traffic class stays; what is below is not looked at. Where
 // users are blocked the channel passes.
@@ -223,34 +252,32 @@ func (p *parts) swap(from, to dataplane.Pseudowire, which int) *dataplane.OpErro
 		return nil
 	}
 	at := uint32(chainWire)
-	if blocked != nil {
+	switch {
+	case blocked != nil && !from.ControlWord:
+		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, blocked...)
+		return nil
+	case blocked != nil:
 		at = chainChannel
-		for _, c := range []uint32{chainUser, chainOther} {
+		for _, c := range []uint32{chainUser, chainOther, chainShort} {
 			p.label(c, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{}, blocked...)
 		}
 		p.label(chainWire, levelSwap, from.InLabel, mplsnl.LSE{HasBOS: true}, mplsnl.LSE{}, blocked...)
-		nibbles := []mplsnl.Action{going(chainNibble)}
-		if !from.ControlWord {
-			nibbles = blocked
-		}
-		p.label(chainWire, levelSwap, from.InLabel, mplsnl.LSE{HasBOS: true, BOS: true}, mplsnl.LSE{}, nibbles...)
-		if !from.ControlWord {
-			return nil
-		}
+		p.label(chainWire, levelSwap, from.InLabel, mplsnl.LSE{HasBOS: true, BOS: true}, mplsnl.LSE{}, going(chainNibble))
 	}
+	dead := len(p.c.dead)
 	legs, err := p.ways(p.c, p.key, Ingress, -labelLen, []dataplane.NextHop{to.Out})
 	if err != nil {
 		return err
 	}
-	for _, k := range []dataplane.Key{from.Key(), p.key} {
+	for _, k := range p.both(from) {
 		p.c.count(in, k, In, octets)
 	}
 	if len(legs) == 0 {
 		p.label(at, levelSwap, from.InLabel, mplsnl.LSE{}, mplsnl.LSE{},
-			append([]mplsnl.Action{counting(in)}, drop(to, wireOutDrop, p.c.why())...)...)
+			append([]mplsnl.Action{counting(in), counting(indexOf(p.Records[to.Key()], wireOutDrop))}, p.c.ends(dead)...)...)
 		return nil
 	}
-	for _, k := range []dataplane.Key{to.Key(), p.key} {
+	for _, k := range p.both(to) {
 		p.c.count(out, k, Out, octets)
 	}
 	for _, x := range legs {

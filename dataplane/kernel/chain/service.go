@@ -409,23 +409,23 @@ func (v *servant) fill(at uint32, tc uint8) {
 	}
 	var lost []mplsnl.Action
 	var open []carried
-	reason := PseudowireDown
+	var reason []mplsnl.Action
 	for _, t := range v.targets {
-		r := PseudowireDown
 		switch {
 		case t.Down || len(t.Out.Stack) == 0:
+			reason = []mplsnl.Action{dropping(PseudowireDown)}
 		case t.Blocked:
-			r = Blocked
+			reason = []mplsnl.Action{dropping(Blocked)}
 		default:
-			if r = v.alive(&t); r == 0 {
+			if reason = v.alive(&t); reason == nil {
 				open = append(open, t)
 				continue
 			}
 		}
-		lost, reason = append(lost, counting(indexOf(t.number, wireOutDrop))), r
+		lost = append(lost, counting(indexOf(t.number, wireOutDrop)))
 	}
 	if len(open) == 0 {
-		end(append(lost, dropping(reason))...)
+		end(append(lost, reason...)...)
 		return
 	}
 	ways := operate(v.o.Attachment)
@@ -441,20 +441,21 @@ func (v *servant) fill(at uint32, tc uint8) {
 	}
 }
 
-// alive tells why there is no way out for a pseudowire; 0: there is one. What
-// happens in a group is told there.
-func (v *servant) alive(t *carried) Reason {
+// alive returns what ends a pseudowire that has no way out; nil: it has one.
+// What happens in a group is told there.
+func (v *servant) alive(t *carried) []mplsnl.Action {
 	if len(v.targets) == 1 && t.Out.Group != "" {
-		return 0
+		return nil
 	}
+	dead := len(v.c.dead)
 	legs, err := v.resolve(v.c, v.key, t.Out, 0)
 	if err != nil {
 		v.err = err
 	}
 	if t.legs = legs; len(legs) == 0 {
-		return v.c.why()
+		return v.c.ends(dead)
 	}
-	return 0
+	return nil
 }
 
 // stripped returns the ways of packets with the tags of the circuit, or with

@@ -13,9 +13,14 @@ const countsAtOnce = 32
 // CountsOf calls f with the statistics of the actions of kind gact with the
 // given indices that are there.
 func (c *Conn) CountsOf(indices []uint32, f func(ActionStats)) error {
+	return c.CountsOfKind(GAct, indices, f)
+}
+
+// CountsOfKind is CountsOf for actions of another kind.
+func (c *Conn) CountsOfKind(kind ActionKind, indices []uint32, f func(ActionStats)) error {
 	for len(indices) > 0 {
 		n := min(len(indices), countsAtOnce)
-		if err := c.countsOfSome(indices[:n], f); err != nil {
+		if err := c.countsOfSome(kind, indices[:n], f); err != nil {
 			return err
 		}
 		indices = indices[n:]
@@ -24,22 +29,22 @@ func (c *Conn) CountsOf(indices []uint32, f func(ActionStats)) error {
 }
 
 // countsOfSome asks for fewer and fewer where one is not there.
-func (c *Conn) countsOfSome(indices []uint32, f func(ActionStats)) error {
-	err := c.countsOf(indices, f)
+func (c *Conn) countsOfSome(kind ActionKind, indices []uint32, f func(ActionStats)) error {
+	err := c.countsOf(kind, indices, f)
 	if !errors.Is(err, unix.ENOENT) {
 		return err
 	}
 	if half := len(indices) / 2; half > 0 {
-		return errors.Join(c.countsOfSome(indices[:half], f), c.countsOfSome(indices[half:], f))
+		return errors.Join(c.countsOfSome(kind, indices[:half], f), c.countsOfSome(kind, indices[half:], f))
 	}
 	return nil
 }
 
-func (c *Conn) countsOf(indices []uint32, f func(ActionStats)) error {
+func (c *Conn) countsOf(kind ActionKind, indices []uint32, f func(ActionStats)) error {
 	body := appendNest([]byte{unix.AF_UNSPEC, 0, 0, 0}, rootTab, func(b []byte) []byte {
 		for i, index := range indices {
 			b = appendNest(b, uint16(i+1), func(b []byte) []byte {
-				return appendU32(appendString(b, actKind, GAct.String()), actIndex, index)
+				return appendU32(appendString(b, actKind, kind.String()), actIndex, index)
 			})
 		}
 		return b
