@@ -83,6 +83,7 @@ func Open(opt Options) (*Driver, error) {
 	caps := RouteCapabilities()
 	if chains {
 		caps = Capabilities()
+		withoutClients(&caps)
 		if err := link.ProbeQueues(); err != nil {
 			caps.Features[dataplane.FeatureQueues] = false
 			caps.Limits = append(caps.Limits, "This host has no queues: "+err.Error()+".")

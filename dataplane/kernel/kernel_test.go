@@ -129,3 +129,33 @@ func TestModel(t *testing.T) {
 		t.Error("a foreign label is ours")
 	}
 }
+
+// TestCountsTags: which releases have pseudowires.
+func TestCountsTags(t *testing.T) {
+	for release, want := range map[string]bool{
+		"5.10.0-32-amd64": false, "5.18.9": false, "5.19.0": true, "6.1.0-56-cloud-amd64": true, "10.0": true, "4.19.1": false, "": false, "x.y": false,
+	} {
+		if countsTags(release) != want {
+			t.Errorf("release %q: %v", release, !want)
+		}
+	}
+}
+
+// TestCheckClient: bursts that the kernel's buckets hold.
+func TestCheckClient(t *testing.T) {
+	for _, c := range []struct {
+		profile dataplane.Profile
+		refused bool
+	}{
+		{dataplane.Profile{CIR: 1e6, CBS: 10000}, false},
+		{dataplane.Profile{CIR: 8, CBS: 273}, false},
+		{dataplane.Profile{CIR: 8, CBS: 300}, true},
+		{dataplane.Profile{CIR: 1e6, CBS: 10000, EIR: 1e3, EBS: 1 << 30}, true},
+		{dataplane.Profile{EIR: 1e12, EBS: 1 << 30}, false},
+	} {
+		err := checkClient(dataplane.Service{Name: "s", Profile: &c.profile})
+		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), string(dataplane.FeaturePolicing)) {
+			t.Errorf("%+v: %v", c.profile, err)
+		}
+	}
+}
