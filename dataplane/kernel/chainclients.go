@@ -7,6 +7,7 @@ import (
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 )
 
 // clientFeatures are what chains can do for pseudowires and their clients.
@@ -23,7 +24,7 @@ func clientLimits() []string {
 	return []string{
 		"Pseudowires have no sequence numbers: no action of the kernel counts.",
 		"A bandwidth profile counts the tagged frames of a port without their outer tag; its bursts last at most 274 seconds at their rate.",
-		"Receive and segmentation offload must be off where a client's frames come in: the kernel does not cut frames below labels.",
+		"Offloads that merge frames are off where clients are. A client on a veth or tap must not leave segments or checksums to its peer: the kernel does not cut frames below labels.",
 		"Frames of a client are taken whatever their address: the interface must be promiscuous if its card filters addresses.",
 	}
 }
@@ -104,4 +105,43 @@ func (t *total) countClient(w chain.What, n dataplane.Counter) bool {
 		return false
 	}
 	return true
+}
+
+// keepWhole switches off what makes one frame of several on an interface of
+// clients: the kernel cannot cut them again below labels. What cannot be
+// switched, or is no card, stays as it is.
+func (t *chains) keepWhole(name string) {
+	now, err := t.link.Features(name)
+	if err != nil {
+		return
+	}
+	off := map[string]bool{}
+	for _, f := range []string{link.FeatureGRO, link.FeatureGROHW, link.FeatureLRO} {
+		if now[f].On && !now[f].Fixed {
+			off[f] = false
+		}
+	}
+	if len(off) == 0 || t.link.SetFeatures(name, off) != nil {
+		return
+	}
+	if t.merging == nil {
+		t.merging = map[string]map[string]bool{}
+	}
+	on := t.merging[name]
+	if on == nil {
+		on = map[string]bool{}
+		t.merging[name] = on
+	}
+	for f := range off {
+		on[f] = true
+	}
+}
+
+// mayMerge switches on again what this process has switched off.
+func (t *chains) mayMerge(name string) {
+	if on := t.merging[name]; on != nil {
+		// The interface may be gone; then there is nothing to switch.
+		_ = t.link.SetFeatures(name, on)
+		delete(t.merging, name)
+	}
 }

@@ -38,6 +38,8 @@ type chains struct {
 	broken map[dataplane.Key]struct{}
 	// stale are the filters and routes of objects with invented names.
 	stale map[dataplane.Key]leftover
+	// merging are the offloads that were switched off where clients are.
+	merging map[string]map[string]bool
 	// queues are those of sections, by name.
 	queues *link.Scheduling[string]
 	tap    *tapping // nil: there is none.
@@ -246,6 +248,7 @@ func (t *chains) leaveInterface(name string) error {
 			return nil
 		}
 	}
+	t.mayMerge(name)
 	p, ok := t.state.Ports[name]
 	delete(t.state.Ports, name)
 	if !ok {
