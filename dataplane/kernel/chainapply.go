@@ -37,6 +37,7 @@ type change struct {
 	othersBy []dataplane.Key
 	settled  map[uint32]struct{}
 	binds    map[dataplane.Key][]chain.Count
+	unqueue  map[string]int // Sections that perhaps use queues no more, and where.
 }
 
 func (t *chains) apply(ctx context.Context, ops []dataplane.Op, check func(dataplane.Object) error) []*dataplane.OpError {
@@ -61,7 +62,7 @@ func (t *chains) apply(ctx context.Context, ops []dataplane.Op, check func(datap
 func (t *chains) newChange(check func(dataplane.Object) error) *change {
 	return &change{
 		chains: t, check: check, dirty: map[dataplane.Key]struct{}{}, asked: map[dataplane.Key]struct{}{}, leave: map[string]struct{}{},
-		settled: map[uint32]struct{}{}, binds: map[dataplane.Key][]chain.Count{},
+		settled: map[uint32]struct{}{}, binds: map[dataplane.Key][]chain.Count{}, unqueue: map[string]int{},
 	}
 }
 
@@ -76,6 +77,7 @@ func (c *change) run() {
 	}
 	c.rebind()
 	c.send()
+	c.clearQueues()
 	for name := range c.leave {
 		if err := c.leaveInterface(name); err != nil && !errors.Is(err, unix.ENODEV) {
 			c.failed = append(c.failed, &dataplane.OpError{Reason: "cannot leave interface " + name, Retry: true, Err: err})
@@ -116,6 +118,7 @@ func (c *change) operation(op dataplane.Op) {
 	switch o := op.Object.(type) {
 	case dataplane.Section:
 		c.joins(k, o.Interface, o.Down)
+		c.schedules(o)
 	case dataplane.Group:
 		if active, ok := c.state.Active[o.Name]; !ok || int(active) >= len(o.Legs) {
 			c.state.Active[o.Name] = o.Active
@@ -145,6 +148,9 @@ func (c *change) joins(k dataplane.Key, name string, down bool) {
 func (c *change) left(o dataplane.Object) {
 	if name := interfaceOf(o); name != "" {
 		c.leave[name] = struct{}{}
+	}
+	if s, ok := o.(dataplane.Section); ok && s.Queues.Enabled {
+		c.unqueue[s.Name] = c.state.Ports[s.Interface].Index
 	}
 }
 

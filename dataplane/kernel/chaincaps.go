@@ -43,6 +43,7 @@ func Capabilities() dataplane.Capabilities {
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
 		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
 		dataplane.FeatureHierarchy, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
+		dataplane.FeatureQueues,
 	} {
 		c.Features[f] = true
 	}

@@ -169,14 +169,21 @@ func (s *survey) recover(desired []dataplane.Object) {
 func (s *survey) match(desired []dataplane.Object) {
 	t := s.chains
 	c := t.newChange(nil)
+	wanted := map[string]bool{} // Interfaces with queues.
 	for _, o := range desired {
 		c.claim(o)
+		if sec, ok := o.(dataplane.Section); ok && sec.Queues.Enabled {
+			wanted[sec.Interface] = true
+		}
 	}
 	var absent []dataplane.Key
 	for _, o := range desired {
 		k := o.Key()
 		now, err := t.state.Compile(o)
 		there := err == nil && s.bound(o)
+		if sec, ok := o.(dataplane.Section); ok {
+			there = s.queued(sec, wanted) && there
+		}
 		m := &made{depends: now.Depends, counts: now.Counts}
 		for i := range now.Filters {
 			id, h, ok := t.find(&now.Filters[i])

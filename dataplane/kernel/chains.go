@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -35,6 +36,8 @@ type chains struct {
 	broken map[dataplane.Key]struct{}
 	// stale are the filters and routes of objects with invented names.
 	stale map[dataplane.Key]leftover
+	// queues are those of sections, by name.
+	queues *link.Scheduling[string]
 }
 
 // made is what an object has become.
@@ -103,7 +106,7 @@ func (t *chains) find(f *mplsnl.Filter) (id filterID, h held[mplsnl.Filter], kno
 
 func newChains(h *link.Handle) *chains {
 	return &chains{
-		link: h, state: chain.NewState(),
+		link: h, state: chain.NewState(), queues: link.NewScheduling[string](h),
 		made: map[dataplane.Key]*made{}, users: map[dataplane.Key]map[dataplane.Key]struct{}{},
 		have: map[filterID]held[mplsnl.Filter]{}, routes: map[netip.Prefix]held[mplsnl.IPRoute]{},
 		foreign: map[filterID]struct{}{}, claims: newClaims(), counts: newCounts(time.Now()), stale: map[dataplane.Key]leftover{}, broken: map[dataplane.Key]struct{}{},
@@ -216,7 +219,7 @@ func (t *chains) leaveInterface(name string) error {
 	}
 	all, err := t.link.Conn().Qdiscs()
 	if err == nil && all[p.Index].IngressBlock == chain.Ingress && p.Index != t.state.Device.Index {
-		err = t.link.Conn().DeleteQdisc(p.Index)
+		err = errors.Join(t.link.Conn().DeleteQdisc(p.Index), t.link.ClearQueues(p.Index))
 	}
 	return err
 }
