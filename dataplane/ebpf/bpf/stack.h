@@ -301,7 +301,7 @@ static __always_inline int labelled(struct xdp_md *ctx, struct packet *p, const 
 static __always_inline enum stop step(struct xdp_md *ctx, struct position *at, struct lsp **found)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 v, label, s, below = 0;
+	__u32 v, label, s, id, below = 0;
 	struct lsp *l = *found;
 	struct counters *c;
 	__u64 off = at->off;
@@ -331,18 +331,21 @@ static __always_inline enum stop step(struct xdp_md *ctx, struct position *at, s
 		return STOP_NOT;
 	}
 	if (!l) {
-		at->ref = find(at, label);
-		if (REF_KIND(at->ref) == REF_PW)
+		__u32 ref = find(at, label);
+
+		at->ref = ref;
+		if (REF_KIND(ref) == REF_PW)
 			return STOP_PW;
-		l = at->ref ? bpf_map_lookup_elem(&lsps, &at->ref) : NULL;
+		l = ref ? bpf_map_lookup_elem(&lsps, &ref) : NULL;
 		*found = l;
 	}
 	if (!l || s || !passes(l, v & 255, below >> 12 == LABEL_GAL))
 		return STOP_LSP;
-	at->counter = l->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &at->counter);
+	id = l->counter;
+	c = bpf_map_lookup_elem(&lsp_counters, &id);
 	if (!c)
 		return STOP_LSP;
+	at->counter = id;
 	if (!(l->flags & LSP_BRANCH)) {
 		c->in_packets++;
 		c->in_octets += end - data - off;
@@ -352,7 +355,7 @@ static __always_inline enum stop step(struct xdp_md *ctx, struct position *at, s
 	return STOP_NOT;
 }
 
-// descend goes on from the second label. A function of its own, which the
+// descend goes on from the third label. A function of its own, which the
 // verifier walks through by itself, once for each number of labels.
 __noinline int descend(struct xdp_md *ctx, struct position *at)
 {
@@ -360,7 +363,7 @@ __noinline int descend(struct xdp_md *ctx, struct position *at)
 
 	if (!at)
 		return STOP_CUT;
-	for (depth = 1; depth < MAX_RECEIVE; depth++) {
+	for (depth = 2; depth < MAX_RECEIVE; depth++) {
 		struct lsp *l = NULL;
 		enum stop stop;
 
@@ -384,6 +387,11 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 	struct lsp *l = p->lsp;
 	int stop = step(ctx, &at, &l);
 
+	if (stop == STOP_NOT) {
+		at.depth = 1;
+		l = NULL;
+		stop = step(ctx, &at, &l);
+	}
 	if (stop == STOP_NOT) {
 		struct position below = at;
 
