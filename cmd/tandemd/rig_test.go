@@ -258,6 +258,7 @@ type object struct {
 	Reason string `xml:"data-plane-state>reason"`
 	In     uint64 `xml:"statistics>in-packets"`
 	Out    uint64 `xml:"statistics>out-packets"`
+	Octets uint64 `xml:"statistics>in-octets"`
 	// Colours is what a service's bandwidth profile made of the frames.
 	Colours []struct {
 		Name    string `xml:"name"`
@@ -269,6 +270,9 @@ type meg struct {
 	Name     string    `xml:"name"`
 	State    string    `xml:"mep>state>session>local-state"`
 	Detect   int       `xml:"mep>state>session>detection-time"` // microseconds
+	Lock     string    `xml:"mep>state>lock-state"`
+	Looped   bool      `xml:"mep>state>loopback-state"`
+	Blocked  bool      `xml:"mep>state>traffic-blocked"`
 	Defects  []string  `xml:"mep>state>defect"`
 	Discards []discard `xml:"mep>state>session>discard"`
 }

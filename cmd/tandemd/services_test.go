@@ -34,6 +34,7 @@ func TestServices(t *testing.T) {
 		{"a bandwidth profile", testPolicing},
 		{"a leaf is pruned and grafted", testPrune},
 		{"mis-connected LSPs carry no client", testMisconnected},
+		{"an LSP is locked and looped back", testMaintenance},
 		{"forwarding survives kill -9 of every element", testKillServices},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -180,22 +180,34 @@ func testBadFrames(t *testing.T, r *rig) {
 }
 
 // testLoop sends pe1's own CC packets back to it, as a looped port would: they
-// are discarded, and the MEG reports a mis-connection until they stop.
+// are discarded, the MEG reports a mis-connection until they stop, and meanwhile
+// no client packet is taken from the section (RFC 6371 section 5.1.2).
 func testLoop(t *testing.T, r *rig, p1 *packetSocket) {
-	frame := ownCC(t, r.packetSocket(t, "pe1", "to-p1"))
-	before := r.discarded(t, "pe1")["your-discriminator"]
+	frame := toPE1(ownCC(t, r.packetSocket(t, "pe1", "to-p1"))[14:])
+	before := r.discarded(t, "pe1")
 	for range 100 {
-		p1.send(t, toPE1(frame[14:]))
+		p1.send(t, frame)
 	}
 	eventually(t, "looped packets discarded", func() bool {
-		return r.discarded(t, "pe1")["your-discriminator"] == before+100
+		return r.discarded(t, "pe1")["your-discriminator"] == before["your-discriminator"]+100
 	})
-	eventually(t, "a mis-connection of the section", func() bool {
+	misconnected := func() bool {
 		return slices.ContainsFunc(r.notUp(t, "pe1"), func(m meg) bool {
-			return m.Name == "to-p1" && slices.ContainsFunc(m.Defects, func(d string) bool { return strings.HasSuffix(d, "mis-connectivity") })
+			return m.Name == "to-p1" && m.Blocked && slices.ContainsFunc(m.Defects, func(d string) bool { return strings.HasSuffix(d, "mis-connectivity") })
 		})
+	}
+	eventually(t, "a mis-connection of the section", misconnected)
+	client := toPE1(lse(401, true, 64), make([]byte, 40))
+	eventually(t, "client packets of the section blocked and counted", func() bool {
+		p1.send(t, frame) // The defect lasts for as long as they come.
+		p1.send(t, client)
+		return r.discarded(t, "pe1")["data-plane blocked"] >= before["data-plane blocked"]+10
 	})
 	eventually(t, "recovery", func() bool { return r.allUp(t) })
+	if m := r.maintained(t, "pe1", "to-p1"); m.Blocked {
+		t.Errorf("the section is blocked after the recovery: %+v", m)
+	}
+	eventually(t, "client packets", r.ping(t, "192.0.2.130"))
 }
 
 // ownCC captures a CC packet of the section MEG that an element sends.

@@ -78,12 +78,11 @@ func BenchmarkMemory(b *testing.B) {
 	runtime.KeepAlive(objects)
 	table := 0.0
 	for name, m := range d.objs.named() {
-		if name == "lsps" || name == "lsp_counters" {
-			size := float64(m.ValueSize())
-			if name == "lsp_counters" && m.Type().String() == "PerCPUArray" {
-				size *= float64(len(d.zeros))
-			}
-			table += size
+		switch name {
+		case "lsps":
+			table += float64(m.ValueSize())
+		case "counter_table":
+			table += float64(m.MaxEntries()) / float64(d.objs.counters()) * float64(m.ValueSize())
 		}
 	}
 	b.ReportMetric(float64(grown)/n, "B-process/LSP")

@@ -29,7 +29,7 @@ struct out {
 	__be32 tail[2];     // between the labels and the rest: control word, or entropy label
 	__u32 class;        // queue, or CLASS_BY_TC
 	__u32 overhead;     // octets that c does not count
-	__u32 counter;      // c in lsp_counters
+	__u32 counter;      // c
 };
 
 // The same without pointers, for a function that the verifier looks at by
@@ -137,7 +137,7 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 			break;
 		state = *(volatile __u64 *)&g->state;
 		id = g->counter;
-		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		c = counters_of(id);
 		ev = EV_INTERNAL;
 		if (!c)
 			break;
@@ -160,7 +160,7 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 		if (!l || l->op != OP_IMPOSE)
 			break;
 		id = l->counter;
-		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		c = counters_of(id);
 		ev = EV_INTERNAL;
 		if (!c)
 			break;
@@ -187,29 +187,6 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 	drop_taken(legs);
 	sender->out_drops++;
 	return -1;
-}
-
-// put_labels writes n labels at *at; ttl and low go into the last one.
-static __always_inline int put_labels(__be32 **at, void *end, const __u32 *lse, __u32 n, __u32 tc_set,
-				      __u32 tc, __u32 low)
-{
-	__u32 i;
-
-	for (i = 0; i < MAX_IMPOSE; i++) {
-		__u32 v;
-
-		if (i >= n)
-			break;
-		if ((void *)(*at + 1) > end)
-			return -1;
-		v = lse[i];
-		if (!(tc_set & 1 << i))
-			v |= tc << 9;
-		if (i == n - 1)
-			v |= low;
-		*(*at)++ = bpf_htonl(v);
-	}
-	return 0;
 }
 
 static __always_inline __u32 top_tc(const __u32 *lse, __u32 n, __u32 tc_set, __u32 tc)
@@ -272,67 +249,6 @@ static __always_inline __u32 closed(const struct section *s)
 	return s->flags & SECTION_BLOCKED ? EV_BLOCKED : 0;
 }
 
-// send_section is the way out of everything that enters no group.
-static __always_inline int send_section(struct xdp_md *ctx, struct out *o)
-{
-	__u32 id = o->next, head, size;
-	struct counters *oc = bpf_map_lookup_elem(&section_counters, &id);
-	struct section *s = section_of(id);
-	__u16 proto = P_MPLS;
-	void *data, *end;
-	struct ethhdr *eth;
-	__be16 *type;
-	__be32 *at;
-	int delta;
-
-	if (!s || !oc || o->n > MAX_IMPOSE || o->strip > o->len)
-		return drop_out(o->c, oc, EV_INTERNAL);
-	if (closed(s))
-		return drop_out(o->c, oc, closed(s));
-	if (!o->n && o->s) {
-		proto = ip_protocol(ctx, o->strip);
-		if (!proto)
-			return drop_out(o->c, oc, EV_PAYLOAD);
-	}
-	size = o->len - o->strip + 4 * (o->n + o->tail_n);
-	if (size > s->mtu)
-		return drop_out(o->c, oc, EV_MTU);
-	head = ETH_HLEN + (s->vlan ? 4 : 0);
-	delta = (int)o->strip - (int)(head + 4 * (o->n + o->tail_n));
-	if (delta && bpf_xdp_adjust_head(ctx, delta))
-		return drop_out(o->c, oc, EV_INTERNAL);
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	eth = data;
-	if ((void *)(eth + 1) > end)
-		return drop_out(o->c, oc, EV_INTERNAL);
-	__builtin_memcpy(eth->h_dest, s->peer, 12);
-	type = data + 2 * ETH_ALEN;
-	if (s->vlan) {
-		if ((void *)(type + 3) > end)
-			return drop_out(o->c, oc, EV_INTERNAL);
-		type[0] = P_VLAN;
-		type[1] = bpf_htons(s->vlan);
-		type += 2;
-	}
-	*type = proto;
-	at = (void *)(type + 1);
-	if (put_labels(&at, end, o->lse, o->n, o->tc_set, o->tc, o->s << 8 | o->ttl))
-		return drop_out(o->c, oc, EV_INTERNAL);
-	if (o->tail_n) {
-		if ((void *)(at + 2) > end)
-			return drop_out(o->c, oc, EV_INTERNAL);
-		at[0] = o->tail[0];
-		if (o->tail_n > 1)
-			at[1] = o->tail[1];
-	}
-	o->c->out_packets++;
-	o->c->out_octets += size - o->overhead;
-	oc->out_packets++;
-	oc->out_octets += size;
-	return leave(ctx, s, oc, o->class == CLASS_BY_TC ? top_tc(o->lse, o->n, o->tc_set, o->tc) : o->class);
-}
-
 struct labels {
 	__u32 lse[MAX_IMPOSE];
 };
@@ -370,6 +286,28 @@ __noinline int place_labels(struct xdp_md *ctx, __u32 from, const struct labels 
 	return 0;
 }
 
+// place is place_labels, which is called only for more than one label: the call
+// costs more than the work.
+static __always_inline int place(struct xdp_md *ctx, __u64 off, const __u32 *lse, __u32 n, __u32 tc_set, __u32 tc, __u32 low)
+{
+	__be32 *at;
+	__u32 v;
+
+	if (!n)
+		return 0;
+	if (n > 1)
+		return place_labels(ctx, off, (void *)lse, PLACE(n, tc_set, tc), low);
+	bound(off);
+	at = (void *)(long)ctx->data + off;
+	if ((void *)(at + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	v = lse[0] | low;
+	if (!(tc_set & 1))
+		v |= tc << 9;
+	*at = bpf_htonl(v);
+	return 0;
+}
+
 // send_group is the way out through groups: the labels of the legs come above
 // those of the sender. A list of copies gets the frame as it is up to there,
 // under an Ethernet header without addresses; in their place is what else a copy
@@ -381,17 +319,16 @@ __noinline int send_group(struct xdp_md *ctx)
 	struct way *w;
 	struct section *s = NULL;
 	struct legs legs = {};
-	struct ethhdr *eth;
+	half *type;
 	__u16 proto = P_MPLS;
 	__u64 off;
-	void *end;
+	void *data, *end;
 	int delta;
 
 	w = bpf_map_lookup_elem(&scratch, &id);
 	if (!w)
 		return XDP_DROP;
-	id = w->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &id);
+	c = counters_of(w->counter);
 	if (!c)
 		return XDP_DROP;
 	if (w->n > MAX_IMPOSE || w->strip > w->len || w->tail_n > 2)
@@ -408,9 +345,11 @@ __noinline int send_group(struct xdp_md *ctx)
 			return drop_out(c, NULL, EV_PAYLOAD);
 	}
 	if (!legs.copies) {
-		oc = bpf_map_lookup_elem(&section_counters, &legs.section);
 		s = section_of(legs.section);
-		if (!s || !oc)
+		if (!s)
+			return drop_path(c, &legs, NULL, EV_INTERNAL);
+		oc = counters_of(s->counter);
+		if (!oc)
 			return drop_path(c, &legs, NULL, EV_INTERNAL);
 		if (closed(s))
 			return drop_path(c, &legs, oc, closed(s));
@@ -422,24 +361,21 @@ __noinline int send_group(struct xdp_md *ctx)
 	delta = (int)w->strip - (int)(head + 4 * total);
 	if (delta && bpf_xdp_adjust_head(ctx, delta))
 		return drop_path(c, &legs, oc, EV_INTERNAL);
-	eth = (void *)(long)ctx->data;
+	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if ((void *)(eth + 1) + 4 > end)
+	type = data + 2 * ETH_ALEN;
+	if ((void *)(type + 3) > end)
 		return drop_path(c, &legs, oc, EV_INTERNAL);
+	type[0] = proto;
 	if (s) {
-		__builtin_memcpy(eth->h_dest, s->peer, 12);
+		put_addresses(data, s);
 		if (s->vlan) {
-			__be16 *tag = (void *)(eth + 1);
-
-			eth->h_proto = P_VLAN;
-			tag[0] = bpf_htons(s->vlan);
-			tag[1] = proto;
-		} else {
-			eth->h_proto = proto;
+			type[0] = P_VLAN;
+			type[1] = bpf_htons(s->vlan);
+			type[2] = proto;
 		}
 	} else {
-		__builtin_memset(eth, 0, 2 * ETH_ALEN);
-		eth->h_proto = proto;
+		__builtin_memset(data, 0, 2 * ETH_ALEN);
 	}
 	// From the bottom up, for the traffic class comes from below.
 	off = head + 4 * (total - w->tail_n);
@@ -454,7 +390,7 @@ __noinline int send_group(struct xdp_md *ctx)
 			at[1] = w->tail[1];
 	}
 	off -= 4 * w->n;
-	if (place_labels(ctx, off, (void *)w->lse, PLACE(w->n, w->tc_set, w->tc), w->s << 8 | w->ttl))
+	if (place(ctx, off, w->lse, w->n, w->tc_set, w->tc, w->s << 8 | w->ttl))
 		return drop_path(c, &legs, oc, EV_INTERNAL);
 	tc = top_tc(w->lse, w->n, w->tc_set, w->tc);
 	size = w->len - w->strip + 4 * (w->n + w->tail_n);
@@ -473,7 +409,7 @@ __noinline int send_group(struct xdp_md *ctx)
 		bound(off);
 		off -= 4 * n;
 		// Without labels of the sender the lowest leg is above the client itself.
-		if (place_labels(ctx, off, (void *)l->lse, PLACE(n, l->tc_set, tc), i == 0 && !w->n ? w->s << 8 : 0))
+		if (place(ctx, off, l->lse, n, l->tc_set, tc, i == 0 && !w->n ? w->s << 8 : 0))
 			return drop_path(c, &legs, oc, EV_INTERNAL);
 		tc = top_tc(l->lse, n, l->tc_set, tc);
 		if (l->flags & LSP_CLASS)
@@ -483,10 +419,11 @@ __noinline int send_group(struct xdp_md *ctx)
 		lc->out_octets += size;
 	}
 	if (legs.copies) {
-		eth = (void *)(long)ctx->data;
-		if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		__u8 *carry = (void *)(long)ctx->data + 2 * ETH_ALEN - 1;
+
+		if ((void *)(carry + 1) > (void *)(long)ctx->data_end)
 			return XDP_DROP;
-		eth->h_source[5] = CARRY(tc, w->class);
+		*carry = CARRY(tc, w->class);
 		return hand_over_copies(ctx, c, legs.copies, 0);
 	}
 	if (!s || !oc)
@@ -536,14 +473,4 @@ static __always_inline int finish(struct xdp_md *ctx, int verdict)
 static __always_inline int through_groups(struct xdp_md *ctx, const struct out *o)
 {
 	return finish(ctx, prepare(o));
-}
-
-// send_via sends a packet and counts it, or its end. It returns the verdict. Who
-// has no time to lose to a section has it inline; others use through_groups,
-// which serves both.
-static __always_inline int send_via(struct xdp_md *ctx, struct out *o)
-{
-	if (REF_KIND(o->next) == REF_GROUP)
-		return through_groups(ctx, o);
-	return send_section(ctx, o);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "client.h"
+#include "fast.h"
 #include "packet.h"
 #include "punt.h"
 #include "send.h"
@@ -118,19 +119,19 @@ struct position {
 // section 3.14).
 static __always_inline __u32 find(const struct position *at, __u32 label)
 {
-	__u32 *ref;
+	struct label_entry *e;
 
 	if (at->own) {
 		struct label_key k = { .section = at->section, .label = label };
 
-		ref = bpf_map_lookup_elem(&section_labels, &k);
-		if (ref)
-			return *ref;
+		e = bpf_map_lookup_elem(&section_labels, &k);
+		if (e)
+			return e->ref;
 		if (!at->depth)
 			return 0;
 	}
-	ref = bpf_map_lookup_elem(&platform_labels, &label);
-	return ref ? *ref : 0;
+	e = bpf_map_lookup_elem(&platform_labels, &label);
+	return e ? e->ref : 0;
 }
 
 // What a condition makes of the way of a packet.
@@ -158,7 +159,7 @@ static __always_inline int condition(struct packet *p, struct condition *k, __u3
 	if (!l || l->op == OP_NONE || l->op >= OP_POP_LOOKUP || l->copies)
 		return drop_in(p, k->c, EV_BLOCKED);
 	id = l->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &id);
+	c = counters_of(id);
 	if (!c)
 		return drop_in(p, k->c, EV_INTERNAL);
 	if (l->flags & LSP_DOWN)
@@ -247,7 +248,7 @@ static __always_inline int labelled(struct xdp_md *ctx, struct packet *p, const 
 	if (!l || l->op <= OP_IMPOSE || l->op > OP_POP_LOOKUP)
 		return drop_in(p, NULL, EV_NO_LABEL);
 	id = l->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &id);
+	c = counters_of(id);
 	if (!c)
 		return drop_in(p, NULL, EV_INTERNAL);
 	if (!(l->flags & LSP_BRANCH)) {
@@ -291,7 +292,7 @@ static __always_inline int labelled(struct xdp_md *ctx, struct packet *p, const 
 	if (l->op != OP_POP_LOOKUP) {
 		struct out o = way_of(ctx, l, c, p->len, off, ttl, v >> 9 & 7, s);
 
-		return send_via(ctx, &o);
+		return through_groups(ctx, &o);
 	}
 	if (l->selector && !selected(l)) {
 		count_event(EV_NOT_SELECTED);
@@ -345,7 +346,7 @@ static __always_inline enum stop step(struct xdp_md *ctx, struct position *at, s
 	if (!l || s || !passes(l, v & 255, below >> 12 == LABEL_GAL))
 		return STOP_LSP;
 	id = l->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &id);
+	c = counters_of(id);
 	if (!c)
 		return STOP_LSP;
 	at->counter = id;
@@ -396,10 +397,7 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		stop = step(ctx, &at, &l);
 	}
 	if (stop == STOP_NOT) {
-		struct position below = at;
-
-		stop = descend(ctx, &below);
-		at = below;
+		stop = descend(ctx, &at);
 		l = stop == STOP_LSP && at.ref ? bpf_map_lookup_elem(&lsps, &at.ref) : NULL;
 	}
 	if (stop == STOP_LSP)
@@ -407,7 +405,10 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 	if (stop == STOP_SPECIAL)
 		return special(ctx, p, &at);
 	if (stop == STOP_PW) {
-		struct arrival a = { .id = REF_SLOT(at.ref), .off = at.off + 4, .lse = at.entry, .section = p->section };
+		struct arrival a = {
+			.id = REF_SLOT(at.ref), .off = at.off + 4, .lse = at.entry, .section = p->section,
+			.section_counter = p->sec->counter,
+		};
 		int verdict = pseudowire(ctx, &a);
 
 		if (verdict <= GO_PUNT) {
@@ -423,7 +424,7 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		return finish(ctx, verdict);
 	}
 	if (stop == STOP_ENTROPY)
-		return deliver(ctx, p, bpf_map_lookup_elem(&lsp_counters, &at.counter), at.off, 0);
+		return deliver(ctx, p, counters_of(at.counter), at.off, 0);
 	return drop_in(p, NULL, stop == STOP_NOT ? EV_TOO_DEEP : EV_MALFORMED);
 }
 
@@ -441,44 +442,56 @@ static __always_inline int section_gach(struct xdp_md *ctx, __u64 off)
 // GO_STACK is returned instead of a verdict where stack is still to be called.
 #define GO_STACK -1
 
-// find_section finds the section of a frame. What is nobody's goes on to the host.
-static __always_inline int find_section(struct xdp_md *ctx, struct packet *p)
+// enter_section finds the section of a frame, and sends what is plain. What is
+// nobody's goes on to the host. direct tells whether the program runs on the
+// interface that the frame came in on.
+static __always_inline int enter_section(struct xdp_md *ctx, struct packet *p, int direct)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	static const __u8 multicast[6] = { 0x01, 0x00, 0x5e, 0x90, 0x00, 0x00 };
-	struct port_key port = { .ifindex = p->ifindex };
-	struct ethhdr *eth = data;
-	__u32 *id;
+	static const __u8 multicast[8] = { 0x01, 0x00, 0x5e, 0x90, 0x00, 0x00 };
+	half *type = data + 2 * ETH_ALEN;
+	__u32 section, at = ETH_HLEN, vlan = 0, len = end - data;
+	struct section *sec;
+	int ours;
 
-	p->len = end - data;
-	p->stack = ETH_HLEN;
-	if ((void *)(eth + 1) > end)
+	if ((void *)(type + 1) > end)
 		return XDP_PASS;
-	if (eth->h_proto == P_VLAN) {
+	if (*type == P_VLAN) {
 		__be16 *tag = data + ETH_HLEN;
 
 		if ((void *)(tag + 2) > end || tag[1] != P_MPLS)
 			return XDP_PASS;
-		port.vlan = bpf_ntohs(tag[0]) & 0xfff;
-		p->vlan = port.vlan;
-		p->stack += 4;
-	} else if (eth->h_proto != P_MPLS) {
+		vlan = bpf_ntohs(tag[0]) & 0xfff;
+		at += 4;
+	} else if (*type != P_MPLS) {
 		return XDP_PASS;
 	}
-	if (!port.vlan && port.ifindex < DIRECT_PORTS)
-		id = bpf_map_lookup_elem(&direct_ports, &port.ifindex);
-	else
-		id = bpf_map_lookup_elem(&ports, &port);
-	if (!id || !*id)
+	section = section_on(p->ifindex, vlan);
+	sec = section ? section_of(section) : NULL;
+	if (!sec)
 		return XDP_PASS;
-	p->section = *id;
-	p->sec = section_of(p->section);
-	p->secc = bpf_map_lookup_elem(&section_counters, &p->section);
-	if (!p->sec || !p->secc)
+	p->len = len;
+	p->stack = at;
+	p->vlan = vlan;
+	p->section = section;
+	p->sec = sec;
+	ours = same_mac(data, sec->own) || same_mac(data, multicast);
+	if (direct && ours) {
+		int verdict = forward(ctx, sec, at, len);
+
+		if (verdict != NOT_PLAIN)
+			return verdict;
+	}
+	// In memory from here on: the compiler would keep all of it on the stack
+	// besides, of which there is little.
+	asm volatile("" : "+r"(p) : : "memory");
+	sec = p->sec;
+	p->secc = counters_of(sec->counter);
+	if (!p->secc)
 		return XDP_PASS;
 	if (!p->host)
-		p->host = p->sec;
-	if (!same_mac(eth->h_dest, p->sec->own) && !same_mac(eth->h_dest, multicast))
+		p->host = sec;
+	if (!ours)
 		return drop_in(p, NULL, EV_FOREIGN_MAC);
 	p->secc->in_packets++;
 	p->secc->in_octets += p->len - p->stack;
@@ -489,11 +502,11 @@ static __always_inline int find_section(struct xdp_md *ctx, struct packet *p)
 	return GO_STACK;
 }
 
-// receive is the way in of a section's interface.
+// receive is the way of a frame that came in where the program runs.
 static __always_inline int receive(struct xdp_md *ctx)
 {
 	struct packet p = { .ifindex = ctx->ingress_ifindex };
-	int verdict = find_section(ctx, &p);
+	int verdict = enter_section(ctx, &p, 1);
 
 	return verdict == GO_STACK ? stack(ctx, &p) : verdict;
 }
