@@ -339,11 +339,6 @@ __noinline int send_group(struct xdp_md *ctx)
 	total = w->n + w->tail_n + legs.n;
 	if (total > MAX_STACK)
 		return drop_path(c, &legs, NULL, EV_NESTING);
-	if (!(w->n + legs.n) && w->s) {
-		proto = ip_protocol(ctx, w->strip);
-		if (!proto)
-			return drop_out(c, NULL, EV_PAYLOAD);
-	}
 	if (!legs.copies) {
 		s = section_of(legs.section);
 		if (!s)
@@ -353,6 +348,13 @@ __noinline int send_group(struct xdp_md *ctx)
 			return drop_path(c, &legs, NULL, EV_INTERNAL);
 		if (closed(s))
 			return drop_path(c, &legs, oc, closed(s));
+	}
+	if (!(w->n + legs.n) && w->s) {
+		proto = ip_protocol(ctx, w->strip);
+		if (!proto)
+			return drop_out(c, oc, EV_PAYLOAD);
+	}
+	if (s) {
 		if (w->len - w->strip + 4 * total > s->mtu)
 			return drop_path(c, &legs, oc, EV_MTU);
 		if (s->vlan)
@@ -364,12 +366,14 @@ __noinline int send_group(struct xdp_md *ctx)
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	type = data + 2 * ETH_ALEN;
-	if ((void *)(type + 3) > end)
+	if ((void *)(type + 1) > end)
 		return drop_path(c, &legs, oc, EV_INTERNAL);
 	type[0] = proto;
 	if (s) {
 		put_addresses(data, s);
 		if (s->vlan) {
+			if ((void *)(type + 3) > end)
+				return drop_path(c, &legs, oc, EV_INTERNAL);
 			type[0] = P_VLAN;
 			type[1] = bpf_htons(s->vlan);
 			type[2] = proto;
