@@ -79,6 +79,14 @@ func sound(t *testing.T, filters []mplsnl.Filter) {
 			t.Errorf("filter %v (%s): handle or match twice, or without cookie", name, text(f))
 		}
 		handles[name], matches[entry{at, f.Match}] = true, true
+		indices := map[[2]uint32]bool{}
+		for _, a := range f.Actions {
+			if n := [2]uint32{uint32(a.Kind), a.Index}; a.Index != 0 && indices[n] {
+				t.Errorf("filter %v has action %#x twice: the kernel would never return", name, a.Index)
+			} else {
+				indices[n] = true
+			}
+		}
 		if len(f.Actions) > mplsnl.MaxActions {
 			t.Errorf("filter %v has %d actions", name, len(f.Actions))
 		}

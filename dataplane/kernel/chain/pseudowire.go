@@ -131,7 +131,7 @@ func (p *parts) frames(o dataplane.Pseudowire) {
 	}
 	tag := vlan(mplsnl.VLANAction{Op: mplsnl.VLANPush, ID: wireVLAN, Protocol: mplsnl.EtherVLAN})
 	untag := mplsnl.Action{Kind: mplsnl.VLAN, Verdict: mplsnl.Pipe, Index: IndexTag, Cookie: Cookie(), VLAN: mplsnl.VLANAction{Op: mplsnl.VLANPop}}
-	pop = append(pop, popTo(mplsnl.EtherTEB), tag, tag, untag, untag,
+	pop = append(pop, popTo(mplsnl.EtherTEB), tag, tag, popTag(), untag,
 		pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true, Type: otherHost}}),
 		counting(indexOf(p.number, wireTaken)), going(chainOf(p.number, stageFrame)))
 	next := uint32(chainWhole)

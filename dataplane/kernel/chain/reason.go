@@ -80,3 +80,16 @@ func (c *Compiled) ends(from int) []mplsnl.Action {
 	all[len(all)-1] = dropping(c.dead[len(c.dead)-1])
 	return all
 }
+
+// notes is a filter that no packet meets and that has all noting actions. A
+// filter may note one reason twice; the kernel never ends making an action that
+// it finds twice in one request, unless it is there already.
+func notes() mplsnl.Filter {
+	f := mplsnl.Filter{
+		Block: Ingress, Chain: chainRecord, Pref: 2, Protocol: mplsnl.EtherMPLS, Handle: 1, Match: mplsnl.Match{Kind: mplsnl.Flower},
+	}
+	for r := ForeignMAC; r < reasons; r++ {
+		f.Actions = append(f.Actions, noting(r))
+	}
+	return f
+}

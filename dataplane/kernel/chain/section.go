@@ -95,7 +95,7 @@ func Base(device Port) []mplsnl.Filter {
 		nibble(chainNull4, 0, 4, popTo(mplsnl.EtherIPv4), up), rest(chainNull4, prefNoNibble, NotIP),
 		nibble(chainNull6, 0, 6, popTo(mplsnl.EtherIPv6), up), rest(chainNull6, prefNoNibble, NotIP),
 		rest(chainDeliver, prefNoNibble, NotIP), rest(chainBud, prefUnknown, NoLabel))
-	all = append(all, wires(device)...)
+	all = append(append(all, wires(device)...), notes())
 	mark(all)
 	return all
 }
