@@ -40,6 +40,9 @@ func (c Capabilities) checkSection(s Section) error {
 	if s.Queues.Enabled {
 		need = append(need, FeatureQueues)
 	}
+	if s.Blocked {
+		need = append(need, FeatureSectionBlock)
+	}
 	return c.need(s.Key(), need...)
 }
 

@@ -87,6 +87,9 @@ type Section struct {
 	// Queues is the queueing on egress; the zero value leaves the queueing of
 	// the host as it is.
 	Queues Queues
+	// Condition of a section is Blocked alone: everything but the section's own
+	// G-ACh (a GAL on top) is user traffic, that of its LSPs included.
+	Condition
 }
 
 // Queues is a scheduler on the interface of a section: one queue for each
@@ -149,12 +152,13 @@ type NextHop struct {
 	Stack   []LabelEntry
 }
 
-// Condition is what operation, not configuration, makes of an LSP or a
-// pseudowire. The zero value is the normal one.
+// Condition is what operation, not configuration, makes of a section, an LSP or
+// a pseudowire. The zero value is the normal one.
 type Condition struct {
 	// Blocked drops user traffic in both directions, under a counter of its
 	// own, while the G-ACh goes on (RFC 6371 sections 5.1.2 and 6.2: a
-	// mis-connected or locked transport path).
+	// mis-connected or locked transport path), the object's own: that of a path
+	// inside it is user traffic.
 	Blocked bool
 	// Loop names the LSP or pseudowire of the opposite direction into which
 	// everything that arrives is sent back (RFC 6435 section 4), without the
@@ -316,7 +320,9 @@ const (
 	FeatureLLSP       Feature = "l-lsp"
 	FeatureQueues     Feature = "queues"
 	FeatureBlock      Feature = "block"
-	FeatureLoopback   Feature = "loopback"
+	// FeatureSectionBlock: Blocked of a section.
+	FeatureSectionBlock Feature = "section-block"
+	FeatureLoopback     Feature = "loopback"
 	// FeatureSteadyCC: CC packets that change nothing are consumed in the data
 	// plane, which stamps when the last one came.
 	FeatureSteadyCC Feature = "steady-cc"
@@ -350,7 +356,7 @@ func Features() []Feature {
 		FeatureMulticastSend, FeatureMulticastReceive, FeatureVLANSection,
 		FeatureGALPunt, FeatureTTLPunt, FeatureKernelTime,
 		FeatureHierarchy, FeatureGroupSwitch, FeatureOnePlusOne, FeatureP2MP, FeatureBud,
-		FeatureEntropy, FeatureLLSP, FeatureQueues, FeatureBlock, FeatureLoopback,
+		FeatureEntropy, FeatureLLSP, FeatureQueues, FeatureBlock, FeatureSectionBlock, FeatureLoopback,
 		FeatureSteadyCC, FeatureSnapshot, FeaturePuntLimits,
 		FeatureEthernetPW, FeatureControlWord, FeatureSequencing, FeatureSwitchingPW,
 		FeatureP2MPPW, FeaturePWGroup, FeatureNetworkLayer, FeatureVLANOps, FeatureQinQ,
@@ -383,7 +389,13 @@ type Counter struct {
 
 // Counters of one object. In and Out are seen from the object: an LSP's In is
 // what arrived with its incoming-label or prefix or, of a leg, from its group;
-// a group's In is what entered it, without the labels of the legs. A
+// a group's In is what entered it, without the labels of the legs. OutDrops are
+// what an object had taken and could not send, whoever on the way out ended it:
+// the sender, each leg that the packet was in already, and the section that it
+// was to leave by count it; the object that ended it on arrival (a leg or a
+// group that is down) counts it in InDrops. Whoever sends into a
+// point-to-multipoint leg or over a permanent bridge has sent: what becomes of
+// a copy counts at the LSP of the copy. A
 // pseudowire's In is what came from the network and its Out what went there,
 // both as octets of the client's frame or packet; a service's In is what came
 // from the client and its Out what went to it, as frames with their Ethernet
@@ -468,8 +480,8 @@ type Driver interface {
 }
 
 // DiscardCounter is implemented by drivers that count what concerns no single
-// object: frames dropped, and frames punted under names that start with
-// "punted-".
+// object: frames dropped, frames punted under names that start with "punted-",
+// and what is neither, yet worth a count, under names that start with "noted-".
 type DiscardCounter interface {
 	DropCounters() (map[string]uint64, error)
 }

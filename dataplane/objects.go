@@ -135,6 +135,7 @@ func (s Section) String() string {
 			fmt.Fprintf(&b, " weights %s", strings.Trim(strings.ReplaceAll(fmt.Sprint(q.Weights), " ", ","), "[]"))
 		}
 	}
+	s.Condition.print(&b)
 	printDown(&b, s.Down)
 	return b.String()
 }

@@ -79,6 +79,9 @@ func (s Section) fault() string {
 	if !s.Queues.Enabled && s.Queues != (Queues{}) {
 		return "queues have a rate or weights and are not enabled"
 	}
+	if s.Loop != "" {
+		return "a section cannot be looped"
+	}
 	return ""
 }
 

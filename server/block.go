@@ -28,18 +28,23 @@ func (h *health) guard(meg string) {
 	if have == want {
 		return
 	}
+	again := h.block.failed[meg]
 	delete(h.block.by, meg)
 	delete(h.block.failed, meg)
-	if have != (dataplane.Key{}) && !h.blocked(have) {
-		h.setBlocked(have, false)
+	if have != (dataplane.Key{}) {
+		h.resetCondition(have)
 	}
-	switch {
-	case want == (dataplane.Key{}):
-	case h.blocked(want) || h.setBlocked(want, true):
+	if want != (dataplane.Key{}) {
 		h.block.by[meg] = want
-	default:
-		h.block.failed[meg] = true
+		if err := h.setCondition(want); err != nil {
+			delete(h.block.by, meg)
+			h.block.failed[meg] = true
+			if !again {
+				h.s.log.Warn("user traffic of a mis-connected path is not blocked", "meg", meg, "object", want, "err", err)
+			}
+		}
 	}
+	h.publishMaintenance(meg)
 }
 
 // guardObject looks again at the MEGs of an object that is new.
@@ -77,8 +82,7 @@ func (h *health) blocked(k dataplane.Key) bool {
 }
 
 // receiving is what the user traffic of a MEG's path comes out of at this MEP:
-// the LSP that ends here, or the pseudowire. The LSPs of a section are not one
-// object and are not blocked; each has its own MEG.
+// the section, the LSP that ends here, or the pseudowire.
 func (h *health) receiving(meg string) dataplane.Key {
 	if h.state == nil {
 		return dataplane.Key{}
@@ -89,21 +93,9 @@ func (h *health) receiving(meg string) dataplane.Key {
 			if o.Op == dataplane.PopAndLookup {
 				return k
 			}
-		case dataplane.Pseudowire:
+		case dataplane.Section, dataplane.Pseudowire:
 			return k
 		}
 	}
 	return dataplane.Key{}
-}
-
-// setBlocked blocks or unblocks an object; what else operation has made of it
-// stays.
-func (h *health) setBlocked(k dataplane.Key, on bool) bool {
-	c := h.s.reconciler.Condition(k)
-	c.Blocked = on
-	if err := h.s.reconciler.SetCondition(k, c); err != nil {
-		h.s.log.Warn("user traffic of a mis-connected path not blocked", "object", k, "block", on, "err", err)
-		return false
-	}
-	return true
 }

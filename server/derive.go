@@ -138,6 +138,8 @@ func (h *health) operState(k dataplane.Key) (state, why string) {
 		return operDown, ""
 	case h.status[k].State != reconcile.Applied:
 		return operNotInstalled, ""
+	case h.isLocked(k):
+		return operLocked, ""
 	case h.signalFail(k):
 		return operDown, "OAM finds a signal fail"
 	}
@@ -189,6 +191,8 @@ func (h *health) through(keys []dataplane.Key) (state, why string) {
 		case operUp:
 		case operDegraded:
 			state, why = operDegraded, about(k, operDegraded)
+		case operLocked:
+			return operDown, about(k, operLocked)
 		default:
 			return operDown, about(k, operDown)
 		}

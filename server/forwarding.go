@@ -106,6 +106,7 @@ func (s *Server) drops() (map[string]uint64, error) {
 const (
 	punted  = "punted-"  // Prefix of the counters of punts.
 	channel = "channel-" // Prefix of the counters of channel types.
+	noted   = "noted-"   // Prefix of what was counted and not dropped.
 )
 
 // discardProvider lists what the data plane dropped, by reason.
@@ -120,7 +121,7 @@ func (p discardProvider) Read(_ context.Context, req oper.Request) error {
 	root := tree.Path{{Node: p.Schema.Root().Child("mpls-tp")}}
 	at := below(root, "node", "data-plane")
 	for reason, n := range counters {
-		if strings.HasPrefix(reason, punted) || strings.HasPrefix(reason, channel) {
+		if strings.HasPrefix(reason, punted) || strings.HasPrefix(reason, channel) || strings.HasPrefix(reason, noted) {
 			continue
 		}
 		e := edits{at: entry(at, "discard", reason)}

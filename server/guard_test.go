@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/fake"
 	"github.com/tandem-ne/tandem/oam"
 )
@@ -142,7 +143,8 @@ func TestMisConnectivityBlocks(t *testing.T) {
 		out+"/out-segment/nhlfe-single/mpls-label-stack/entry[id='1']/label = 301",
 		pair+"/forward-lsp = out", pair+"/reverse-lsp = in",
 		tunnel+"/tunnel-num = 1", tunnel+"/destination/node-id = 192.0.2.2", tunnel+"/lsp[lsp-num='1']/bidirectional-lsp = both",
-		mg+"/bidirectional-lsp = both", mg+"/mep/cc/desired-min-tx-interval = 10000", mg+"/mep/cc/required-min-rx-interval = 10000",
+		// No session, which would tell of its own defects at any time.
+		mg+"/bidirectional-lsp = both", mg+"/mep/cc/enabled = false", mg+"/mep/cv/enabled = false",
 	)
 	must(t, r.commit(t, lines...))
 	blocked := func(name string) bool {
@@ -168,12 +170,7 @@ func TestMisConnectivityBlocks(t *testing.T) {
 		{"no defect", func() {}, false, false},
 		{"loss of continuity blocks nothing", func() { r.health.onDefects("m", none.With(oam.LossOfContinuity)) }, false, false},
 		{"mis-connectivity blocks what is received", func() { r.health.onDefects("m", mis) }, true, false},
-		// The MEG changes with its LSP, and tells the state of its session, which
-		// has no defect in this test.
-		{"a change of the LSP", func() {
-			must(t, r.commit(t, in+"/l-lsp-class = 3"))
-			r.health.onDefects("m", mis)
-		}, true, false},
+		{"a change of the LSP", func() { must(t, r.commit(t, in+"/l-lsp-class = 3")) }, true, false},
 		{"an audit", func() { r.reconciler.Audit() }, true, false},
 		{"the defect clears", func() { r.health.onDefects("m", none) }, false, false},
 		{"again", func() { r.health.onDefects("m", mis.With(oam.LossOfContinuity)) }, true, false},
@@ -188,5 +185,59 @@ func TestMisConnectivityBlocks(t *testing.T) {
 	r.health.onDefects("unknown", mis)
 	if blocked("in") {
 		t.Error("a MEG that is not there blocks")
+	}
+}
+
+// TestMisConnectivityBlocksASection: of a section with the defect nothing is taken
+// but its own G-ACh, and a data plane that cannot do so says it once.
+func TestMisConnectivityBlocksASection(t *testing.T) {
+	mis := oam.Defects(0).With(oam.MisConnectivity)
+	lines := append(append(basics(), swap("transit", "100", "200")...), meg+"/section = west", meg+"/mep/cc/enabled = false", meg+"/mep/cv/enabled = false")
+	packet := append([]byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x88, 0x47, 0, 6, 0x41, 64}, make([]byte, 46)...) // Label 100.
+	for _, able := range []bool{true, false} {
+		t.Run(fmt.Sprintf("able %t", able), func(t *testing.T) {
+			driver := fake.New(port("eth0", 1), port("eth1", 2))
+			driver.Capabilities().Features[dataplane.FeatureSectionBlock] = able
+			r := start(t, "", driver)
+			defer r.stop(t)
+			must(t, r.commit(t, lines...))
+			// The label comes in on any section: that of the far end here.
+			must(t, r.commit(t, strings.ReplaceAll(section, "west", "east")+"/interface = eth1", lsps+"[name='transit']/out-segment/nhlfe-single/outgoing-section = east"))
+			passes := func(want bool) {
+				t.Helper()
+				r.conditions(t)
+				if out := driver.Forward("eth0", packet); (len(out) == 1) != want {
+					t.Errorf("%d frames leave, want %t", len(out), want)
+				}
+			}
+			passes(true)
+			r.health.onDefects("west", mis)
+			passes(!able)
+			r.becomes(t, meg+"/mep/state/traffic-blocked", fmt.Sprint(able))
+			r.becomes(t, section+"/oper-state", "down")
+			must(t, r.commit(t, section+"/if-num = 2"))
+			passes(!able)
+			r.health.onDefects("west", 0)
+			passes(true)
+			r.becomes(t, meg+"/mep/state/traffic-blocked", "false")
+			r.becomes(t, section+"/oper-state", "up")
+			outcome, text, err := r.invoke(t, meg, "lock", "")
+			if (outcome == "accepted") != able {
+				t.Errorf("lock: %q, %q, %v", outcome, text, err)
+			}
+			passes(!able)
+			if !able {
+				return
+			}
+			r.becomes(t, section+"/oper-state", "locked")
+			r.becomes(t, lsps+"[name='transit']/oper-state", "up") // It only arrives there.
+			if outcome, text, err := r.invoke(t, meg, "loopback", "true"); outcome != "refused" || !strings.Contains(text, "no LSP and no pseudowire") {
+				t.Errorf("loopback of a section: %q, %q, %v", outcome, text, err)
+			}
+			if outcome, _, err := r.invoke(t, meg, "unlock", ""); outcome != "accepted" {
+				t.Error(err)
+			}
+			passes(true)
+		})
 	}
 }

@@ -18,6 +18,7 @@ const (
 	operUp           = "up"
 	operDegraded     = "degraded"
 	operDown         = "down"
+	operLocked       = "locked"
 	operNotInstalled = "not-installed"
 )
 
@@ -44,6 +45,7 @@ type health struct {
 	defects   map[string]oam.Defects // By MEG.
 	published map[dataplane.Key]string
 	block     blocker
+	locks     map[string]*lock                // By MEG.
 	faults    map[dataplane.Key]string        // Alarms of pseudowires that are raised, with their text.
 	paired    map[string]string               // oper-state of bidirectional LSPs, tunnels, services and attachment circuits, by path.
 	circuits  map[string]map[string]tree.Path // Attachment circuits that have a state, by service.
@@ -64,7 +66,7 @@ func newHealth(s *Server) *health {
 		objects: map[dataplane.Key]dataplane.Object{}, users: map[dataplane.Key]map[dataplane.Key]bool{},
 		status: map[dataplane.Key]reconcile.Status{}, links: map[string]Interface{},
 		defects: map[string]oam.Defects{}, published: map[dataplane.Key]string{},
-		block:  newBlocker(),
+		block: newBlocker(), locks: map[string]*lock{},
 		faults: map[dataplane.Key]string{}, paired: map[string]string{},
 		circuits: map[string]map[string]tree.Path{}, active: map[dataplane.Key]string{}, touched: map[string]tree.Path{}, dirty: map[dataplane.Key]bool{},
 		root: root, pairNode: lsps.Child("bidirectional-lsp"), tunnelNode: tunnels.Child("tunnel"), serviceNode: services.Child("service"),
@@ -151,11 +153,16 @@ func (h *health) configure(state *intent.State, old, running *tree.Node, r *inte
 		for _, name := range r.OAM.Delete {
 			delete(h.defects, name)
 			h.guard(name)
+			h.keepLock(name)
+			h.publishMaintenance(name)
 		}
 		for _, m := range r.OAM.Put {
 			for _, k := range state.Entity(m.Name) {
 				h.dirty[k] = true
 			}
+			h.guard(m.Name)
+			h.keepLock(m.Name)
+			h.publishMaintenance(m.Name)
 		}
 	})
 }

@@ -170,17 +170,11 @@ func (h *health) pairState(pair *tree.Node) string {
 	if pair == nil {
 		return operNotInstalled
 	}
+	worst := []string{operNotInstalled, operDown, operLocked, operDegraded, operUp}
 	state := operUp
 	for _, leaf := range []string{"forward-lsp", "reverse-lsp"} {
-		switch h.published[dataplane.Key{Kind: dataplane.KindLSP, Name: leafText(pair, leaf)}] {
-		case operUp:
-		case operDown:
-			if state == operUp {
-				state = operDown
-			}
-		default:
-			state = operNotInstalled
-		}
+		next := h.published[dataplane.Key{Kind: dataplane.KindLSP, Name: leafText(pair, leaf)}]
+		state = worst[min(max(slices.Index(worst, next), 0), slices.Index(worst, state))]
 	}
 	return state
 }

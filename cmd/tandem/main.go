@@ -41,6 +41,6 @@ func root() *cobra.Command {
 	}
 	var t target
 	t.flags(cmd.PersistentFlags())
-	cmd.AddCommand(configureCommand(&t), getCommand(&t), getConfigCommand(&t), editCommand(&t), rpcCommand(&t), showCommand(&t), labCommand())
+	cmd.AddCommand(configureCommand(&t), getCommand(&t), getConfigCommand(&t), editCommand(&t), rpcCommand(&t), mepCommand(&t), showCommand(&t), labCommand())
 	return cmd
 }

@@ -171,6 +171,9 @@ func printMEGs(w io.Writer, reply []byte) error {
 			LSP     string   `xml:"bidirectional-lsp"`
 			PW      string   `xml:"pseudowire"`
 			Defects []string `xml:"mep>state>defect"`
+			Lock    string   `xml:"mep>state>lock-state"`
+			Looped  bool     `xml:"mep>state>loopback-state"`
+			Blocked bool     `xml:"mep>state>traffic-blocked"`
 			Session struct {
 				Local    string `xml:"local-state"`
 				Remote   string `xml:"remote-state"`
@@ -186,7 +189,7 @@ func printMEGs(w io.Writer, reply []byte) error {
 	if err := xml.Unmarshal(reply, &data); err != nil {
 		return err
 	}
-	return table(w, "MEG ENTITY LOCAL REMOTE DIAG TX-US DETECT-US SENT RECEIVED INVALID DEFECTS", func(row func(...any)) {
+	return table(w, "MEG ENTITY LOCAL REMOTE DIAG TX-US DETECT-US SENT RECEIVED INVALID DEFECTS TRAFFIC", func(row func(...any)) {
 		for _, m := range data.MEGs {
 			entity := "section " + m.Section
 			if m.LSP != "" {
@@ -195,8 +198,17 @@ func printMEGs(w io.Writer, reply []byte) error {
 			if m.PW != "" {
 				entity = "pseudowire " + m.PW
 			}
+			traffic := m.Lock
+			switch {
+			case m.Looped:
+				traffic += ",loopback"
+			case m.Blocked && m.Lock == "unlocked":
+				traffic = "blocked"
+			case m.Lock == "unlocked":
+				traffic = "open"
+			}
 			s := m.Session
-			row(m.Name, entity, s.Local, s.Remote, s.Diag, s.Tx, s.Detect, s.Sent, s.Received, s.Invalid, strings.Join(m.Defects, ","))
+			row(m.Name, entity, s.Local, s.Remote, s.Diag, s.Tx, s.Detect, s.Sent, s.Received, s.Invalid, strings.Join(m.Defects, ","), traffic)
 		}
 	})
 }

@@ -60,7 +60,7 @@ func TestHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"get", "get-config", "edit", "rpc", "show", "lab"} {
+	for _, want := range []string{"get", "get-config", "edit", "rpc", "mep", "show", "lab"} {
 		if !strings.Contains(help, "\n  "+want+" ") {
 			t.Errorf("tandem --help does not list %s:\n%s", want, help)
 		}
@@ -70,6 +70,7 @@ func TestHelp(t *testing.T) {
 		children []string
 	}{
 		{"show", []string{"sections", "lsps", "tunnels", "pseudowires", "services", "qos", "megs", "alarms", "sessions", "commits", "data-plane"}},
+		{"mep", []string{"lock", "unlock", "loopback"}},
 		{"lab", []string{"up", "status", "exec", "down", "demo"}},
 	} {
 		help, err := run(parent.name, "--help")
@@ -110,6 +111,9 @@ func TestBadCommandLines(t *testing.T) {
 		{[]string{"rpc", "a", "b"}, "accepts 1 arg"},
 		{[]string{"get", "--key", "/nowhere/key"}, "private key: open /nowhere/key"},
 		{[]string{"get", "--timeout", "soon"}, "invalid argument"},
+		{[]string{"mep", "lock"}, "accepts 1 arg"},
+		{[]string{"mep", "loopback", "west"}, "accepts 2 arg"},
+		{[]string{"mep", "loopback", "west", "maybe"}, `"maybe" is neither on nor off`},
 		{[]string{"lab", "up"}, "accepts 1 arg"},
 		{[]string{"lab", "exec", "diamond", "ping"}, "want LAB/NODE"},
 		{[]string{"lab", "exec", "diamond/a", "ping", "--run-dir", "/nowhere"}, "is not up"},
@@ -153,7 +157,7 @@ func TestViews(t *testing.T) {
 <services><service><name>v1</name><endpoint><name>1</name><ac><interface>eth5</interface><outer-vlan-id>10</outer-vlan-id><inner-vlan-id>7</inner-vlan-id><vlan-operation>translate</vlan-operation><vlan-id>110</vlan-id>
 <ingress-bandwidth-profile>gold</ingress-bandwidth-profile><tc-map>cos</tc-map><oper-state>up</oper-state></ac></endpoint><endpoint><name>2</name><pw>p1</pw></endpoint>
 <policing><colour><name>red</name><packets>77</packets></colour></policing></service></services>
-<oam><meg><name>m1</name><bidirectional-lsp>b1</bidirectional-lsp><mep><state><defect>loc</defect><defect>rdi</defect><session><local-state>down</local-state></session></state></mep></meg></oam></mpls-tp>
+<oam><meg><name>m1</name><bidirectional-lsp>b1</bidirectional-lsp><mep><state><defect>loc</defect><defect>rdi</defect><lock-state>locked-local</lock-state><loopback-state>true</loopback-state><traffic-blocked>true</traffic-blocked><session><local-state>down</local-state></session></state></mep></meg></oam></mpls-tp>
 <alarms><alarm-list><alarm><resource>/r</resource><alarm-type-id>loss</alarm-type-id><is-cleared>true</is-cleared></alarm></alarm-list></alarms>
 <netconf-state><sessions><session><session-id>7</session-id><username>noc</username><transport>netconf-tls</transport></session></sessions>
 <datastores><datastore><name>candidate</name><locks><global-lock><locked-by-session>7</locked-by-session></global-lock></locks></datastore>
@@ -167,7 +171,7 @@ func TestViews(t *testing.T) {
 		"pseudowires": {"ethernet-tagged-mode", "500  501", "service v1", "switching-point x", "return of cast", "ethernet p2mp root", "550"},
 		"services":    {"eth5 vlan 10.7 translate 110", "up", "p1", "77"},
 		"qos":         {"gold", "1000000", "v1", "cos", "5         5      4", "1         2      2", "strict 7 6 5 4 3 2 1, 0 weight 3", "9000000"},
-		"megs":        {"m1", "lsp b1", "down", "loc,rdi"},
+		"megs":        {"m1", "lsp b1", "down", "loc,rdi", "locked-local,loopback"},
 		"alarms":      {"loss", "cleared", "/r"},
 		"sessions":    {"7", "noc", "netconf-tls", "candidate running"},
 		"commits":     {"unless confirmed by soon", "12", "noc", "pending", "ticket"},

@@ -44,8 +44,8 @@ func (r *rig) unharmed(t *testing.T, node string, f func()) {
 	if !r.Running(node) || r.Processes[node] != process {
 		t.Fatalf("the daemon of %s has ended", node)
 	}
-	eventually(t, "only the sessions of before", 10*time.Second, func() bool { return sessions() == before })
-	eventually(t, "no more open files than before", 10*time.Second, func() bool { return r.openFiles(t, node) <= files })
+	eventually(t, "only the sessions of before", func() bool { return sessions() == before })
+	eventually(t, "no more open files than before", func() bool { return r.openFiles(t, node) <= files })
 	if got := r.config(t, node, "running"); got != running {
 		t.Errorf("running changed:\nbefore %s\nafter %s", running, got)
 	}
@@ -495,11 +495,11 @@ func testFlood(t *testing.T, r *rig) {
 			if _, err := client.Capabilities(t.Context(), &gnmi.CapabilityRequest{}); err != nil {
 				t.Error(err)
 			}
-			eventually(t, "a bounded number of connections", 15*time.Second, func() bool { return r.openFiles(t, "p2") <= files+kept })
+			eventually(t, "a bounded number of connections", func() bool { return r.openFiles(t, "p2") <= files+kept })
 			for _, c := range conns {
 				c.Close()
 			}
-			eventually(t, "a new session after the flood", 10*time.Second, func() bool {
+			eventually(t, "a new session after the flood", func() bool {
 				s, err := r.NETCONF(t.Context(), "p2", nil)
 				if err != nil {
 					return false

@@ -67,7 +67,7 @@ func netconfdServer(b *testing.B) *measured {
 		}
 		cmd.Wait()
 	})
-	eventually(b, "netconfd listens", 20*time.Second, func() bool {
+	eventually(b, "netconfd listens", func() bool {
 		_, err := os.Stat(socket)
 		return err == nil
 	})

@@ -42,7 +42,7 @@ func inLSPs(body string) string {
 // applied waits until the data plane holds an LSP.
 func (r *rig) applied(t *testing.T, node, lsp string) {
 	t.Helper()
-	eventually(t, lsp+" applied at "+node, 10*time.Second, func() bool {
+	eventually(t, lsp+" applied at "+node, func() bool {
 		return find(r.get(t, node, inLSPs(`<static-lsp><name>`+lsp+`</name></static-lsp>`)).LSPs, lsp).State == "applied"
 	})
 }

@@ -73,7 +73,7 @@ func TestConfirmedCommitSurvives(t *testing.T) {
 		r.rpc(t, one, `<commit><confirmed/><confirm-timeout>3</confirm-timeout><persist>token</persist></commit>`)
 		deadline := pending()
 		again()
-		eventually(t, "rolled back", 30*time.Second, func() bool { return has("second") })
+		eventually(t, "rolled back", func() bool { return has("second") })
 		if early := time.Until(deadline); early > 0 {
 			t.Errorf("rolled back %v before its time", early)
 		}
@@ -87,6 +87,6 @@ func TestConfirmedCommitSurvives(t *testing.T) {
 		r.rpc(t, one, contact("fourth"))
 		r.rpc(t, one, `<commit><confirmed/></commit>`)
 		again()
-		eventually(t, "rolled back", 30*time.Second, func() bool { return has("second") })
+		eventually(t, "rolled back", func() bool { return has("second") })
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/tandem-ne/tandem/cmd/tandem/client"
 )
@@ -43,12 +42,12 @@ func testDrift(t *testing.T, r *rig) {
 				out, err := exec.CommandContext(t.Context(), "ip", append([]string{"-n", r.Topology.Namespace("pe1")}, tc.show...)...).Output()
 				return err == nil && strings.Contains(string(out), tc.there)
 			}
-			eventually(t, tc.there+" before", 15*time.Second, there)
+			eventually(t, tc.there+" before", there)
 			r.run(t, "pe1", append([]string{"ip"}, tc.harm...)...)
-			eventually(t, tc.there+" again", 15*time.Second, there)
-			eventually(t, "IPv4 client packets", 15*time.Second, r.ping(t, "192.0.2.130"))
-			eventually(t, "IPv6 client packets", 15*time.Second, r.ping(t, "2001:db8:2::2"))
-			eventually(t, "every session up", 15*time.Second, func() bool { return r.allUp(t) })
+			eventually(t, tc.there+" again", there)
+			eventually(t, "IPv4 client packets", r.ping(t, "192.0.2.130"))
+			eventually(t, "IPv6 client packets", r.ping(t, "2001:db8:2::2"))
+			eventually(t, "every session up", func() bool { return r.allUp(t) })
 			if after := r.config(t, "pe1", "running"); after != before {
 				t.Errorf("running changed:\nbefore %s\nafter %s", before, after)
 			}
@@ -76,17 +75,17 @@ func testInterfaceAppears(t *testing.T, r *rig) {
 		s := section()
 		return s.State == "failed" && strings.Contains(s.Reason, "late0") && s.Oper != "up"
 	}
-	eventually(t, "the section failed because late0 is missing", 10*time.Second, missing)
+	eventually(t, "the section failed because late0 is missing", missing)
 	for range 2 {
 		r.run(t, "pe1", "ip", "link", "add", "late0", "type", "veth", "peer", "name", "late1")
 		r.run(t, "pe1", "ip", "link", "set", "late0", "up")
 		r.run(t, "pe1", "ip", "link", "set", "late1", "up")
-		eventually(t, "the section applied and up", 15*time.Second, func() bool {
+		eventually(t, "the section applied and up", func() bool {
 			s := section()
 			return s.State == "applied" && s.Oper == "up"
 		})
 		r.run(t, "pe1", "ip", "link", "del", "late0")
-		eventually(t, "the section failed again", 15*time.Second, missing)
+		eventually(t, "the section failed again", missing)
 	}
 	r.commit(t, "pe1", `<interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces" xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0">`+
 		`<interface nc:operation="delete"><name>late0</name></interface></interfaces>`+
@@ -109,7 +108,7 @@ func testKillDuringCommits(t *testing.T, r *rig) {
 		var done atomic.Int64
 		ended := make(chan error, 1)
 		go func() { ended <- commitStream(t.Context(), s, round, &done) }()
-		eventually(t, "a stream of commits", 20*time.Second, func() bool { return done.Load() >= perRound })
+		eventually(t, "a stream of commits", func() bool { return done.Load() >= perRound })
 		r.kill(t, "p2")
 		if err := <-ended; err == nil {
 			t.Fatal("the stream ended by itself")

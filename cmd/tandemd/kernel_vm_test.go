@@ -4,47 +4,18 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/tandem-ne/tandem/cmd/tandem/lab"
 	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
 )
-
-// slowly copies the diamond with CC at one second: four elements share an
-// emulated machine.
-func slowly(t *testing.T) *lab.Topology {
-	t.Helper()
-	dir := t.TempDir()
-	files, err := filepath.Glob("lab/diamond/*")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("the guest has no lab/diamond: %v", err)
-	}
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		slow := strings.NewReplacer(">10000<", ">1000000<", ">100000<", ">1000000<").Replace(string(text))
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), []byte(slow), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	topology, err := lab.Load(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return topology
-}
 
 // TestKernelDiamond is the main job on the kernel's own MPLS: the same
 // configuration, --dataplane auto, filters that iproute2 shows, drift repaired,
 // a cut found by CC.
 func TestKernelDiamond(t *testing.T) {
-	r := bringUp(t, slowly(t), "auto")
+	// Four elements share an emulated machine.
+	r := bringUp(t, slowly(t, "lab/diamond", 1_000_000), "auto")
 	if err := r.ConfigureAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -55,19 +26,19 @@ func TestKernelDiamond(t *testing.T) {
 		return found && strings.Contains(filter, "mpls_label 101") && strings.Contains(filter, "modify label 201") &&
 			strings.Contains(filter, "Egress Redirect to device to-pe2")
 	}
-	eventually(t, "the swap is a filter of the kernel", 20*time.Second, swapped)
+	eventually(t, "the swap is a filter of the kernel", swapped)
 	for _, p := range r.Topology.Demo.Pings {
 		if err := r.Ping(t.Context(), p.From, p.To); err != nil {
 			t.Error(err)
 		}
 	}
-	eventually(t, "all CC sessions up", time.Minute, func() bool { return r.allUp(t) })
+	eventually(t, "all CC sessions up", func() bool { return r.allUp(t) })
 	r.run(t, "p1", "tc", "filter", "delete", "block", block, "chain", "16", "protocol", "mpls_uc", "pref", "32", "handle", handle, "flower")
-	eventually(t, "the deleted filter is back", 20*time.Second, swapped)
+	eventually(t, "the deleted filter is back", swapped)
 	if err := r.SetLink(t.Context(), "p1:to-pe2", "down"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "loss of continuity at pe1", 30*time.Second, func() bool {
+	eventually(t, "loss of continuity at pe1", func() bool {
 		for _, m := range r.get(t, "pe1", oamOnly).MEGs {
 			if m.Name == "lsp-1" {
 				return m.State == "down"
@@ -78,7 +49,7 @@ func TestKernelDiamond(t *testing.T) {
 	if err := r.SetLink(t.Context(), "p1:to-pe2", "up"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "recovery", time.Minute, func() bool { return r.allUp(t) })
+	eventually(t, "recovery", func() bool { return r.allUp(t) })
 	if err := r.Ping(t.Context(), "ce1", "192.0.2.130"); err != nil {
 		t.Error(err)
 	}

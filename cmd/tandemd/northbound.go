@@ -67,9 +67,13 @@ func startNorthbound(s *server.Server, l listeners, urlDir string, log *slog.Log
 	if err := os.MkdirAll(urlDir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory of file URLs: %w", err)
 	}
+	actions := map[string]netconf.ActionFunc{}
+	for path, action := range s.Actions() {
+		actions[path] = action
+	}
 	var err error
 	n.netconf, err = netconf.New(netconf.Options{
-		Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, NACM: s.NACM,
+		Schema: s.Schema, Store: s.Store, Hub: s.Hub, Access: s.Access, NACM: s.NACM, Actions: actions,
 		URLs: netconf.URLs{Dir: urlDir}, Log: log,
 	})
 	if err != nil {

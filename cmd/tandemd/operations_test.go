@@ -186,7 +186,7 @@ func testNemithOperations(t *testing.T, r *rig, dial func(*testing.T) transport.
 	}
 
 	ok(s.KillSession(ctx, uint32(subscriber.SessionID())))
-	eventually(t, "the killed session is gone", 20*time.Second, func() bool {
+	eventually(t, "the killed session is gone", func() bool {
 		for _, session := range r.get(t, "one", monitor).NETCONF {
 			if session.ID == subscriber.SessionID() {
 				return false

@@ -34,10 +34,11 @@ func TestServices(t *testing.T) {
 		{"a bandwidth profile", testPolicing},
 		{"a leaf is pruned and grafted", testPrune},
 		{"mis-connected LSPs carry no client", testMisconnected},
+		{"an LSP is locked and looped back", testMaintenance},
 		{"forwarding survives kill -9 of every element", testKillServices},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			eventually(t, "all CC sessions up", 30*time.Second, func() bool {
+			eventually(t, "all CC sessions up", func() bool {
 				for _, node := range []string{"pe1", "pe2", "pe3"} {
 					if len(r.notUp(t, node)) > 0 {
 						return false
@@ -53,7 +54,7 @@ func TestServices(t *testing.T) {
 // testSites lets ARP and echo packets cross every kind of service.
 func testSites(t *testing.T, r *rig) {
 	for _, p := range r.Topology.Demo.Pings {
-		eventually(t, p.From+" reaches "+p.To, 20*time.Second, func() bool { return r.Ping(t.Context(), p.From, p.To) == nil })
+		eventually(t, p.From+" reaches "+p.To, func() bool { return r.Ping(t.Context(), p.From, p.To) == nil })
 	}
 }
 
@@ -295,14 +296,14 @@ func testPrune(t *testing.T, r *rig) {
 	const tree = `<mpls-tp xmlns="urn:tandem:yang:mtp-node" xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0"><lsps xmlns="urn:tandem:yang:mtp-lsp">` +
 		`<static-lsp><name>tree</name><out-segment><nhlfe-multiple>%</nhlfe-multiple></out-segment></static-lsp></lsps></mpls-tp>`
 	leaf3 := func() bool { return r.ping(t, "192.0.2.131")() }
-	eventually(t, "the leaf at pe3 answers", 10*time.Second, leaf3)
+	eventually(t, "the leaf at pe3 answers", leaf3)
 	finish := r.pinging(t, "ce1", "192.0.2.130", 600)
 	for range 3 {
 		r.commit(t, "p", strings.Replace(tree, "%", `<nhlfe nc:operation="delete"><index>pe3</index></nhlfe>`, 1))
-		eventually(t, "the pruned leaf is silent", 10*time.Second, func() bool { return !leaf3() })
+		eventually(t, "the pruned leaf is silent", func() bool { return !leaf3() })
 		r.commit(t, "p", strings.Replace(tree, "%", `<nhlfe><index>pe3</index><outgoing-section>to-pe3</outgoing-section>`+
 			`<mpls-label-stack><entry><id>1</id><label>242</label></entry></mpls-label-stack></nhlfe>`, 1))
-		eventually(t, "the grafted leaf answers", 10*time.Second, leaf3)
+		eventually(t, "the grafted leaf answers", leaf3)
 	}
 	finish()
 }
@@ -352,13 +353,13 @@ func testMisconnected(t *testing.T, r *rig) {
 	}
 	before := blocked()
 	cross("231", "221")
-	eventually(t, "both alarms are raised", 20*time.Second, alarmed(false))
-	eventually(t, "client packets are blocked and counted", 20*time.Second, func() bool {
+	eventually(t, "both alarms are raised", alarmed(false))
+	eventually(t, "client packets are blocked and counted", func() bool {
 		return !r.ping(t, "192.0.2.2")() && blocked() > before
 	})
 	cross("221", "231")
-	eventually(t, "the alarms are cleared", 30*time.Second, alarmed(true))
-	eventually(t, "clients reach each other again", 20*time.Second, r.ping(t, "192.0.2.2"))
+	eventually(t, "the alarms are cleared", alarmed(true))
+	eventually(t, "clients reach each other again", r.ping(t, "192.0.2.2"))
 }
 
 // testKillServices kills one element after the other under traffic.

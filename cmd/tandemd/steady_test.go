@@ -3,13 +3,8 @@ package main
 import (
 	"encoding/xml"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/tandem-ne/tandem/cmd/tandem/lab"
 )
 
 // channels are the counters by channel type of a node, from a get reply.
@@ -43,7 +38,7 @@ func (r *rig) consumed(t *testing.T, node string) uint64 {
 // pairMEGs is the configuration of a node of the pair with two LSP MEGs; swapped
 // has it send each LSP's packets under the label of the other.
 func pairMEGs(node string, swapped bool) string {
-	config := megs(node, 2)
+	config := slower(megs(node, 2), 100_000)
 	if !swapped {
 		return config
 	}
@@ -55,12 +50,7 @@ func pairMEGs(node string, swapped bool) string {
 // plane, also after one was killed; and an LSP that carries somebody else's
 // packets is blocked for users while it does.
 func TestSteadyAndMisconnected(t *testing.T) {
-	topology, err := lab.Load(filepath.Join("..", "..", "testdata", "lab", "pair"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	topology.Name = fmt.Sprintf("steady-%d", os.Getpid())
-	r := bringUp(t, topology, "ebpf")
+	r := bringLab(t, "pair", "steady")
 	if err := r.ConfigureAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -69,12 +59,12 @@ func TestSteadyAndMisconnected(t *testing.T) {
 	}
 	up := func() {
 		t.Helper()
-		eventually(t, "all sessions up", 30*time.Second, func() bool { return r.allUp(t) })
+		eventually(t, "all sessions up", func() bool { return r.allUp(t) })
 	}
 	consuming := func() {
 		t.Helper()
 		before := r.consumed(t, "a")
-		eventually(t, "CC packets consumed by the data plane", 20*time.Second, func() bool { return r.consumed(t, "a") > before+100 })
+		eventually(t, "CC packets consumed by the data plane", func() bool { return r.consumed(t, "a") > before+30 })
 	}
 	up()
 	consuming()
@@ -93,7 +83,7 @@ func TestSteadyAndMisconnected(t *testing.T) {
 		for range 10 {
 			socket.send(t, user)
 		}
-		eventually(t, "user packets counted as "+reason, 10*time.Second, func() bool {
+		eventually(t, "user packets counted as "+reason, func() bool {
 			return r.discarded(t, "a")["data-plane "+reason] == before+10
 		})
 	}
@@ -112,10 +102,10 @@ func TestSteadyAndMisconnected(t *testing.T) {
 			return want && found == 2 || !want && found == 0
 		}
 	}
-	eventually(t, "both LSPs mis-connected", 20*time.Second, misconnected(true))
+	eventually(t, "both LSPs mis-connected", misconnected(true))
 	counted("blocked")
 	r.commit(t, "b", pairMEGs("b", false))
-	eventually(t, "the end of the mis-connection", 30*time.Second, misconnected(false))
+	eventually(t, "the end of the mis-connection", misconnected(false))
 	up()
 	counted("unknown-payload")
 }

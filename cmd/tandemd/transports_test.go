@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tandem-ne/tandem/cmd/tandem/lab"
 )
@@ -25,7 +24,7 @@ func testTransports(t *testing.T, r *rig) {
 		`</port></endpoint><reconnect><max-delay>1</max-delay></reconnect></client></call-home></management>`)
 	defer r.commit(t, "p2", `<management xmlns="urn:tandem:yang:mtp-management"><call-home xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0" nc:operation="remove"/></management>`)
 	// There is nobody yet.
-	eventually(t, "a failed attempt is shown", 10*time.Second, func() bool {
+	eventually(t, "a failed attempt is shown", func() bool {
 		text, err := r.session(t, "p2").Get(t.Context(), callHome+`<client><name>nms</name></client></call-home></management>`)
 		return err == nil && strings.Contains(text, "connection refused")
 	})

@@ -150,6 +150,16 @@ func packetClientCases() []packetCase {
 		o[len(o)-1] = v
 		return o
 	}
+	onVLAN := func(e env) []dataplane.Object {
+		o := client()(e)
+		v := o[len(o)-1].(dataplane.Service)
+		v.Attachment.OuterVLAN = 50
+		o[len(o)-1] = v
+		return o
+	}
+	fromVLAN := func(tci uint16, packet []byte) func(env) []byte {
+		return func(e env) []byte { return tagged(e.customer.MAC, e.customer.Peer, tci, typeIPv4, packet) }
+	}
 	encapsulation := func(p *dataplane.Pseudowire) { p.EncapsulationLabel = true }
 	mtu := func(p *dataplane.Pseudowire) { p.MTU = 40 }
 	v4, v6 := ip(clientIPv4, remoteIPv4, 1), ip(clientIPv6, remoteIPv6, 64)
@@ -187,6 +197,15 @@ func packetClientCases() []packetCase {
 			out: Customer, want: to(typeIPv6, v6)},
 		{name: "class of an IP client", objects: classes, in: Customer, send: from(typeIPv4, expedited),
 			out: East, want: func(e env) []byte { return e.toEast(stack(label{tunnelOut, 7, 255}, label{pOut, 7, 255}), expedited) }},
+		{name: "a packet with a tag of priority alone", objects: client(), in: Customer, send: fromVLAN(0x6000, v4),
+			out: East, want: func(e env) []byte { return e.toEast(stack(label{tunnelOut, 0, 255}, label{pOut, 0, 255}), v4) }},
+		{name: "a packet of another VLAN is not taken", objects: client(), in: Customer, send: fromVLAN(50, v4)},
+		{name: "a packet of a VLAN", objects: onVLAN, in: Customer, send: fromVLAN(50, v4),
+			out: East, want: func(e env) []byte { return e.toEast(stack(label{tunnelOut, 0, 255}, label{pOut, 0, 255}), v4) }},
+		{name: "a packet with a tag inside that of the VLAN is not taken", objects: onVLAN, in: Customer,
+			send: func(e env) []byte {
+				return tagged(e.customer.MAC, e.customer.Peer, 50, typeVLAN, []byte{0, 7, 0x08, 0}, v4)
+			}},
 		{name: "another protocol is not taken", objects: client(), in: Customer, send: from(typeTest, []byte("not for the service"))},
 		{name: "a packet for another station is not taken", objects: client(), in: Customer,
 			send: func(e env) []byte { return ethernet(stationThere, e.customer.Peer, typeIPv4, v4) }},

@@ -15,7 +15,9 @@ func (s suite) clients(t *testing.T) {
 	t.Run("one section, one service", s.oneSection)
 	t.Run("sequence numbers", s.sequence)
 	t.Run("bandwidth profile", s.police)
+	t.Run("what a pseudowire carries changes under its service", s.retype)
 	t.Run("counters of everything", s.countEverything)
+	t.Run("counters of what ends on the way out", s.accounting)
 	t.Run("counters stay over puts", s.countersStay)
 	t.Run("change of a pseudowire loses nothing", s.changeLossless)
 	t.Run("change of every part", s.changeClients)
@@ -65,10 +67,49 @@ func (s suite) sequence(t *testing.T) {
 		}
 		s.exchange(t, e, x)
 	}
+	s.resync(t, d, e)
 	// The numbers go on over a change of something else.
 	d.put(t, pw(sequencing, func(p *dataplane.Pseudowire) { p.MTU = 400 }))
 	s.exchange(t, e, packetCase{in: Customer, send: func(env) []byte { return user() },
 		out: East, want: func(e env) []byte { return e.pwOut(0, word(5), user()) }})
+}
+
+// resync has the peer begin anew: the last of sixteen frames that are behind, one
+// after the other, is the first of the new numbering. A frame in order, or one
+// that is behind them too, starts the count again. 3 is expected.
+func (s suite) resync(t *testing.T, d driver, e env) {
+	t.Helper()
+	before := d.drops(t)
+	send := func(n uint16, passes bool) {
+		t.Helper()
+		x := packetCase{in: East, send: func(e env) []byte { return e.pwIn(word(n), user()) }, out: Customer}
+		if passes {
+			x.want = func(env) []byte { return user() }
+		}
+		s.exchange(t, e, x)
+	}
+	send(30000, true)
+	for n := range uint16(15) {
+		send(1+n, false)
+	}
+	send(30001, true)
+	for n := range uint16(15) {
+		send(10+2*n, false)
+	}
+	send(5, false)
+	for n := range uint16(14) {
+		send(6+n, false)
+	}
+	send(20, true)
+	send(21, true)
+	send(20, false)
+	after := d.drops(t)
+	if n := after["noted-resynchronized"] - before["noted-resynchronized"]; after != nil && n != 1 {
+		t.Errorf("%d times resynchronized, want 1", n)
+	}
+	if n := after["sequence"] - before["sequence"]; after != nil && n != 15+15+15+1 {
+		t.Errorf("%d frames counted under sequence, want 46", n)
+	}
 }
 
 // police uses up both buckets at rates so low that nothing flows in meanwhile

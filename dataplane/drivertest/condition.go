@@ -4,11 +4,24 @@ import (
 	"github.com/tandem-ne/tandem/dataplane"
 )
 
-// conditionCases: transport paths that are blocked for users (RFC 6371 sections
-// 5.1.2 and 6.2), and loopback in the data plane (RFC 6435 section 4).
+// conditionCases: transport paths, sections among them, that are blocked for
+// users (RFC 6371 sections 5.1.2 and 6.2), and loopback in the data plane (RFC
+// 6435 section 4).
 func conditionCases() []packetCase {
 	inner := ip(remoteIPv4, clientIPv4, 64)
 	gach := []byte("\x10\x00\x00\x07on the channel")
+	shut := func(section string, more ...dataplane.Object) func(env) []dataplane.Object {
+		return func(e env) []dataplane.Object {
+			all := e.sections()
+			for i, o := range all {
+				if v := o.(dataplane.Section); v.Name == section {
+					v.Blocked = true
+					all[i] = v
+				}
+			}
+			return append(all, more...)
+		}
+	}
 	blocked := func(l dataplane.LSP) dataplane.LSP { l.Blocked = true; return l }
 	loop := func(l dataplane.LSP, into string) dataplane.LSP { l.Loop = into; return l }
 	ends := dataplane.LSP{Name: "x", Op: popLookup, InLabel: 100}
@@ -35,6 +48,22 @@ func conditionCases() []packetCase {
 		{name: "a blocked leg drops what enters the group", objects: with(append(blockedLeg, lsp(swap, 100, into("g", 200)))...), in: West, send: send, drop: "blocked"},
 		{name: "a blocked LSP drops TTL 1 as ever", objects: with(blocked(lsp(swap, 100, out("east", 200)))), in: West, drop: "ttl-expired",
 			send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 1}), inner) }},
+		{name: "a blocked section drops users that arrive", objects: shut("west", lsp(swap, 100, out("east", 200))), in: West, send: send, drop: "blocked"},
+		{name: "a blocked section drops the G-ACh of an LSP on it", objects: shut("west", lsp(swap, 100, out("east", 200))), in: West, send: gal(64), drop: "blocked"},
+		{name: "a blocked section drops what has no label", objects: shut("west"), in: West, drop: "blocked",
+			send: func(e env) []byte { return e.fromWest([]byte{0, 6, 0x40}) }},
+		{name: "a blocked section takes its own G-ACh", objects: shut("west"), in: West, drop: "punted-gal",
+			send: func(e env) []byte { return e.fromWest(stack(label{13, 0, 1}), gach) }},
+		{name: "nothing of users leaves by a blocked section", objects: shut("east", lsp(swap, 100, out("east", 200))), in: West, send: send, drop: "blocked"},
+		{name: "no G-ACh of an LSP leaves by a blocked section", objects: shut("east", lsp(swap, 100, out("east", 200))), in: West, send: gal(64), drop: "blocked"},
+		{name: "nothing leaves by a blocked section through a group", objects: shut("east", leg("w", out("east", 300)), group("g", "w"), lsp(swap, 100, into("g", 200))),
+			in: West, send: send, drop: "blocked"},
+		{name: "no IP client leaves by a blocked section", objects: shut("east", imposing(out("east", 200), remotePrefix)), in: Client, drop: "blocked",
+			send: func(e env) []byte { return e.fromClient(ip(clientIPv4, remoteIPv4, 64)) }},
+		{name: "a branch over a blocked section takes nothing from the others", in: West, send: send, drop: "blocked",
+			objects: shut("east", dataplane.LSP{Name: "x", Op: swap, InLabel: 100, Branches: []dataplane.Branch{
+				{Name: "e", NextHop: out("east", 200)}, {Name: "w", NextHop: out("west", 210)}}}),
+			out: West, want: func(e env) []byte { return e.toWest(stack(label{210, 5, 63}), inner) }},
 		{name: "loopback on the way", objects: with(loop(lsp(swap, 100, out("east", 200)), "back"), back), in: West, send: send,
 			out: West, want: func(e env) []byte { return e.toWest(stack(label{210, 5, 63}), inner) }},
 		{name: "loopback of the G-ACh", objects: with(loop(lsp(swap, 100, out("east", 200)), "back"), back), in: West, send: gal(64),

@@ -28,6 +28,10 @@ func groupCases() []packetCase {
 	groupOff := group("g", "w")
 	groupOff.Down = true
 	legClass := leg("w", dataplane.NextHop{Section: "east", Stack: []dataplane.LabelEntry{{Label: 300, TC: 6, HasTC: true, TTL: 9}}})
+	shortPipe := lsp(pop, 100, into("g"))
+	shortPipe.TTLMode = dataplane.ShortPipe
+	expedited := ip(remoteIPv4, clientIPv4, 64)
+	expedited[1] = 7 << 5
 	swapped := func(e env) []byte { return e.fromWest(stack(label{100, 5, 64}), inner) }
 	clientIn := func(e env) []byte { return e.fromClient(ip(clientIPv4, remoteIPv4, 64)) }
 	nested := func(depth int) []dataplane.Object {
@@ -76,6 +80,26 @@ func groupCases() []packetCase {
 		name: "pop and forward into a group: another label", objects: with(work, group("g", "w"), lsp(pop, 100, into("g"))),
 		in: West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 64}, label{777, 3, 9}), inner) },
 		out: East, want: func(e env) []byte { return e.toEast(stack(label{300, 5, 255}, label{777, 3, 9}), inner) },
+	}, {
+		name: "pop and forward into a group, short pipe: IP", objects: with(work, group("g", "w"), shortPipe),
+		in: West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 64}), expedited) },
+		out: East, want: func(e env) []byte { return e.toEast(stack(label{300, e.tc(7), 255}), expedited) },
+	}, {
+		name: "pop and forward into a group, short pipe: another label", objects: with(work, group("g", "w"), shortPipe),
+		in: West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 64}, label{777, 3, 9}), inner) },
+		out: East, want: func(e env) []byte { return e.toEast(stack(label{300, e.tc(3), 255}, label{777, 3, 9}), inner) },
+	}, {
+		name: "pop and forward into a permanent bridge", objects: with(work, protect, both, lsp(pop, 100, into("g"))),
+		in: West, send: swapped,
+		out: East, want: func(e env) []byte { return e.toEast(stack(label{300, 5, 255}), inner) },
+		also: func(e env) []copied { return []copied{{West, e.toWest(stack(label{400, 5, 255}), inner)}} },
+	}, {
+		name: "pop and forward into a permanent bridge: another label", objects: with(work, protect, both, lsp(pop, 100, into("g"))),
+		in: West, send: func(e env) []byte { return e.fromWest(stack(label{100, 5, 64}, label{777, 3, 9}), inner) },
+		out: East, want: func(e env) []byte { return e.toEast(stack(label{300, 5, 255}, label{777, 3, 9}), inner) },
+		also: func(e env) []copied {
+			return []copied{{West, e.toWest(stack(label{400, 5, 255}, label{777, 3, 9}), inner)}}
+		},
 	}, {
 		name: "groups in groups, two", objects: with(nested(2)...), in: West, send: swapped,
 		out: East, want: func(e env) []byte {

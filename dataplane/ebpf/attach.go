@@ -8,7 +8,6 @@ import (
 	"github.com/cilium/ebpf"
 	bpflink "github.com/cilium/ebpf/link"
 
-	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 )
 
@@ -17,10 +16,10 @@ const relayReason = "frames of a virtual interface can lack checksums and segmen
 
 // hostState is what the driver keeps of interfaces.
 type hostState struct {
-	modeReason string                              // why mode is what it is
-	blocked    map[int]string                      // interfaces on which somebody else's XDP program keeps ours out
-	found      found                               // what was changed there
-	queues     map[int]map[uint64]dataplane.Queues // by interface and section
+	modeReason string                   // why mode is what it is
+	blocked    map[int]string           // interfaces on which somebody else's XDP program keeps ours out
+	found      found                    // what was changed there
+	queues     *link.Scheduling[uint64] // by hashed name of the section
 }
 
 // role is what an interface is used for; an interface can have several.

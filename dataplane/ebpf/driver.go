@@ -55,6 +55,7 @@ type Driver struct {
 	generation  uint32
 	otherPinned bool              // maps of another schema version are still there
 	faults      map[string]string // what the audit cannot repair, and why
+	probeQueues func() error      // why there are no queues here
 	hostState
 
 	zeros []tandemCounters // of every CPU
@@ -101,7 +102,7 @@ func Open(o Options) (*Driver, error) {
 		groups: map[uint64]*group{}, groupIDs: map[uint32]*group{},
 		legOf: map[uint64]map[*group]bool{}, loopsTo: map[uint64]map[uint64]bool{},
 		strays: map[dataplane.Key]func() error{}, wanted: map[string]bool{}, faults: map[string]string{},
-		hostState: hostState{blocked: map[int]string{}, queues: map[int]map[uint64]dataplane.Queues{}},
+		hostState: hostState{blocked: map[int]string{}},
 		events:    make(chan dataplane.Event, 256), stop: make(chan struct{}),
 	}
 	if err := d.open(); err != nil {
@@ -121,6 +122,9 @@ func (d *Driver) open() (err error) {
 	if d.net, err = link.Open(); err != nil {
 		return err
 	}
+	d.queues = link.NewScheduling[uint64](d.net)
+	d.probeQueues = sync.OnceValue(link.ProbeQueues)
+	go d.probeQueues() // Meanwhile.
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return err
@@ -172,6 +176,13 @@ func (d *Driver) Capabilities() dataplane.Capabilities {
 	}
 	for _, f := range slices.Concat(forwardingFeatures(), clientFeatures(), oamFeatures()) {
 		c.Features[f] = true
+	}
+	if d.probeQueues == nil {
+		return c // Not opened: what the driver has where the host has it.
+	}
+	if err := d.probeQueues(); err != nil {
+		c.Features[dataplane.FeatureQueues] = false
+		c.Limits = append(c.Limits, "This host has no queues: "+err.Error()+".")
 	}
 	return c
 }
@@ -331,7 +342,7 @@ var eventNames = [...]string{
 	"not-selected", "group-down", "group-empty", "nesting", "special-label", "extension-label", "entropy-label", "relay",
 	"control-word", "sequence", "payload-too-long", "runt", "vlan-mismatch", "no-attachment", "policed",
 	"pseudowire-down", "service-down",
-	"punt-channel-limited", "punt-meg-limited", "blocked",
+	"punt-channel-limited", "punt-meg-limited", "blocked", "noted-resynchronized",
 	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved", "punted-pw-ach",
 }
 
@@ -342,6 +353,7 @@ func (d *Driver) Events() <-chan dataplane.Event { return d.events }
 func (d *Driver) Close() error {
 	d.close.Do(func() {
 		close(d.stop)
+		d.probeQueues()
 		d.sub.Close()
 		d.done.Wait()
 		close(d.events)

@@ -107,6 +107,7 @@ func (d *Driver) dumpSections(v *dumpView) []dataplane.Object {
 			Name: name, Interface: l.Name, VLAN: e.body.Vlan, PeerMAC: e.body.Peer,
 			InterfaceLabelSpace: e.body.Flags&flagSectionSpace != 0, Down: e.body.Flags&flagSectionDown != 0,
 		}
+		o.Blocked = e.body.Flags&flagSectionBlocked != 0
 		if e.body.Flags&flagSectionQueues != 0 {
 			o.Queues = d.queuesOf(int(e.body.Ifindex), e.name)
 		}

@@ -71,7 +71,7 @@ func (d *Driver) InterfaceStates() ([]dataplane.InterfaceState, error) {
 				s.Reason += fmt.Sprintf("; it belongs to %s %s, which does not see labelled frames", m.Kind, m.Name)
 			}
 		}
-		for _, q := range d.queues[ifindex] {
+		if q, ok := d.queues.Of(ifindex); ok {
 			s.Queueing = queueing(q)
 		}
 		out = append(out, s)

@@ -112,7 +112,13 @@ func (m *model) attachment(port string, f []byte) bool {
 	}
 	if m.networkLayer(found) {
 		// The host keeps what is none of the client's network layer: ARP and the like.
-		if !whole || c.typ != typeIPv4 && c.typ != typeIPv6 && c.typ != typeMPLS || dataplane.MAC(c.macs[:6]) != m.ifaces[port].mac {
+		// So it does what has tags beside those of the circuit: a packet carries
+		// none. A tag of VLAN 0 is a priority (IEEE 802.1Q) and no VLAN.
+		more := len(c.tags) - len(circuitTags(found.Attachment, 0))
+		if best == 0 && more == 1 && c.tags[0].vid() == 0 {
+			more = 0
+		}
+		if !whole || more != 0 || c.typ != typeIPv4 && c.typ != typeIPv6 && c.typ != typeMPLS || dataplane.MAC(c.macs[:6]) != m.ifaces[port].mac {
 			return false
 		}
 	}
@@ -336,19 +342,47 @@ func (m *model) pseudowire(w *walker, pw dataplane.Pseudowire, e modelEntry, res
 	m.toEthernet(s, pw, body)
 }
 
-// inOrder is RFC 4385 section 4.2.
+// modelOrder is what a pseudowire remembers of the numbers that came.
+type modelOrder struct {
+	expected uint16
+	refused  []uint16 // One behind the other, since the last one in order.
+}
+
+// ahead is the comparison of RFC 4385 section 4.2, on a circle of 2^16.
+func ahead(n, expected uint16) bool {
+	if n >= expected {
+		return int(n)-int(expected) < 32768
+	}
+	return int(expected)-int(n) >= 32768
+}
+
+// inOrder is RFC 4385 section 4.2, and the rule of the contract for a peer that
+// begins anew: the sixteenth of refused frames that follow each other in order
+// is taken.
 func (m *model) inOrder(pw string, n uint16) bool {
+	o := m.order[pw]
 	if n == 0 {
 		return true
 	}
-	if n-m.expected[pw] >= 1<<15 {
-		return false
+	if !ahead(n, o.expected) {
+		if k := len(o.refused); k > 0 && !ahead(n, after(o.refused[k-1])) {
+			o.refused = nil
+		}
+		if o.refused = append(o.refused, n); len(o.refused) < 16 {
+			return false
+		}
+		m.events["noted-resynchronized"]++
 	}
-	if n++; n == 0 {
-		n = 1
-	}
-	m.expected[pw] = n
+	o.expected, o.refused = after(n), nil
 	return true
+}
+
+// after is the next number; 0 is none.
+func after(n uint16) uint16 {
+	if n == 65535 {
+		return 1
+	}
+	return n + 1
 }
 
 // otherSegment is where a switching point sends what arrives on a pseudowire.

@@ -120,6 +120,9 @@ func (m *model) send(p parcel) {
 		for _, k := range senders() {
 			m.of(k).outDrops++
 		}
+		for _, l := range legs {
+			m.of(l.key).outDrops++
+		}
 	}
 	for depth := 0; p.group != ""; depth++ {
 		g, ok := m.groups[p.group]
@@ -174,15 +177,17 @@ func (m *model) send(p parcel) {
 		}
 	}
 	s, ok := m.sections[p.section]
-	drops := senders()
-	if n := len(legs); n > 0 {
-		drops = append(drops, legs[n-1].key)
+	drops := senders(sectionKey(p.section))
+	for _, l := range legs {
+		drops = append(drops, l.key)
 	}
-	drops = append(drops, sectionKey(p.section))
 	iface, exists := m.ifaces[s.Interface]
 	switch {
 	case !ok || !exists || s.Down:
 		m.dropOut("section-down", drops...)
+		return
+	case s.Blocked:
+		m.dropOut("blocked", drops...)
 		return
 	case len(p.body) > iface.mtu:
 		m.dropOut("too-long", drops...)

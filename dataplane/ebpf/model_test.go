@@ -26,7 +26,7 @@ type model struct {
 	labels   map[modelLabel]dataplane.Key
 	active   map[string]uint8
 	sent     map[string]uint16 // Sequence number that a pseudowire sends next.
-	expected map[string]uint16 // And the one it expects.
+	order    map[string]*modelOrder
 	buckets  map[string]*[2]uint64
 
 	count  map[dataplane.Key]*modelCounters
@@ -101,7 +101,7 @@ func newModel(ifaces map[string]modelInterface, objects []dataplane.Object) *mod
 	m := &model{
 		ifaces: ifaces, sections: map[string]dataplane.Section{}, lsps: map[string]dataplane.LSP{},
 		groups: map[string]dataplane.Group{}, pws: map[string]dataplane.Pseudowire{}, services: map[string]dataplane.Service{},
-		labels: map[modelLabel]dataplane.Key{}, active: map[string]uint8{}, sent: map[string]uint16{}, expected: map[string]uint16{},
+		labels: map[modelLabel]dataplane.Key{}, active: map[string]uint8{}, sent: map[string]uint16{}, order: map[string]*modelOrder{},
 		buckets: map[string]*[2]uint64{}, count: map[dataplane.Key]*modelCounters{}, events: map[string]uint64{},
 	}
 	for _, o := range objects {
@@ -117,7 +117,7 @@ func newModel(ifaces map[string]modelInterface, objects []dataplane.Object) *mod
 		case dataplane.Group:
 			m.groups[o.Name], m.active[o.Name] = o, o.Active
 		case dataplane.Pseudowire:
-			m.pws[o.Name], m.sent[o.Name], m.expected[o.Name] = o, 1, 1
+			m.pws[o.Name], m.sent[o.Name], m.order[o.Name] = o, 1, &modelOrder{expected: 1}
 			if o.InLabel != 0 {
 				m.labels[modelLabel{"", o.InLabel}] = o.Key()
 			}
@@ -206,6 +206,10 @@ func (m *model) section(port string, f []byte) {
 	add(&m.of(s.Key()).in, len(f)-at)
 	if s.Down {
 		m.dropIn("section-down", s.Key())
+		return
+	}
+	if s.Blocked && (len(f) < at+4 || parseEntry(f[at:]).label != labelGAL) {
+		m.dropIn("blocked", s.Key())
 		return
 	}
 	w := walker{m: m, sec: *s, source: dataplane.MAC(f[6:12]), whole: f[at:], b: f[at:]}

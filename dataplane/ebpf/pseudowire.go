@@ -150,6 +150,10 @@ func (d *Driver) putPseudowire(o dataplane.Pseudowire) error {
 		}
 		e.Loop = pw.entry.Id
 	}
+	was := e.Type
+	if old != nil {
+		was = old.entry.Type
+	}
 	pw, err := d.writePW(e, o.Loop == o.Name && o.Loop != "", old)
 	if err != nil {
 		return err
@@ -158,6 +162,9 @@ func (d *Driver) putPseudowire(o dataplane.Pseudowire) error {
 	delete(c.looping, pw)
 	if pw.entry.Loop != 0 {
 		c.looping[pw] = true
+	}
+	if e.Type != was {
+		return d.retype(pw)
 	}
 	return nil
 }

@@ -162,5 +162,5 @@ func (d *Driver) TTLExpiries() (map[string]uint64, error) {
 func oamFeatures() []dataplane.Feature {
 	return []dataplane.Feature{dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
 		dataplane.FeatureSteadyCC, dataplane.FeatureSnapshot, dataplane.FeaturePuntLimits,
-		dataplane.FeatureBlock, dataplane.FeatureLoopback}
+		dataplane.FeatureBlock, dataplane.FeatureSectionBlock, dataplane.FeatureLoopback}
 }

@@ -102,6 +102,9 @@ func (d *Driver) sectionEntry(o dataplane.Section, l link.Link) tandemSection {
 	if o.Queues.Enabled {
 		e.Flags |= flagSectionQueues
 	}
+	if o.Blocked {
+		e.Flags |= flagSectionBlocked
+	}
 	if d.byTC {
 		e.Flags |= flagSectionByTC
 	}

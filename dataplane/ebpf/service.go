@@ -187,6 +187,33 @@ func (d *Driver) withdrawService(s *service) {
 	}
 }
 
+// retype tells the services of a pseudowire that has become another type what
+// they carry now.
+func (d *Driver) retype(pw *pseudowire) error {
+	for _, s := range d.clients.services {
+		if !s.receive[pw.entry.Id] && s.entry.Send != refPW|pw.entry.Id {
+			continue
+		}
+		e := s.entry
+		e.Flags &^= flagServiceNetwork
+		if pw.entry.Type == uint8(dataplane.NetworkLayer) {
+			e.Flags |= flagServiceNetwork
+		}
+		if e == s.entry {
+			continue
+		}
+		receive := s.receive
+		s, was, err := d.writeService(e, s)
+		if err != nil {
+			return err
+		}
+		if err := d.joinService(s, receive, was); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeService writes an entry: over the one that is there if it is the same, to
 // repair it, and else into another slot, where nothing leads yet. was is the
 // entry, and the slot, that it takes the place of.

@@ -24,10 +24,11 @@ const (
 	flagEntropy   = 64
 	flagClass     = 128
 
-	flagSectionDown   = 1
-	flagSectionSpace  = 2
-	flagSectionQueues = 4
-	flagSectionByTC   = 8
+	flagSectionDown    = 1
+	flagSectionSpace   = 2
+	flagSectionQueues  = 4
+	flagSectionByTC    = 8
+	flagSectionBlocked = 16
 
 	galSReason = 0
 

@@ -200,6 +200,8 @@ type tandemPwState struct {
 	}
 	Sent   uint16
 	Expect uint16
+	Late   uint16
+	Follow uint16
 }
 
 type tandemRate struct {

@@ -24,6 +24,15 @@ func matches(a dataplane.Attachment, tags []tag) bool {
 	return a.InnerVLAN == 0 || len(tags) > 1 && tags[1].tpid == typeCTag && tags[1].vlan() == a.InnerVLAN
 }
 
+// exactly tells whether tags that match a circuit are all that the frame has.
+// A packet has no place for others; VLAN 0 on an untagged circuit is none.
+func exactly(a dataplane.Attachment, tags []tag) bool {
+	if a.OuterVLAN == 0 {
+		return len(tags) == 0 || len(tags) == 1 && tags[0].vlan() == 0
+	}
+	return len(tags) == 1+min(int(a.InnerVLAN), 1)
+}
+
 // circuitOf returns the service whose circuit matches closest; nil: none.
 func (d *Driver) circuitOf(port string, tags []tag) *service {
 	var best *service
@@ -43,8 +52,8 @@ func (d *Driver) circuitOf(port string, tags []tag) *service {
 func (d *Driver) fromClient(s *service, in Port, frame []byte) {
 	e, whole := parseEthernet(frame)
 	layer3 := d.carriesPackets(s.Service)
-	if layer3 && whole && (e.dst != in.MAC || e.typ != typeIPv4 && e.typ != typeIPv6 && e.typ != typeMPLS) {
-		return // For the host: address resolution, for example.
+	if layer3 && !(whole && e.dst == in.MAC && exactly(s.Attachment, e.tags) && (e.typ == typeIPv4 || e.typ == typeIPv6 || e.typ == typeMPLS)) {
+		return // For the host: address resolution, for example, or another VLAN.
 	}
 	c := d.counters(s.Key())
 	count(&c.In, len(frame))
@@ -300,7 +309,7 @@ func (d *Driver) fromNetwork(a arrival, p *pseudowire, l entry, b []byte) {
 		}
 		seq := binary.BigEndian.Uint16(body[2:])
 		body = body[wordLen:]
-		if p.Sequencing && !p.inOrder(seq) {
+		if p.Sequencing && !d.inOrder(p, seq) {
 			count(&c.In, len(body))
 			fail("sequence")
 			return
@@ -482,20 +491,36 @@ func (p *pseudowire) next() uint16 {
 	return p.sent
 }
 
-// inOrder tells whether a frame comes in its order (RFC 4385 section 4.2).
-func (p *pseudowire) inOrder(seq uint16) bool {
-	if seq == 0 {
+// resync is how many frames out of order in a row, but in order among
+// themselves, are those of a peer that has begun to count anew.
+const resync = 16
+
+// notBehind compares sequence numbers (RFC 4385 section 4.2).
+func notBehind(seq, expected uint16) bool {
+	return seq >= expected && seq-expected < 1<<15 || seq < expected && expected-seq >= 1<<15
+}
+
+// inOrder tells whether a frame comes in its order (RFC 4385 section 4.2), or is
+// the first of a new numbering: the RFC alone would refuse a peer that has begun
+// anew for up to 32,767 frames.
+func (d *Driver) inOrder(p *pseudowire, seq uint16) bool {
+	following := max(seq+1, 1) // 65535 + 1 is 0 here.
+	switch {
+	case seq == 0:
 		return true
+	case notBehind(seq, max(p.expected, 1)):
+	case p.late != 0 && notBehind(seq, p.following):
+		p.late++
+	default:
+		p.late = 1
 	}
-	if p.expected == 0 {
-		p.expected = 1
+	ok := notBehind(seq, max(p.expected, 1))
+	if !ok && p.late == resync {
+		d.drops["noted-resynchronized"]++
+		ok = true
 	}
-	ahead := seq >= p.expected && seq-p.expected < 1<<15
-	if around := seq < p.expected && p.expected-seq >= 1<<15; !ahead && !around {
-		return false
+	if p.following = following; ok {
+		p.late, p.expected = 0, following
 	}
-	if p.expected = seq + 1; p.expected == 0 {
-		p.expected = 1
-	}
-	return true
+	return ok
 }

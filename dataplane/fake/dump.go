@@ -99,8 +99,9 @@ func (d *Driver) move(objects []dataplane.Object, names map[dataplane.Key]string
 			d.groups[name] = &group{o, groups[k.Name].active}
 		case dataplane.Pseudowire:
 			o.Name = name
-			p := pseudowires[k.Name]
-			d.pseudowires[name] = &pseudowire{o, p.sent, p.expected}
+			p := *pseudowires[k.Name]
+			p.Pseudowire = o
+			d.pseudowires[name] = &p
 		case dataplane.Service:
 			o.Name = name
 			d.services[name] = &service{o, services[k.Name].meter}

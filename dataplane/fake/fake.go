@@ -82,6 +82,9 @@ type pseudowire struct {
 	// sent is the sequence number of the last frame sent, expected that of the
 	// next to come; 0: none yet.
 	sent, expected uint16
+	// late counts the frames that were refused since the last one in order,
+	// following is the number behind the last of them.
+	late, following uint16
 }
 
 type service struct {

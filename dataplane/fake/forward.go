@@ -61,12 +61,18 @@ func (d *Driver) labelled(sec dataplane.Section, in Port, e ethernet) {
 		return
 	}
 	c := d.counters(sec.Key())
-	if sec.Down {
+	count(&c.In, len(e.payload))
+	l, _ := top(e.payload)
+	switch {
+	case sec.Down:
 		c.InDrops++
 		d.drop("section-down")
 		return
+	case sec.Blocked && l.label != dataplane.GAL:
+		c.InDrops++
+		d.drop("blocked")
+		return
 	}
-	count(&c.In, len(e.payload))
 	space := ""
 	if sec.InterfaceLabelSpace {
 		space = sec.Name
@@ -259,6 +265,9 @@ func (d *Driver) forward(l *lsp, c *dataplane.Counters, p packet, ttl uint8) {
 		p.class = &p.tc // The traffic class of the LSP selects the queue.
 	case l.Op == dataplane.PopAndForward && !p.labelled:
 		p.tc = precedence(p.body) // That of the client does (short-pipe).
+	case l.Op == dataplane.PopAndForward:
+		next, _ := top(p.body)
+		p.tc = next.tc
 	}
 	for h := range l.hops() {
 		q := p

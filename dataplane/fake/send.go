@@ -55,7 +55,7 @@ func (d *Driver) enterGroup(name string, p packet) bool {
 		c.InDrops++
 		return d.drop("nesting")
 	}
-	sent := false
+	sent := g.Permanent // What becomes of the copies is theirs to count.
 	for i, name := range g.Legs {
 		if uint8(i) != g.active && !g.Permanent {
 			continue
@@ -66,9 +66,7 @@ func (d *Driver) enterGroup(name string, p packet) bool {
 			d.drop("group-empty")
 			continue
 		}
-		if d.enterLSP(l, p) {
-			sent = true
-		}
+		sent = d.enterLSP(l, p) || sent
 	}
 	return sent
 }
@@ -87,7 +85,7 @@ func (d *Driver) enterLSP(l *lsp, p packet) bool {
 	}
 	drops := c.OutDrops
 	d.forward(l, c, p, 0)
-	return c.OutDrops == drops
+	return len(l.Branches) != 0 || c.OutDrops == drops
 }
 
 // sendSection sends a packet on a section.
@@ -100,9 +98,14 @@ func (d *Driver) sendSection(name string, p packet) bool {
 		return d.drop("section-down")
 	}
 	c := d.counters(sec.Key())
+	if sec.Blocked {
+		c.OutDrops++
+		return d.drop("blocked")
+	}
 	e := ethernet{dst: sec.PeerMAC.OrMulticast(), typ: typeMPLS, payload: p.body}
 	if !p.labelled {
 		if e.typ = etherType(p.body); e.typ == 0 {
+			c.OutDrops++
 			return d.drop("unknown-payload")
 		}
 	}

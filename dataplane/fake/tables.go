@@ -168,7 +168,7 @@ func (d *Driver) put(o dataplane.Object) {
 	case dataplane.Pseudowire:
 		p := &pseudowire{Pseudowire: o}
 		if old := d.pseudowires[o.Name]; old != nil {
-			p.sent, p.expected = old.sent, old.expected
+			p.sent, p.expected, p.late, p.following = old.sent, old.expected, old.late, old.following
 		}
 		d.pseudowires[o.Name] = p
 	case dataplane.Service:

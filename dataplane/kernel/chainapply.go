@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +22,8 @@ import (
 type change struct {
 	*chains
 	check  func(dataplane.Object) error
-	dirty  map[dataplane.Key]struct{}
+	dirty  map[dataplane.Key]edge // With what of it has changed.
+	now    map[dataplane.Key]*result
 	asked  map[dataplane.Key]struct{} // What was put, not only touched.
 	failed []*dataplane.OpError
 	leave  map[string]struct{} // Interfaces perhaps no longer used.
@@ -29,6 +31,7 @@ type change struct {
 	put      []mplsnl.FilterChange
 	putBy    []dataplane.Key
 	remove   []mplsnl.FilterChange
+	retire   []mplsnl.FilterChange // Of groups that were entered until remove was done.
 	routes   []mplsnl.Change
 	routeBy  []dataplane.Key
 	away     []netip.Prefix  // Routes perhaps to be deleted.
@@ -37,6 +40,7 @@ type change struct {
 	othersBy []dataplane.Key
 	settled  map[uint32]struct{}
 	binds    map[dataplane.Key][]chain.Count
+	unqueue  map[string]int // Sections that perhaps use queues no more, and where.
 }
 
 func (t *chains) apply(ctx context.Context, ops []dataplane.Op, check func(dataplane.Object) error) []*dataplane.OpError {
@@ -60,22 +64,24 @@ func (t *chains) apply(ctx context.Context, ops []dataplane.Op, check func(datap
 
 func (t *chains) newChange(check func(dataplane.Object) error) *change {
 	return &change{
-		chains: t, check: check, dirty: map[dataplane.Key]struct{}{}, asked: map[dataplane.Key]struct{}{}, leave: map[string]struct{}{},
-		settled: map[uint32]struct{}{}, binds: map[dataplane.Key][]chain.Count{},
+		chains: t, check: check, dirty: map[dataplane.Key]edge{}, now: map[dataplane.Key]*result{}, asked: map[dataplane.Key]struct{}{}, leave: map[string]struct{}{},
+		settled: map[uint32]struct{}{}, binds: map[dataplane.Key][]chain.Count{}, unqueue: map[string]int{},
 	}
 }
 
 // run compiles what is dirty and sends the difference.
 func (c *change) run() {
 	c.spread()
-	for k := range c.dirty {
-		c.compile(k)
+	c.compileAll()
+	for _, k := range c.order() {
+		c.difference(k)
 	}
 	if err := c.settle(c.settled); err != nil {
 		c.failed = append(c.failed, &dataplane.OpError{Reason: "cannot read counters", Retry: true, Err: err})
 	}
 	c.rebind()
 	c.send()
+	c.clearQueues()
 	for name := range c.leave {
 		if err := c.leaveInterface(name); err != nil && !errors.Is(err, unix.ENODEV) {
 			c.failed = append(c.failed, &dataplane.OpError{Reason: "cannot leave interface " + name, Retry: true, Err: err})
@@ -110,12 +116,18 @@ func (c *change) operation(op dataplane.Op) {
 		c.left(old)
 	}
 	c.claim(op.Object)
+	what := onChange | onSwitch
+	if _, was := c.state.Objects[k]; !was {
+		what |= onExist
+	}
 	c.state.Objects[k] = op.Object
 	c.number(op.Object)
-	c.dirty[k], c.asked[k] = struct{}{}, struct{}{}
+	c.dirty[k] |= what
+	c.asked[k] = struct{}{}
 	switch o := op.Object.(type) {
 	case dataplane.Section:
 		c.joins(k, o.Interface, o.Down)
+		c.schedules(o)
 	case dataplane.Group:
 		if active, ok := c.state.Active[o.Name]; !ok || int(active) >= len(o.Legs) {
 			c.state.Active[o.Name] = o.Active
@@ -145,6 +157,9 @@ func (c *change) joins(k dataplane.Key, name string, down bool) {
 func (c *change) left(o dataplane.Object) {
 	if name := interfaceOf(o); name != "" {
 		c.leave[name] = struct{}{}
+	}
+	if s, ok := o.(dataplane.Section); ok && s.Queues.Enabled {
+		c.unqueue[s.Name] = c.state.Ports[s.Interface].Index
 	}
 }
 
@@ -184,13 +199,16 @@ func (c *change) drop(k dataplane.Key) {
 	}
 	o, ok := c.state.Objects[k]
 	if !ok {
+		if _, ok := c.made[k]; ok {
+			c.dirty[k] |= onChange // Something of what the last Dump found absent.
+		}
 		return
 	}
 	c.release(o)
 	c.left(o)
 	delete(c.state.Objects, k)
 	c.unnumber(k)
-	c.dirty[k] = struct{}{}
+	c.dirty[k] |= onChange | onSwitch | onExist
 }
 
 // spread marks what depends on what is dirty.
@@ -202,37 +220,115 @@ func (c *change) spread() {
 	for len(work) > 0 {
 		k := work[len(work)-1]
 		work = work[:len(work)-1]
-		for user := range c.users[k] {
-			if _, ok := c.dirty[user]; !ok {
-				c.dirty[user] = struct{}{}
-				work = append(work, user)
+		what := c.dirty[k]
+		for user, how := range c.users[k] {
+			if how&what == 0 || c.dirty[user]&(onChange|onSwitch) == onChange|onSwitch {
+				continue
 			}
+			c.dirty[user] |= onChange | onSwitch
+			work = append(work, user)
 		}
 	}
 }
 
-// compile finds out what an object becomes and notes the difference to what it
-// was.
-func (c *change) compile(k dataplane.Key) {
-	var now chain.Compiled
-	o, there := c.state.Objects[k]
-	if there {
-		var err *dataplane.OpError
-		now, err = c.state.Compile(o)
-		_, was := c.broken[k]
-		_, asked := c.asked[k]
-		switch {
-		case err == nil:
-			delete(c.broken, k)
-		case asked || !was: // Who has failed already and is only touched again says nothing new.
-			c.failed = append(c.failed, err)
-			c.broken[k] = struct{}{}
+// result is what an object is compiled to.
+type result struct {
+	chain.Compiled
+	err *dataplane.OpError
+}
+
+// compileAll compiles what is dirty, and groups again that are entered in more
+// or fewer ways than before.
+func (c *change) compileAll() {
+	work := make([]dataplane.Key, 0, len(c.dirty))
+	for k := range c.dirty {
+		work = append(work, k)
+	}
+	for len(work) > 0 {
+		k := work[len(work)-1]
+		work = work[:len(work)-1]
+		var before []chain.Entry
+		if r, again := c.now[k]; again {
+			before = r.Enters
+		} else if m := c.made[k]; m != nil {
+			before = m.enters
 		}
-	} else {
+		r := new(result)
+		if o, there := c.state.Objects[k]; there {
+			r.Compiled, r.err = c.state.Compile(o)
+		}
+		c.now[k] = r
+		c.reenter(before, r.Enters, func(group string) {
+			g := dataplane.Key{Kind: dataplane.KindGroup, Name: group}
+			if _, ok := c.dirty[g]; !ok {
+				c.dirty[g] = 0
+			}
+			work = append(work, g)
+		})
+	}
+}
+
+// reenter counts the ways in which groups are entered, and calls changed with
+// the groups that have got or lost one.
+func (t *chains) reenter(before, after []chain.Entry, changed func(group string)) {
+	for _, e := range after {
+		if t.entered[e]++; t.entered[e] == 1 {
+			t.state.Entries[e.Group] = append(t.state.Entries[e.Group], e)
+			changed(e.Group)
+		}
+	}
+	for _, e := range before {
+		if t.entered[e]--; t.entered[e] > 0 {
+			continue
+		}
+		delete(t.entered, e)
+		left := slices.DeleteFunc(slices.Clone(t.state.Entries[e.Group]), func(x chain.Entry) bool { return x == e })
+		t.state.Entries[e.Group] = left
+		if len(left) == 0 {
+			delete(t.state.Entries, e.Group)
+		}
+		changed(e.Group)
+	}
+}
+
+// order returns what is dirty so that what is entered comes before who enters.
+func (c *change) order() []dataplane.Key {
+	all := make([]dataplane.Key, 0, len(c.now))
+	seen := make(map[dataplane.Key]struct{}, len(c.now))
+	var visit func(k dataplane.Key)
+	visit = func(k dataplane.Key) {
+		r, ok := c.now[k]
+		if _, done := seen[k]; done || !ok {
+			return
+		}
+		seen[k] = struct{}{}
+		for _, e := range r.Enters {
+			visit(dataplane.Key{Kind: dataplane.KindGroup, Name: e.Group})
+		}
+		all = append(all, k)
+	}
+	for k := range c.now {
+		visit(k)
+	}
+	return all
+}
+
+// difference notes what of an object is not in the kernel yet, and what may be
+// too much.
+func (c *change) difference(k dataplane.Key) {
+	now := c.now[k]
+	_, there := c.state.Objects[k]
+	_, was := c.broken[k]
+	_, asked := c.asked[k]
+	switch {
+	case now.err == nil:
 		delete(c.broken, k)
+	case asked || !was: // Who has failed already and is only touched again says nothing new.
+		c.failed = append(c.failed, now.err)
+		c.broken[k] = struct{}{}
 	}
 	old := c.made[k]
-	next := &made{depends: now.Depends, counts: now.Counts}
+	next := &made{uses: usesOf(&now.Compiled), enters: now.Enters, counts: now.Counts}
 	for i := range now.Filters {
 		f := &now.Filters[i]
 		id, h, known := c.find(f)
@@ -264,13 +360,17 @@ func (c *change) compile(k dataplane.Key) {
 		}
 		c.routes, c.routeBy = append(c.routes, mplsnl.Change{IP: r}), append(c.routeBy, k)
 	}
+	var counted []chain.Count
 	if old != nil {
 		c.gone, c.away = append(c.gone, old.filters...), append(c.away, old.prefixes...)
-		c.depend(k, old.depends, false)
-		indices(old.counts, c.settled)
+		counted = old.counts
+		c.depend(k, old.uses, false)
 	}
-	c.depend(k, next.depends, true)
-	c.binds[k] = next.counts
+	c.depend(k, next.uses, true)
+	if !slices.Equal(counted, next.counts) {
+		indices(counted, c.settled)
+		c.binds[k] = next.counts
+	}
 	if there {
 		c.made[k] = next
 	} else {
@@ -283,13 +383,13 @@ func taken(f *mplsnl.Filter) string {
 	return fmt.Sprintf("chain %d preference %d handle %#x is a filter that is not Tandem's", f.Chain, f.Pref, f.Handle)
 }
 
-func (c *change) depend(k dataplane.Key, on []dataplane.Key, yes bool) {
-	for _, d := range on {
+func (c *change) depend(k dataplane.Key, on map[dataplane.Key]edge, yes bool) {
+	for d, how := range on {
 		switch users := c.users[d]; {
 		case yes && users == nil:
-			c.users[d] = map[dataplane.Key]struct{}{k: {}}
+			c.users[d] = map[dataplane.Key]edge{k: how}
 		case yes:
-			users[k] = struct{}{}
+			users[k] = how
 		default:
 			delete(users, k)
 			if len(users) == 0 {
@@ -306,6 +406,8 @@ func (c *change) rebind() {
 	}
 	for k, list := range c.binds {
 		c.counts.bind(k, list)
+	}
+	for k := range c.now {
 		if c.state.Objects[k] == nil {
 			delete(c.counts.totals, k)
 		}

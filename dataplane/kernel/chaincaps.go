@@ -25,8 +25,9 @@ func Capabilities() dataplane.Capabilities {
 		MaxNesting: maxChainNesting, MaxBranches: maxChainBranches,
 		Features: map[dataplane.Feature]bool{},
 		Limits: []string{
-			"A switch of a group replaces the filters of all its members: new ones beside the old, which go after a grace period of the kernel.",
-			"The counters of groups, of their legs and of what a section sends are those of their members, told apart when they are read and at each change.",
+			"A group, its leg or a section that drops a packet counts that; who has entered the group counts it as sent.",
+			"Each group on the way of a packet takes one of the labels that can be parsed.",
+			"A branch into a group takes filters of its own for each leg: a switch of the group replaces them.",
 			"An IP payload that leaves an LSP is routed by the host: IP forwarding must be on, and reverse path filtering not strict.",
 			"G-ACh and expired packets reach OAM through packet sockets, which see a copy of every frame.",
 			"A stack that traffic classes are copied into takes eight filters, one for each class.",
@@ -42,7 +43,8 @@ func Capabilities() dataplane.Capabilities {
 		dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureInterfaceLabelSpace,
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
 		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
-		dataplane.FeatureHierarchy, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
+		dataplane.FeatureHierarchy, dataplane.FeatureGroupSwitch, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
+		dataplane.FeatureQueues,
 	} {
 		c.Features[f] = true
 	}

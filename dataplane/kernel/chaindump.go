@@ -52,7 +52,8 @@ func (t *chains) dump(desired []dataplane.Object, check func(dataplane.Object) e
 func (s *survey) readKernel() error {
 	t := s.chains
 	t.state = chain.NewState()
-	t.made, t.users = map[dataplane.Key]*made{}, map[dataplane.Key]map[dataplane.Key]struct{}{}
+	t.made, t.users = map[dataplane.Key]*made{}, map[dataplane.Key]map[dataplane.Key]edge{}
+	t.entered = map[chain.Entry]int{}
 	t.have, t.routes = map[filterID]held[mplsnl.Filter]{}, map[netip.Prefix]held[mplsnl.IPRoute]{}
 	t.foreign, t.claims, t.stale = map[filterID]struct{}{}, newClaims(), map[dataplane.Key]leftover{}
 	t.broken = map[dataplane.Key]struct{}{}
@@ -123,7 +124,7 @@ func (s *survey) recover(desired []dataplane.Object) {
 	records := map[[15]byte]record{}
 	spaces := map[string]uint32{}
 	for _, h := range t.have {
-		if c, ok := chain.IsRecord(&h.what); ok {
+		if c, ok := chain.IsRecord(&h.what); ok && h.what.Handle >= dataplane.MinLabel {
 			records[[15]byte(c[:15])] = record{h.what.Handle, c[15] - 1}
 		}
 		if ifname, vlan, space, ok := chain.Admission(&h.what); ok {
@@ -169,15 +170,24 @@ func (s *survey) recover(desired []dataplane.Object) {
 func (s *survey) match(desired []dataplane.Object) {
 	t := s.chains
 	c := t.newChange(nil)
+	wanted := map[string]bool{} // Interfaces with queues.
 	for _, o := range desired {
 		c.claim(o)
+		c.dirty[o.Key()] = 0
+		if sec, ok := o.(dataplane.Section); ok && sec.Queues.Enabled {
+			wanted[sec.Interface] = true
+		}
 	}
+	c.compileAll()
 	var absent []dataplane.Key
 	for _, o := range desired {
 		k := o.Key()
-		now, err := t.state.Compile(o)
-		there := err == nil && s.bound(o)
-		m := &made{depends: now.Depends, counts: now.Counts}
+		now := c.now[k]
+		there := now.err == nil && s.bound(o)
+		if sec, ok := o.(dataplane.Section); ok {
+			there = s.queued(sec, wanted) && there
+		}
+		m := &made{uses: usesOf(&now.Compiled), enters: now.Enters, counts: now.Counts}
 		for i := range now.Filters {
 			id, h, ok := t.find(&now.Filters[i])
 			s.claimed[id] = struct{}{}
@@ -200,7 +210,7 @@ func (s *survey) match(desired []dataplane.Object) {
 			there = there && ok && h.what.Equal(now.Routes[i])
 		}
 		t.made[k] = m
-		c.depend(k, m.depends, true)
+		c.depend(k, m.uses, true)
 		t.counts.bind(k, m.counts)
 		if there {
 			s.objects = append(s.objects, o)

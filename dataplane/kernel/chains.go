@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -20,8 +21,10 @@ type chains struct {
 	state *chain.State
 	// made is what each object has become.
 	made map[dataplane.Key]*made
-	// users are the objects that depend on one.
-	users map[dataplane.Key]map[dataplane.Key]struct{}
+	// users are the objects that depend on one, and how; entered counts who
+	// enters a group in which way.
+	users   map[dataplane.Key]map[dataplane.Key]edge
+	entered map[chain.Entry]int
 	// have are the filters and routes in the kernel that are ours, with their
 	// owner; the zero key owns what every label space needs.
 	have   map[filterID]held[mplsnl.Filter]
@@ -35,14 +38,44 @@ type chains struct {
 	broken map[dataplane.Key]struct{}
 	// stale are the filters and routes of objects with invented names.
 	stale map[dataplane.Key]leftover
+	// queues are those of sections, by name.
+	queues *link.Scheduling[string]
 }
 
 // made is what an object has become.
 type made struct {
 	filters  []filterID
 	prefixes []netip.Prefix
-	depends  []dataplane.Key
+	uses     map[dataplane.Key]edge
+	enters   []chain.Entry
 	counts   []chain.Count
+}
+
+// edge is how an object depends on another: what of that changes it.
+type edge uint8
+
+const (
+	onChange edge = 1 << iota // Everything.
+	onSwitch                  // Which leg is active.
+	onExist                   // Whether it is there.
+)
+
+// usesOf sums up what an object depends on.
+func usesOf(c *chain.Compiled) map[dataplane.Key]edge {
+	if len(c.Depends)+len(c.Refers)+len(c.Follows) == 0 {
+		return nil
+	}
+	all := make(map[dataplane.Key]edge, len(c.Depends)+len(c.Refers))
+	for _, k := range c.Depends {
+		all[k] |= onChange
+	}
+	for _, k := range c.Refers {
+		all[k] |= onExist
+	}
+	for _, name := range c.Follows {
+		all[dataplane.Key{Kind: dataplane.KindGroup, Name: name}] |= onSwitch
+	}
+	return all
 }
 
 // held is something in the kernel.
@@ -103,8 +136,8 @@ func (t *chains) find(f *mplsnl.Filter) (id filterID, h held[mplsnl.Filter], kno
 
 func newChains(h *link.Handle) *chains {
 	return &chains{
-		link: h, state: chain.NewState(),
-		made: map[dataplane.Key]*made{}, users: map[dataplane.Key]map[dataplane.Key]struct{}{},
+		link: h, state: chain.NewState(), queues: link.NewScheduling[string](h),
+		made: map[dataplane.Key]*made{}, users: map[dataplane.Key]map[dataplane.Key]edge{}, entered: map[chain.Entry]int{},
 		have: map[filterID]held[mplsnl.Filter]{}, routes: map[netip.Prefix]held[mplsnl.IPRoute]{},
 		foreign: map[filterID]struct{}{}, claims: newClaims(), counts: newCounts(time.Now()), stale: map[dataplane.Key]leftover{}, broken: map[dataplane.Key]struct{}{},
 	}
@@ -216,7 +249,7 @@ func (t *chains) leaveInterface(name string) error {
 	}
 	all, err := t.link.Conn().Qdiscs()
 	if err == nil && all[p.Index].IngressBlock == chain.Ingress && p.Index != t.state.Device.Index {
-		err = t.link.Conn().DeleteQdisc(p.Index)
+		err = errors.Join(t.link.Conn().DeleteQdisc(p.Index), t.link.ClearQueues(p.Index))
 	}
 	return err
 }

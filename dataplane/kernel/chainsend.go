@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
 )
@@ -90,7 +91,14 @@ func (c *change) sweep(wanted map[filterID]struct{}) {
 		if f.Match.Kind == mplsnl.U32 {
 			f.Handle = 0 // All of the preference: it has but one.
 		}
-		c.remove = append(c.remove, mplsnl.FilterChange{Delete: true, Filter: &f})
+		x := mplsnl.FilterChange{Delete: true, Filter: &f}
+		if twin, ok := id.twin(); ok && chain.OfGroup(id.chain) {
+			if _, replaced := wanted[twin]; !replaced {
+				c.retire = append(c.retire, x)
+				continue
+			}
+		}
+		c.remove = append(c.remove, x)
 	}
 	var routes []mplsnl.Change
 	for _, p := range c.away {
@@ -110,9 +118,17 @@ func (c *change) sweep(wanted map[filterID]struct{}) {
 	if len(c.put) > 0 && len(c.remove) > 0 {
 		c.grace()
 	}
-	c.each(c.remove, func(i int, err error) {
+	c.delete(c.remove)
+	if len(c.put)+len(c.remove) > 0 && len(c.retire) > 0 {
+		c.grace()
+	}
+	c.delete(c.retire)
+}
+
+func (c *change) delete(filters []mplsnl.FilterChange) {
+	c.each(filters, func(i int, err error) {
 		if err == nil {
-			delete(c.have, idOf(c.remove[i].Filter))
+			delete(c.have, idOf(filters[i].Filter))
 		}
 	})
 }

@@ -11,7 +11,8 @@ import (
 type claims struct {
 	labels   map[spaceLabel]dataplane.Key
 	prefixes map[netip.Prefix]dataplane.Key
-	// clients, records and spaces are taken numbers.
+	// clients, records and spaces are taken numbers. A record number is the
+	// ticket of a group as well, so it is a label.
 	clients map[uint32]dataplane.Key
 	records map[uint32]dataplane.Key
 	spaces  map[uint32]string
@@ -74,7 +75,7 @@ func (t *chains) number(o dataplane.Object) {
 		}
 	}
 	if recorded(o) && t.state.Records[k] == 0 {
-		if n := free(c.records, &c.next, 1, dataplane.MaxLabel); n != 0 {
+		if n := free(c.records, &c.next, dataplane.MinLabel, dataplane.MaxLabel); n != 0 {
 			c.records[n], t.state.Records[k] = k, n
 		}
 	}

@@ -61,6 +61,8 @@ func (c *counts) add(s mplsnl.ActionStats) {
 			t.Out.Octets += n.Octets
 		case chain.Taken:
 			t.taken += n.Packets
+		case chain.Dropped:
+			t.drops += n.Packets
 		}
 	}
 }
@@ -149,8 +151,9 @@ func (t *chains) read(keys []dataplane.Key, dst []dataplane.Counters) ([]datapla
 		var c dataplane.Counters
 		if n, ok := t.counts.totals[k]; ok && t.state.Objects[k] != nil {
 			c = n.Counters
+			c.InDrops = n.drops
 			if n.hasTaken && c.In.Packets > n.taken {
-				c.InDrops = c.In.Packets - n.taken
+				c.InDrops += c.In.Packets - n.taken
 			}
 		} else if t.state.Objects[k] != nil {
 			c.Since = t.counts.since

@@ -6,8 +6,9 @@ import (
 	"github.com/tandem-ne/tandem/dataplane"
 )
 
-// Switch implements dataplane.Driver: everything that enters the group or
-// selects by it gets new filters beside the old, which then go.
+// Switch implements dataplane.Driver: the chain of the group gets the filters
+// of the other leg beside those of this one, which then go. Who enters the
+// group is not touched; only copies into it and what selects by it is.
 func (d *Driver) Switch(_ context.Context, group string, leg uint8) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -30,7 +31,7 @@ func (t *chains) switchTo(k dataplane.Key, leg uint8) error {
 	}
 	t.state.Active[k.Name] = leg
 	c := t.newChange(nil)
-	c.dirty[k] = struct{}{}
+	c.dirty[k] = onSwitch
 	c.run()
 	if len(c.failed) > 0 {
 		return c.failed[0]

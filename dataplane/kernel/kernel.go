@@ -69,6 +69,10 @@ func Open(opt Options) (*Driver, error) {
 	caps := RouteCapabilities()
 	if chains {
 		caps = Capabilities()
+		if err := link.ProbeQueues(); err != nil {
+			caps.Features[dataplane.FeatureQueues] = false
+			caps.Limits = append(caps.Limits, "This host has no queues: "+err.Error()+".")
+		}
 	}
 	d := &Driver{
 		log: opt.Log, link: h, caps: caps,

@@ -7,9 +7,9 @@ import (
 	"github.com/tandem-ne/tandem/dataplane"
 )
 
-// SetCondition lays a condition over a desired LSP or pseudowire. It stays over
-// later changes of that object, audits and repairs, and goes with its Delete;
-// the zero Condition takes it away. It takes effect like an Update. The error
+// SetCondition lays a condition over a desired section, LSP or pseudowire. It
+// stays over later changes of that object, audits and repairs, and goes with its
+// Delete; the zero Condition takes it away. It takes effect like an Update. The error
 // is an *dataplane.OpError: there is no such object, it has no condition, or
 // the data plane lacks the feature; nothing has changed then.
 func (r *Reconciler) SetCondition(k dataplane.Key, c dataplane.Condition) error {
@@ -51,6 +51,9 @@ func (r *Reconciler) Condition(k dataplane.Key) dataplane.Condition {
 // withCondition returns a copy of o with a condition; false: o can have none.
 func withCondition(o dataplane.Object, c dataplane.Condition) (dataplane.Object, bool) {
 	switch o := o.(type) {
+	case dataplane.Section:
+		o.Condition = c
+		return o, true
 	case dataplane.LSP:
 		o.Condition = c
 		return o, true

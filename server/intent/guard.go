@@ -36,7 +36,7 @@ func (v *view) checkExits(p tree.Path, r ref, c *lspConfig, all []hop) {
 func (v *view) checkExit(p tree.Path, r ref, h hop) {
 	to := ref{}
 	switch {
-	case len(h.stack) == 0:
+	case len(withoutNull(h.stack)) == 0:
 		return // Without a label there is nothing that merges.
 	case h.section != nil:
 		to = ref{section, *h.section}

@@ -30,13 +30,23 @@ func (h hop) tunnelPath(p tree.Path) tree.Path {
 	return below(h.path(p), "outgoing-tunnel")
 }
 
-// labels returns the label values as one text, the key of an exit.
+// labels returns the label values as one text, the key of an exit; "" for an
+// explicit null alone, which is no label of an LSP.
 func (h hop) labels() string {
 	var b []byte
-	for _, e := range h.stack {
+	for _, e := range withoutNull(h.stack) {
 		b = binary.BigEndian.AppendUint32(b, e.Label)
 	}
 	return string(b)
+}
+
+// withoutNull returns a stack without the explicit null that may be its lowest
+// label: what the LSP is known by at its next hop.
+func withoutNull(stack []dataplane.LabelEntry) []dataplane.LabelEntry {
+	if n := len(stack); n > 0 && stack[n-1].Label < dataplane.MinLabel {
+		return stack[:n-1]
+	}
+	return stack
 }
 
 // hops returns the next hop of an LSP, or its branches in the order of their
@@ -151,6 +161,7 @@ func (v *view) buildLSP(name string) dataplane.Object {
 	}
 	v.checkEntropy(p, name, o)
 	all := hops(c)
+	v.checkNulls(p, all, o.Prefixes)
 	if !v.nextHops(p, all, &o) {
 		return nil
 	}
@@ -190,6 +201,23 @@ func (v *view) nextHops(p tree.Path, all []hop, o *dataplane.LSP) bool {
 	}
 	o.Down = o.Down || down > 0 && down == len(all)
 	return whole && len(all) > 0
+}
+
+// checkNulls holds explicit nulls against what enters the LSP here: the next hop
+// takes what is below one for a packet of its family (RFC 3032 section 2.1).
+func (v *view) checkNulls(p tree.Path, all []hop, prefixes []netip.Prefix) {
+	for _, h := range all {
+		if len(withoutNull(h.stack)) == len(h.stack) {
+			continue
+		}
+		null := h.stack[len(h.stack)-1].Label
+		for _, prefix := range prefixes {
+			if (null == dataplane.ExplicitNullIPv6) != prefix.Addr().Is6() {
+				v.fail(h.path(p), "explicit-null-family", "explicit null %d is below the packets of prefix %s", null, prefix)
+				break
+			}
+		}
+	}
 }
 
 // checkEntropy keeps entropy labels off MPLS-TP LSPs: nothing may spread what is

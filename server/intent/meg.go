@@ -133,9 +133,14 @@ func (v *view) lspMEG(p tree.Path, c *megConfig, m *oam.MEG) {
 	if !ok || !whole || rc.InSegment == nil || rc.InSegment.IncomingLabel == nil {
 		return
 	}
+	labels := withoutNull(next.Stack)
+	if len(labels) == 0 {
+		v.fail(below(p, "mep"), "mep-without-label", "static-lsp %q imposes an explicit null alone: the GAL has no label to be below", send)
+		return
+	}
 	tc := deref(c.Mep.Cc.TrafficClass)
 	m.Entity = oam.LSP
-	m.Path = oam.Path{Section: next.Section, Group: next.Group, Labels: entries(next.Stack, tc), GALTTL: 1, GALTC: tc}
+	m.Path = oam.Path{Section: next.Section, Group: next.Group, Labels: entries(labels, tc), GALTTL: 1, GALTC: tc}
 	m.RxSection, m.RxLabel, m.RxHasLabel = deref(rc.InSegment.IncomingSection), *rc.InSegment.IncomingLabel, true
 	m.AdminUp = m.AdminUp && !down && !v.lspDown(send) && !v.lspDown(receive)
 	if c.IccBased == nil {

@@ -34,6 +34,9 @@ const Password = "correct horse"
 type Element struct {
 	Store  *datastore.Store
 	Target client.Target // of its administrator
+	// Actions is what the element carries out, by schema path; a test fills it
+	// before its first session.
+	Actions map[string]netconf.ActionFunc
 }
 
 // New starts an element that serves the modules of more besides its own.
@@ -61,7 +64,8 @@ func New(t testing.TB, more ...schema.Source) *Element {
 	}
 	hub := oper.New(s, store.Running().Root, time.Now)
 	store.OnCommit(func(c datastore.Commit) { hub.PublishCommit(c.Old, c.New, c.Time) })
-	n, err := netconf.New(netconf.Options{Schema: s, Store: store, Hub: hub, Access: a, Log: log})
+	actions := map[string]netconf.ActionFunc{}
+	n, err := netconf.New(netconf.Options{Schema: s, Store: store, Hub: hub, Access: a, Actions: actions, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +96,7 @@ func New(t testing.TB, more ...schema.Source) *Element {
 	if err := os.WriteFile(hostKeys, known, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &Element{Store: store, Target: client.Target{
+	return &Element{Store: store, Actions: actions, Target: client.Target{
 		Address: l.Addr().String(), User: access.DefaultUser, KeyFile: keyFile, HostKeyFile: hostKeys, Timeout: time.Minute,
 	}}
 }

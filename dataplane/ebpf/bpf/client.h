@@ -174,29 +174,42 @@ static __always_inline __u16 next_sequence(__u32 id)
 	return n;
 }
 
+// not_behind compares sequence numbers as RFC 4385 section 4.2 does.
+static __always_inline int not_behind(__u16 n, __u16 expect)
+{
+	return n >= expect ? n - expect < 0x8000 : expect - n >= 0x8000;
+}
+
 // in_order tells whether a frame comes in order: RFC 4385 section 4.2. The
-// number 0 says that the sender does not count.
+// number 0 says that the sender does not count. A peer that has begun anew would
+// be refused for up to 32,767 frames; so the last of RESYNC frames that are out
+// of order, but not among themselves, is taken, and the ones behind it.
 static __always_inline int in_order(__u32 id, __u16 n)
 {
 	struct pw_state *st = bpf_map_lookup_elem(&pw_states, &id);
-	__u16 expect;
-	int ok;
+	int ok, anew = 0;
+	__u16 follow;
 
 	if (!st || !n)
 		return 1;
+	follow = n + 1;
+	if (!follow)
+		follow = 1;
 	bpf_spin_lock(&st->lock);
-	expect = st->expect;
-	if (!expect)
-		expect = 1;
-	ok = n >= expect ? n - expect < 0x8000 : expect - n >= 0x8000;
-	if (ok) {
-		expect = n + 1;
-		if (!expect)
-			expect = 1;
-		st->expect = expect;
+	ok = not_behind(n, st->expect ? st->expect : 1);
+	if (!ok) {
+		st->late = st->late && not_behind(n, st->follow) ? st->late + 1 : 1;
+		st->follow = follow;
+		anew = st->late >= RESYNC;
+	}
+	if (ok | anew) {
+		st->late = 0;
+		st->expect = follow;
 	}
 	bpf_spin_unlock(&st->lock);
-	return ok;
+	if (anew)
+		count_event(EV_RESYNC);
+	return ok | anew;
 }
 
 // set_next_hop fills in where a pseudowire sends, its labels, and the TTL of the
@@ -527,6 +540,17 @@ static __always_inline int same_mac(const __u8 *a, const __u8 *b)
 	       *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
 }
 
+// for_network tells whether a service with a network-layer client takes a frame:
+// a packet to this node, with the tags of the circuit and no others, for which
+// the packet would have no place. VLAN 0 is none. All else is the host's: address
+// resolution, another VLAN.
+static __always_inline int for_network(const struct service *sv, const void *dst, const struct tags *t)
+{
+	__u32 n = sv->inner ? 2 : sv->outer ? 1 : t->n && !vid(t->tci[0]);
+
+	return t->n == n && same_mac(dst, sv->own) && (t->type == P_IP || t->type == P_IPV6 || t->type == P_MPLS);
+}
+
 // attachment is the receive side of an interface of circuits: ifindex is where
 // the frame came in. What no circuit matches is the host's: NO_CIRCUIT.
 __noinline int attachment(struct xdp_md *ctx, __u32 ifindex)
@@ -546,11 +570,8 @@ __noinline int attachment(struct xdp_md *ctx, __u32 ifindex)
 	sv = bpf_map_lookup_elem(&services, &slot);
 	if (!sv || !sv->ifindex)
 		return NO_CIRCUIT;
-	if (sv->flags & SERVICE_NETWORK) {
-		// Address resolution and the like are for the host to answer.
-		if (cut_short || !same_mac(data, sv->own) || (t.type != P_IP && t.type != P_IPV6 && t.type != P_MPLS))
-			return NO_CIRCUIT;
-	}
+	if (sv->flags & SERVICE_NETWORK && (cut_short || !for_network(sv, data, &t)))
+		return NO_CIRCUIT;
 	return from_client(ctx, sv, slot, &t, cut_short, len);
 }
 
@@ -862,7 +883,5 @@ static __always_inline int of_client(struct __sk_buff *skb)
 	sv = bpf_map_lookup_elem(&services, &slot);
 	if (!sv || !sv->ifindex)
 		return 0;
-	if (!(sv->flags & SERVICE_NETWORK))
-		return 1;
-	return same_mac(data, sv->own) && (t.type == P_IP || t.type == P_IPV6 || t.type == P_MPLS);
+	return !(sv->flags & SERVICE_NETWORK) || for_network(sv, data, &t);
 }

@@ -59,6 +59,7 @@ enum section_flag {
 	SECTION_OWN_SPACE = 2,
 	SECTION_QUEUES = 4,
 	SECTION_BY_TC = 8, // frames of the impose device reach it by the tc program
+	SECTION_BLOCKED = 16, // nothing but its own G-ACh
 };
 
 enum event {
@@ -95,6 +96,7 @@ enum event {
 	EV_PUNT_CHANNEL,    // not punted: over the rate of its channel type
 	EV_PUNT_MEG,        // not punted: over the rate of its MEG
 	EV_BLOCKED,         // user traffic of a path that is blocked
+	EV_RESYNC,          // no drop: took the numbering of a peer that began anew
 	EV_PUNTED,          // first of PUNT_REASONS counters of frames punted
 	EV_MAX = EV_PUNTED + PUNT_REASONS,
 };

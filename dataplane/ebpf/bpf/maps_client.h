@@ -10,6 +10,10 @@
 #define MAX_SERVICES (1 << 13)
 #define PW_LABELS 8
 
+// So many frames out of order in a row, but in order among themselves, are those
+// of a peer that has begun to count anew.
+#define RESYNC 16
+
 enum pw_type {
 	PW_RAW = 0,
 	PW_TAGGED = 1,
@@ -80,6 +84,8 @@ struct pw_state {
 	struct bpf_spin_lock lock;
 	__u16 sent;   // last number sent
 	__u16 expect; // next number expected; 0: none came yet
+	__u16 late;   // frames refused since the last one in order
+	__u16 follow; // number behind the last of them
 };
 
 // A token bucket: rate in bits per second, burst in units of 1e-9 bit, which a

@@ -70,8 +70,10 @@ static __always_inline __u32 entropy_label(struct xdp_md *ctx, __u32 proto, __u3
 }
 
 // impose sends an IP packet, or what is labelled already, into an LSP that
-// begins here. proto and strip tell what it is and where.
-static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct lsp *l, __u32 proto, __u32 strip)
+// begins here. proto and strip tell what it is and where, carried is what came
+// with a copy.
+static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct lsp *l, __u32 proto, __u32 strip,
+				  __u32 carried)
 {
 	__u32 id = l->counter, tc = 0, s = 1;
 	struct out o;
@@ -95,6 +97,8 @@ static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct l
 		tc = *((__u8 *)(long)ctx->data + off + 2) >> 1 & 7;
 		s = 0;
 	}
+	if (carried)
+		tc = CARRIED_TC(carried);
 	if (l->copies) {
 		struct ethhdr *eth;
 
@@ -121,6 +125,8 @@ static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct l
 		return through_groups(ctx, &o);
 	}
 	o = way_of(ctx, l, c, p->len, strip, 0, tc, s);
+	if (carried && !(l->flags & LSP_CLASS))
+		o.class = CARRIED_CLASS(carried);
 	return through_groups(ctx, &o);
 }
 
@@ -157,7 +163,7 @@ static __always_inline int impose_ip(struct xdp_md *ctx, struct packet *p, __u16
 	l = bpf_map_lookup_elem(&lsps, &ref);
 	if (!l || l->op != OP_IMPOSE)
 		return drop_in(p, NULL, EV_INTERNAL);
-	return impose(ctx, p, l, proto, ETH_HLEN);
+	return impose(ctx, p, l, proto, ETH_HLEN, 0);
 }
 
 // untagged takes the tag off.
@@ -194,6 +200,12 @@ static __always_inline int as_received(struct xdp_md *ctx, struct packet *p, __u
 	return verdict == XDP_PASS && !p->section ? drop_in(p, NULL, EV_RELAY) : verdict;
 }
 
+// carried_by is what a copy has brought with it, 0 for nothing.
+static __always_inline __u32 carried_by(const __u8 *mac)
+{
+	return *(__u32 *)mac || *(__u16 *)(mac + 4) ? 0 : mac[11];
+}
+
 // relayed is a frame with a tag.
 static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 {
@@ -227,7 +239,7 @@ static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 		if (!l)
 			return drop_in(p, NULL, EV_RELAY);
 		if (l->op == OP_IMPOSE)
-			return impose(ctx, p, l, proto, TAGGED);
+			return impose(ctx, p, l, proto, TAGGED, carried_by(data));
 		if (proto != P_MPLS)
 			return drop_in(p, NULL, EV_RELAY);
 		p->given = 1;

@@ -6,6 +6,13 @@
 // CLASS_BY_TC puts a frame into the queue of the traffic class of its top label.
 #define CLASS_BY_TC 8
 
+// What goes with the copies of a packet besides what is in them: the traffic
+// class for labels without, and the queue. In the last octet of the source
+// address, of frames whose destination is zero.
+#define CARRY(tc, class) (0x80 | (class) << 3 | (tc))
+#define CARRIED_TC(x) ((x) & 7)
+#define CARRIED_CLASS(x) ((x) >> 3 & 15)
+
 // How a packet is sent. Labels are those of the sender; groups add theirs.
 struct out {
 	struct counters *c; // of the sender
@@ -91,13 +98,17 @@ static __always_inline int hand_over_copies(struct xdp_md *ctx, struct counters 
 	return verdict < 0 ? drop_out(c, NULL, EV_RELAY) : verdict;
 }
 
-static __always_inline int drop_leg(struct counters *sender, struct counters *c, __u32 ev)
+// drop_taken counts a drop at all legs that have taken the packet.
+static __always_inline void drop_taken(struct legs *legs)
 {
-	count_event(ev);
-	if (c)
-		c->in_drops++;
-	sender->out_drops++;
-	return XDP_DROP;
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < MAX_NESTING; i++) {
+		if (!legs->c[i])
+			break;
+		legs->c[i]->out_drops++;
+	}
 }
 
 // walk follows the groups from next to a section or a list of copies and
@@ -105,11 +116,11 @@ static __always_inline int drop_leg(struct counters *sender, struct counters *c,
 // the packet is dropped and counted.
 static __always_inline int walk(struct counters *sender, struct legs *legs, __u32 next, __u32 size)
 {
-	__u32 i;
+	struct counters *c = NULL;
+	__u32 i, ev = EV_NESTING;
 
 #pragma unroll
 	for (i = 0; i <= MAX_NESTING; i++) {
-		struct counters *c;
 		struct group *g;
 		__u32 slot, id;
 		struct lsp *l;
@@ -119,39 +130,45 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 			legs->section = next;
 			return 0;
 		}
+		c = NULL;
 		slot = REF_SLOT(next);
 		g = bpf_map_lookup_elem(&groups, &slot);
 		if (i == MAX_NESTING || !g)
-			return drop_leg(sender, NULL, EV_NESTING), -1;
+			break;
 		state = *(volatile __u64 *)&g->state;
 		id = g->counter;
 		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		ev = EV_INTERNAL;
 		if (!c)
-			return drop_leg(sender, NULL, EV_INTERNAL), -1;
+			break;
 		c->in_packets++;
 		c->in_octets += size;
+		ev = EV_GROUP_DOWN;
 		if (state & GROUP_DOWN)
-			return drop_leg(sender, c, EV_GROUP_DOWN), -1;
+			break;
+		ev = EV_GROUP_EMPTY;
 		if (state & GROUP_PERMANENT) {
 			legs->copies = g->copies;
-			return legs->copies ? 0 : (drop_leg(sender, c, EV_GROUP_EMPTY), -1);
+			if (legs->copies)
+				return 0;
+			break;
 		}
 		id = GROUP_ACTIVE(state) ? GROUP_LEG(state, 1) : GROUP_LEG(state, 0);
 		if (!id || state & GROUP_PWS)
-			return drop_leg(sender, c, EV_GROUP_EMPTY), -1;
+			break;
 		l = bpf_map_lookup_elem(&lsps, &id);
 		if (!l || l->op != OP_IMPOSE)
-			return drop_leg(sender, c, EV_GROUP_EMPTY), -1;
+			break;
 		id = l->counter;
 		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		ev = EV_INTERNAL;
 		if (!c)
-			return drop_leg(sender, NULL, EV_INTERNAL), -1;
+			break;
 		c->in_packets++;
 		c->in_octets += size;
-		if (l->flags & LSP_DOWN)
-			return drop_leg(sender, c, EV_LSP_DOWN), -1;
-		if (l->flags & LSP_BLOCKED)
-			return drop_leg(sender, c, EV_BLOCKED), -1;
+		ev = l->flags & LSP_DOWN ? EV_LSP_DOWN : EV_BLOCKED;
+		if (l->flags & (LSP_DOWN | LSP_BLOCKED))
+			break;
 		if (l->copies) {
 			legs->copies = l->copies;
 			return 0;
@@ -162,7 +179,13 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 		legs->n += l->n;
 		size += 4 * l->n;
 		next = l->out;
+		ev = EV_NESTING;
 	}
+	count_event(ev);
+	if (c)
+		c->in_drops++;
+	drop_taken(legs);
+	sender->out_drops++;
 	return -1;
 }
 
@@ -233,20 +256,20 @@ static __always_inline int leave(struct xdp_md *ctx, struct section *s, struct c
 	return bpf_redirect(s->ifindex, 0);
 }
 
-// drop_path counts a drop behind the groups: at the sender, the outermost leg
-// and the section.
+// drop_path counts a drop behind the groups: at the sender, all legs and the
+// section.
 static __always_inline int drop_path(struct counters *sender, struct legs *legs, struct counters *oc, __u32 ev)
 {
-	__u32 i;
-
-#pragma unroll
-	for (i = MAX_NESTING; i > 0; i--) {
-		if (legs->c[i - 1]) {
-			legs->c[i - 1]->out_drops++;
-			break;
-		}
-	}
+	drop_taken(legs);
 	return drop_out(sender, oc, ev);
+}
+
+// closed tells why nothing of users leaves by a section, 0 where it does.
+static __always_inline __u32 closed(const struct section *s)
+{
+	if (!s->ifindex || s->flags & SECTION_DOWN)
+		return EV_SECTION_DOWN;
+	return s->flags & SECTION_BLOCKED ? EV_BLOCKED : 0;
 }
 
 // send_section is the way out of everything that enters no group.
@@ -264,8 +287,8 @@ static __always_inline int send_section(struct xdp_md *ctx, struct out *o)
 
 	if (!s || !oc || o->n > MAX_IMPOSE || o->strip > o->len)
 		return drop_out(o->c, oc, EV_INTERNAL);
-	if (!s->ifindex || s->flags & SECTION_DOWN)
-		return drop_out(o->c, oc, EV_SECTION_DOWN);
+	if (closed(s))
+		return drop_out(o->c, oc, closed(s));
 	if (!o->n && o->s) {
 		proto = ip_protocol(ctx, o->strip);
 		if (!proto)
@@ -349,10 +372,11 @@ __noinline int place_labels(struct xdp_md *ctx, __u32 from, const struct labels 
 
 // send_group is the way out through groups: the labels of the legs come above
 // those of the sender. A list of copies gets the frame as it is up to there,
-// under an Ethernet header without addresses.
+// under an Ethernet header without addresses; in their place is what else a copy
+// that enters an LSP has to know, CARRY.
 __noinline int send_group(struct xdp_md *ctx)
 {
-	__u32 size, total, head = ETH_HLEN, class, tc, i;
+	__u32 size, total, head = ETH_HLEN, tc, id = 0;
 	struct counters *oc = NULL, *c;
 	struct way *w;
 	struct section *s = NULL;
@@ -363,12 +387,11 @@ __noinline int send_group(struct xdp_md *ctx)
 	void *end;
 	int delta;
 
-	i = 0;
-	w = bpf_map_lookup_elem(&scratch, &i);
+	w = bpf_map_lookup_elem(&scratch, &id);
 	if (!w)
 		return XDP_DROP;
-	i = w->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &i);
+	id = w->counter;
+	c = bpf_map_lookup_elem(&lsp_counters, &id);
 	if (!c)
 		return XDP_DROP;
 	if (w->n > MAX_IMPOSE || w->strip > w->len || w->tail_n > 2)
@@ -378,7 +401,7 @@ __noinline int send_group(struct xdp_md *ctx)
 		return XDP_DROP;
 	total = w->n + w->tail_n + legs.n;
 	if (total > MAX_STACK)
-		return drop_out(c, NULL, EV_NESTING);
+		return drop_path(c, &legs, NULL, EV_NESTING);
 	if (!(w->n + legs.n) && w->s) {
 		proto = ip_protocol(ctx, w->strip);
 		if (!proto)
@@ -388,9 +411,9 @@ __noinline int send_group(struct xdp_md *ctx)
 		oc = bpf_map_lookup_elem(&section_counters, &legs.section);
 		s = section_of(legs.section);
 		if (!s || !oc)
-			return drop_out(c, NULL, EV_INTERNAL);
-		if (!s->ifindex || s->flags & SECTION_DOWN)
-			return drop_path(c, &legs, oc, EV_SECTION_DOWN);
+			return drop_path(c, &legs, NULL, EV_INTERNAL);
+		if (closed(s))
+			return drop_path(c, &legs, oc, closed(s));
 		if (w->len - w->strip + 4 * total > s->mtu)
 			return drop_path(c, &legs, oc, EV_MTU);
 		if (s->vlan)
@@ -434,11 +457,10 @@ __noinline int send_group(struct xdp_md *ctx)
 	if (place_labels(ctx, off, (void *)w->lse, PLACE(w->n, w->tc_set, w->tc), w->s << 8 | w->ttl))
 		return drop_path(c, &legs, oc, EV_INTERNAL);
 	tc = top_tc(w->lse, w->n, w->tc_set, w->tc);
-	class = w->class == CLASS_BY_TC ? tc : w->class;
 	size = w->len - w->strip + 4 * (w->n + w->tail_n);
 	c->out_packets++;
 	c->out_octets += size - w->overhead;
-	for (i = 0; i < MAX_NESTING; i++) {
+	for (__u32 i = 0; i < MAX_NESTING; i++) {
 		struct lsp *l = legs.lsp[i];
 		struct counters *lc = legs.c[i];
 		__u32 n;
@@ -455,20 +477,23 @@ __noinline int send_group(struct xdp_md *ctx)
 			return drop_path(c, &legs, oc, EV_INTERNAL);
 		tc = top_tc(l->lse, n, l->tc_set, tc);
 		if (l->flags & LSP_CLASS)
-			class = l->class;
-		else if (w->class == CLASS_BY_TC)
-			class = tc;
+			w->class = l->class; // of the last L-LSP on the way
 		size += 4 * n;
 		lc->out_packets++;
 		lc->out_octets += size;
 	}
-	if (legs.copies)
+	if (legs.copies) {
+		eth = (void *)(long)ctx->data;
+		if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+			return XDP_DROP;
+		eth->h_source[5] = CARRY(tc, w->class);
 		return hand_over_copies(ctx, c, legs.copies, 0);
+	}
 	if (!s || !oc)
 		return XDP_DROP;
 	oc->out_packets++;
 	oc->out_octets += size;
-	return leave(ctx, s, oc, class);
+	return leave(ctx, s, oc, w->class == CLASS_BY_TC ? tc : w->class);
 }
 
 // GO_SEND is returned instead of a verdict where send_group is still to be

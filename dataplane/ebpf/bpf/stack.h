@@ -62,10 +62,13 @@ static __always_inline struct out way_of(struct xdp_md *ctx, struct lsp *l, stru
 		.ttl = l->op == OP_SWAP ? ttl - 1 : 0, .s = s, .len = len, .strip = strip, .class = CLASS_BY_TC,
 	};
 
-	// RFC 3270 section 2.6: behind the end of an LSP its own traffic class
-	// selects the queue (pipe), or that of the client (short pipe).
-	if (l->op == OP_POP)
-		o.class = l->flags & LSP_SHORT_PIPE ? client_class(ctx, strip, !s) : tc;
+	// RFC 3270 section 2.6.2: behind the end of an LSP its own traffic class
+	// selects the queue and goes into labels that come instead (pipe), or that
+	// of the client does (short pipe).
+	if (l->op == OP_POP && l->flags & LSP_SHORT_PIPE)
+		o.tc = client_class(ctx, strip, !s);
+	else if (l->op == OP_POP)
+		o.class = tc;
 	if (l->flags & LSP_CLASS)
 		o.class = l->class;
 	return o;
@@ -330,6 +333,17 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 	return drop_in(p, NULL, EV_TOO_DEEP);
 }
 
+// section_gach tells whether what has the label at offset off on top is of the
+// G-ACh of the section (RFC 5586 section 4.1).
+static __always_inline int section_gach(struct xdp_md *ctx, __u64 off)
+{
+	__be32 *lse;
+
+	bound(off);
+	lse = (void *)(long)ctx->data + off;
+	return (void *)(lse + 1) <= (void *)(long)ctx->data_end && bpf_ntohl(*lse) >> 12 == LABEL_GAL;
+}
+
 // label_switch is the receive side of a section's interface.
 static __always_inline int label_switch(struct xdp_md *ctx, struct packet *p)
 {
@@ -373,6 +387,8 @@ static __always_inline int label_switch(struct xdp_md *ctx, struct packet *p)
 	p->secc->in_octets += p->len - p->stack;
 	if (p->sec->flags & SECTION_DOWN)
 		return drop_in(p, NULL, EV_SECTION_DOWN);
+	if (p->sec->flags & SECTION_BLOCKED && !section_gach(ctx, p->stack))
+		return drop_in(p, NULL, EV_BLOCKED);
 	return stack(ctx, p);
 }
 

@@ -10,7 +10,10 @@
 // own: the route says which client label, the filter of that label does the
 // rest.
 //
-// Read chain.go first, then lsp.go, out.go and section.go.
+// A group is filters of its own, in a chain that whoever enters it goes to: a
+// switch replaces these and nothing else.
+//
+// Read chain.go first, then lsp.go, out.go, enter.go and section.go.
 package chain
 
 import (
@@ -46,6 +49,12 @@ const (
 	offIPv4   // The same, IPv4.
 	offIPv6   // The same, IPv6.
 	spaceSize = 8
+)
+
+// The chains of groups, one for each way to enter, are from firstGroup on.
+const (
+	firstGroup = 0x8000
+	groupSize  = 0x80
 )
 
 // Twin returns the other of the two preferences that the filters of a label
@@ -97,6 +106,7 @@ const (
 	indexReason  = 0x10000000
 	indexSection = 0x20000000
 	indexLabel   = 0x40000000
+	indexGroup   = 0xa0000000
 )
 
 // Port is what is known of an interface.
@@ -117,6 +127,9 @@ type State struct {
 	// the handles of what has a record, by key.
 	Clients map[dataplane.Key]uint32
 	Records map[dataplane.Key]uint32
+	// Entries are the ways in which the objects of the state enter each group:
+	// the Enters of all of them, each once, in any order.
+	Entries map[string][]Entry
 	Device  Port
 }
 
@@ -124,7 +137,7 @@ type State struct {
 func NewState() *State {
 	return &State{
 		Objects: map[dataplane.Key]dataplane.Object{}, Ports: map[string]Port{}, Active: map[string]uint8{},
-		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[dataplane.Key]uint32{},
+		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[dataplane.Key]uint32{}, Entries: map[string][]Entry{},
 	}
 }
 
@@ -132,9 +145,16 @@ func NewState() *State {
 type Compiled struct {
 	Filters []mplsnl.Filter
 	Routes  []mplsnl.IPRoute
-	// Depends are the objects whose change changes this one.
+	// Depends are the objects whose change changes this one, Refers those of
+	// which only coming and going does, Follows the groups whose switch does.
 	Depends []dataplane.Key
-	Counts  []Count
+	Refers  []dataplane.Key
+	Follows []string
+	// Enters are the chains of groups that it goes to.
+	Enters []Entry
+	Counts []Count
+	// dead tells, for each way that is down, why.
+	dead []Reason
 }
 
 // Count tells whom a counting action counts for.
@@ -151,14 +171,17 @@ type Count struct {
 type What uint8
 
 // The counters. Taken are packets that did come in and were not dropped: the
-// rest are InDrops.
+// rest are InDrops. So are those that are Dropped.
 const (
 	In What = iota + 1
 	Out
 	Taken
+	Dropped
 )
 
 func (c *Compiled) need(k dataplane.Key) { c.Depends = append(c.Depends, k) }
+
+func (c *Compiled) refer(k dataplane.Key) { c.Refers = append(c.Refers, k) }
 
 func (c *Compiled) count(index uint32, k dataplane.Key, w What, octets int) {
 	c.Counts = append(c.Counts, Count{Index: index, Key: k, What: w, Octets: octets})
@@ -178,7 +201,7 @@ func (s *State) Compile(o dataplane.Object) (Compiled, *dataplane.OpError) {
 		err = s.group(&c, o)
 	}
 	if err != nil {
-		c.Filters, c.Routes, c.Counts = nil, nil, nil
+		c.Filters, c.Routes, c.Counts, c.Enters = nil, nil, nil, nil
 	}
 	mark(c.Filters)
 	return c, err
@@ -195,7 +218,7 @@ func base(space uint32) uint32 { return firstChain + spaceSize*(space-Platform) 
 
 // SpaceOf returns the label space that a chain of labels belongs to.
 func SpaceOf(chain uint32) (uint32, bool) {
-	if chain < firstChain {
+	if chain < firstChain || chain >= firstGroup {
 		return 0, false
 	}
 	return (chain-firstChain)/spaceSize + Platform, true
@@ -269,8 +292,10 @@ func decTTL() mplsnl.Action { return mpls(mplsnl.MPLSAction{Op: mplsnl.MPLSDecTT
 
 // variant numbers what filters of one label match besides: the kernel does not
 // replace a filter by one that looks at other bits.
-func variant(m mplsnl.LSE) uint32 {
+func variant(m, below mplsnl.LSE) uint32 {
 	switch {
+	case below.HasTC:
+		return 16 + uint32(below.TC)
 	case m.HasTC:
 		return 8 + uint32(m.TC)
 	case m.HasBOS && m.BOS:
@@ -283,7 +308,7 @@ func variant(m mplsnl.LSE) uint32 {
 
 // labelFilter is a filter by label in the ingress block.
 func labelFilter(chain, label uint32, m mplsnl.LSE, actions ...mplsnl.Action) mplsnl.Filter {
-	number := variant(m)
+	number := variant(m, mplsnl.LSE{})
 	m.HasLabel, m.Label = true, label
 	f := mplsnl.Filter{
 		Block: Ingress, Chain: chain, Pref: prefLabel, Protocol: mplsnl.EtherMPLS,

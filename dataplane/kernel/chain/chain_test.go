@@ -22,9 +22,11 @@ func state() *chain.State {
 	put(s, impose("working", "east", 501))
 	put(s, impose("protecting", "west", 502))
 	put(s, dataplane.Group{Name: "t", Legs: []string{"working", "protecting"}})
-	s.Records[dataplane.Key{Kind: dataplane.KindGroup, Name: "t"}] = 7
+	s.Records[tunnel()] = 77
 	return s
 }
+
+func tunnel() dataplane.Key { return dataplane.Key{Kind: dataplane.KindGroup, Name: "t"} }
 
 func put(s *chain.State, o dataplane.Object) { s.Objects[o.Key()] = o }
 
@@ -91,7 +93,8 @@ func TestLSP(t *testing.T) {
 	}{
 		{"swap", swap(out("east", 200)), 1, "count ttl count modify pedit redirect", 0},
 		{"swap and impose: a filter for each class", swap(out("east", 300, 200)), 8, "count ttl count modify push pedit redirect", 0},
-		{"into a group", swap(group), 8, "count ttl count modify push pedit redirect", 0},
+		{"into a group", swap(group), 1, "count ttl count modify push goto", 0},
+		{"into a group with labels of its own", swap(dataplane.NextHop{Group: "t", Stack: out("", 300, 200).Stack}), 8, "count ttl count modify push push goto", 0},
 		{"down", down, 1, "count drop count", 0},
 		{"blocked: the G-ACh goes on", blocked, 2, "count drop count", 0},
 		{"branches", tree, 10, "pop goto", 0},
@@ -100,7 +103,7 @@ func TestLSP(t *testing.T) {
 		{"not selected", selector, 2, "count drop count", 0},
 		{"clients", clients, 1, "count count modify push pedit redirect", 2},
 		{"clients of nobody", impose("x", "east", 300), 1, "drop", 0},
-		{"pop into a group", dataplane.LSP{Name: "x", Op: dataplane.PopAndForward, InLabel: 100, Out: dataplane.NextHop{Group: "t"}}, 1, "count ttl count modify pedit redirect", 0},
+		{"pop into a group", dataplane.LSP{Name: "x", Op: dataplane.PopAndForward, InLabel: 100, Out: dataplane.NextHop{Group: "t"}}, 1, "count ttl count modify goto", 0},
 		{"a group", dataplane.Group{Name: "t", Legs: []string{"working", "protecting"}}, 1, "drop", 0},
 		{"a section", dataplane.Section{Name: "west", Interface: "west0"}, 2, "count skbedit goto", 0},
 	} {
@@ -156,27 +159,170 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestDepends: an object is compiled again when anything on its way changes.
+// TestDepends: an object is compiled again when anything on its way changes; who
+// enters a group only when that comes or goes.
 func TestDepends(t *testing.T) {
 	s := state()
-	got, err := s.Compile(swap(dataplane.NextHop{Group: "t", Stack: out("", 200).Stack}))
-	if err != nil {
-		t.Fatal(err)
+	in := dataplane.NextHop{Group: "t", Stack: out("", 200).Stack}
+	got, err := s.Compile(swap(in))
+	if err != nil || !slices.Equal(got.Refers, []dataplane.Key{tunnel()}) || len(got.Depends)+len(got.Follows) != 0 {
+		t.Errorf("who enters depends on %v, follows %v, refers to %v: %v", got.Depends, got.Follows, got.Refers, err)
 	}
-	for _, k := range []dataplane.Key{
-		{Kind: dataplane.KindGroup, Name: "t"}, {Kind: dataplane.KindLSP, Name: "working"}, {Kind: dataplane.KindSection, Name: "east"},
-	} {
-		if !slices.Contains(got.Depends, k) {
-			t.Errorf("does not depend on %s", k)
+	both := swap(dataplane.NextHop{})
+	both.Branches = []dataplane.Branch{{Name: "a", NextHop: in}, {Name: "b", NextHop: out("west", 201)}}
+	clients := impose("x", "east", 300)
+	clients.Prefixes, clients.Out = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, in
+	s.Clients[clients.Key()] = 16
+	for _, o := range []dataplane.Object{both, clients} {
+		if got, err = s.Compile(o); err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range []dataplane.Key{
+			tunnel(), {Kind: dataplane.KindLSP, Name: "working"}, {Kind: dataplane.KindSection, Name: "east"},
+		} {
+			if !slices.Contains(got.Depends, k) {
+				t.Errorf("%s does not depend on %s", o.Key(), k)
+			}
 		}
 	}
+	if got, err = s.Compile(both); err != nil || !slices.Equal(got.Follows, []string{"t"}) {
+		t.Errorf("copies follow %v, %v", got.Follows, err)
+	}
 	s.Active["t"] = 1
-	if got, err = s.Compile(swap(dataplane.NextHop{Group: "t", Stack: out("", 200).Stack})); err != nil {
+	if got, err = s.Compile(both); err != nil {
 		t.Fatal(err)
 	}
-	last := got.Filters[0].Actions[len(got.Filters[0].Actions)-1]
-	if last.Mirred.Interface != s.Ports["west0"].Index {
-		t.Errorf("after the switch it leaves by interface %d", last.Mirred.Interface)
+	for _, a := range got.Filters[0].Actions {
+		if a.Kind == mplsnl.Mirred && a.Mirred.Interface != s.Ports["west0"].Index {
+			t.Errorf("after the switch a copy leaves by interface %d", a.Mirred.Interface)
+		}
+	}
+}
+
+// TestEntries: what the ways into a group become, by leg, and that a switch
+// changes nothing else.
+func TestEntries(t *testing.T) {
+	down, blocked := impose("working", "east", 501), impose("working", "east", 501)
+	down.Down, blocked.Blocked = true, true
+	fixed := impose("working", "east", 501)
+	fixed.Out.Stack[0].TC, fixed.Out.Stack[0].HasTC = 3, true
+	nested := dataplane.LSP{Name: "working", Op: dataplane.ImposeAndForward, Out: dataplane.NextHop{Group: "u", Stack: out("", 501).Stack}}
+	tree := dataplane.LSP{Name: "working", Op: dataplane.ImposeAndForward, Branches: []dataplane.Branch{
+		{Name: "a", NextHop: out("east", 501)}, {Name: "b", NextHop: out("west", 601, 502)},
+	}}
+	group := func(change func(*dataplane.Group)) dataplane.Group {
+		g := dataplane.Group{Name: "t", Legs: []string{"working", "protecting"}}
+		change(&g)
+		return g
+	}
+	plain := group(func(*dataplane.Group) {})
+	permanent := group(func(g *dataplane.Group) { g.Permanent = true })
+	off := group(func(g *dataplane.Group) { g.Down = true })
+	label := chain.Entry{Group: "t", Block: chain.Ingress}
+	popped := chain.Entry{Group: "t", Block: chain.Ingress, InPlace: true, Octets: -4}
+	client := chain.Entry{Group: "t", Block: chain.Egress, Octets: -14}
+	for _, c := range []struct {
+		name    string
+		group   dataplane.Group
+		leg     dataplane.LSP
+		active  uint8
+		entry   chain.Entry
+		filters int
+		text    string
+		out     string // The interface of the last action.
+	}{
+		{"a label", plain, impose("working", "east", 501), 0, label, 8, "count modify pedit redirect", "east0"},
+		{"the other leg", plain, impose("working", "east", 501), 1, label, 8, "count modify pedit redirect", "west0"},
+		{"from IP clients", plain, impose("working", "east", 501), 0, client, 8, "count modify pedit redirect", "east0"},
+		{"a label in place", plain, impose("working", "east", 501), 0, popped, 1, "count modify pedit redirect", "east0"},
+		{"two labels in place", plain, impose("working", "east", 502, 501), 0, popped, 8, "count modify push pedit redirect", "east0"},
+		{"a leg with a traffic class", plain, fixed, 0, label, 1, "count modify pedit redirect", "east0"},
+		{"a leg in a group", plain, nested, 0, label, 8, "count modify push goto", ""},
+		{"a leg with branches", plain, tree, 0, label, 8, "count modify pedit mirror modify push pedit redirect", "west0"},
+		{"a permanent bridge", permanent, impose("working", "east", 501), 0, label, 8, "count modify pedit mirror modify pedit redirect", "west0"},
+		{"a permanent bridge with a leg down", permanent, down, 0, label, 8, "count modify pedit redirect", "west0"},
+		{"down", off, impose("working", "east", 501), 0, label, 1, "count drop", ""},
+		{"leg down", plain, down, 0, label, 1, "count drop", ""},
+		{"leg blocked", plain, blocked, 0, popped, 1, "count drop", ""},
+	} {
+		s := state()
+		put(s, impose("far", "west", 503))
+		put(s, dataplane.Group{Name: "u", Legs: []string{"far"}})
+		s.Records[dataplane.Key{Kind: dataplane.KindGroup, Name: "u"}] = 78
+		put(s, c.leg)
+		put(s, c.group)
+		s.Active["t"] = c.active
+		s.Entries["t"] = []chain.Entry{c.entry}
+		got, err := s.Compile(c.group)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		filters := got.Filters[1:] // Behind the record.
+		if len(filters) != c.filters || text(filters[0]) != c.text {
+			t.Errorf("%s: %d filters, first %q; want %d, %q", c.name, len(filters), text(filters[0]), c.filters, c.text)
+			continue
+		}
+		for _, f := range filters {
+			if f.Block != c.entry.Block || !chain.OfGroup(f.Chain) || f.Match.LSE[0].Label != 77 || !chain.Ours(&f) {
+				t.Errorf("%s: filter %+v", c.name, f)
+			}
+			if last := f.Actions[len(f.Actions)-1]; c.out != "" && last.Mirred.Interface != s.Ports[c.out].Index {
+				t.Errorf("%s: leaves by interface %d", c.name, last.Mirred.Interface)
+			}
+		}
+		if _, ok := chain.Twin(c.entry.Block, filters[0].Chain, filters[0].Pref); !ok {
+			t.Errorf("%s: no other place", c.name)
+		}
+		indices := map[uint32]bool{}
+		for _, n := range got.Counts {
+			indices[n.Index] = true
+		}
+		if !indices[filters[0].Actions[0].Index] {
+			t.Errorf("%s: nobody is counted for", c.name)
+		}
+	}
+}
+
+// TestEnter: where what enters a group goes, and that what enters alike goes to
+// one place.
+func TestEnter(t *testing.T) {
+	clients := impose("c", "", 300)
+	clients.Prefixes, clients.Out.Group = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, "t"
+	own := dataplane.Group{Name: "t", Legs: []string{"working", "protecting"}, Prefixes: clients.Prefixes}
+	into := func(labels ...uint32) dataplane.NextHop {
+		return dataplane.NextHop{Group: "t", Stack: out("", labels...).Stack}
+	}
+	for _, c := range []struct {
+		object dataplane.Object
+		want   chain.Entry
+	}{
+		{swap(into(200)), chain.Entry{Group: "t", Block: chain.Ingress}},
+		{swap(into(300, 200)), chain.Entry{Group: "t", Block: chain.Ingress, Octets: 4}},
+		{dataplane.LSP{Name: "x", Op: dataplane.PopAndForward, InLabel: 100, Out: into()}, chain.Entry{Group: "t", Block: chain.Ingress, InPlace: true, Octets: -4}},
+		{dataplane.LSP{Name: "x", Op: dataplane.PopImposeAndForward, InLabel: 100, Out: into(200)}, chain.Entry{Group: "t", Block: chain.Ingress}},
+		{clients, chain.Entry{Group: "t", Block: chain.Egress, Octets: -14}},
+		{own, chain.Entry{Group: "t", Block: chain.Egress, InPlace: true, Octets: -18}},
+	} {
+		s := state()
+		s.Clients[c.object.Key()] = 16
+		put(s, c.object)
+		got, err := s.Compile(c.object)
+		if err != nil || !slices.Equal(got.Enters, []chain.Entry{c.want}) {
+			t.Errorf("%v enters %+v, want %+v (%v)", c.object, got.Enters, c.want, err)
+			continue
+		}
+		f := got.Filters[len(got.Filters)-1]
+		last := f.Actions[len(f.Actions)-1]
+		to, ok := last.Verdict.Chain()
+		label := f.Actions[len(f.Actions)-2].MPLS
+		if !ok || !chain.OfGroup(to) || label.Label != 77 {
+			t.Errorf("%v: goes to chain %#x, %v, with label %d in front", c.object, to, ok, label.Label)
+		}
+	}
+	deep := swap(into(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26))
+	if got, err := state().Compile(deep); err == nil || len(got.Enters) != 0 {
+		t.Errorf("26 labels enter a group: %v", got.Enters)
 	}
 }
 

@@ -2,7 +2,6 @@ package chain
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"net/netip"
 
 	"github.com/tandem-ne/tandem/dataplane"
@@ -26,55 +25,50 @@ const egressOctets = 14 + 4
 // clients compiles what IP clients enter: routes to Device with the client
 // label, and the filter of that label, which makes the labels of the way.
 func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, to []dataplane.NextHop, down bool) *dataplane.OpError {
-	var legs []leg
-	for _, n := range to {
-		more, err := s.resolve(c, k, n, 0)
-		if err != nil {
-			return err
-		}
-		legs = append(legs, more...)
-	}
-	if len(prefixes) == 0 {
-		if k.Kind == dataplane.KindLSP {
-			c.Filters = append(c.Filters, Record(k, s.Records[k], 0))
-		}
-		return nil
-	}
 	if s.Device.Index == 0 {
 		return fail(k, "there is no interface "+Device)
 	}
+	legs, err := s.ways(c, k, Egress, -egressOctets, to)
+	if err != nil {
+		return err
+	}
 	label := s.Clients[k]
 	in, passed := labelIndex(clientSpace, label, 0), labelIndex(clientSpace, label, 1)
-	c.count(in, k, In, -egressOctets)
-	c.count(passed, k, Taken, 0)
 	f := mplsnl.Filter{
 		Block: Egress, Chain: 0, Pref: prefLabel, Protocol: mplsnl.EtherMPLS, Handle: label,
 		Match: mplsnl.Match{Kind: mplsnl.Flower},
 	}
 	f.Match.LSE[0] = mplsnl.LSE{HasLabel: true, Label: label}
-	mtu := 0
+	begin := []mplsnl.Action{counting(in), counting(passed)}
+	if k.Kind == dataplane.KindGroup {
+		begin = nil // It counts in its own chain.
+	} else {
+		c.count(in, k, In, -egressOctets)
+		c.count(passed, k, Taken, 0)
+	}
 	switch {
 	case down || len(legs) == 0:
-		r := wayDown(to)
-		if l, ok := s.Objects[k].(dataplane.LSP); ok && l.Down {
-			r = LSPDown
-		} else if ok && l.Blocked {
-			r = Blocked
+		r := c.why()
+		if l, ok := s.Objects[k].(dataplane.LSP); ok && closed(l) != 0 {
+			r = closed(l)
 		}
 		f.Actions = []mplsnl.Action{counting(in), dropping(r), counting(passed)}
 	default:
-		f.Actions = append([]mplsnl.Action{counting(in), counting(passed)}, forward(legs, false, 0)...)
+		f.Actions = append(begin, forward(legs, given, 0)...)
 		for _, x := range legs {
 			c.account(passed, x, -egressOctets)
 			if k.Kind == dataplane.KindLSP {
 				c.count(passed, k, Out, 4*x.own-egressOctets)
 			}
-			if m := x.port.MTU - 4*len(x.stack); x.port.MTU != 0 && (mtu == 0 || m < mtu) {
-				mtu = m
-			}
 		}
 	}
 	c.Filters = append(c.Filters, f)
+	mtu := 0
+	for _, n := range to {
+		if m := s.room(c, n, 0); m != 0 && (mtu == 0 || m < mtu) {
+			mtu = m
+		}
+	}
 	for _, p := range prefixes {
 		r := mplsnl.IPRoute{
 			Prefix: p, Protocol: link.Protocol, Metric: link.Metric, Interface: s.Device.Index,
@@ -88,20 +82,39 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, t
 	return nil
 }
 
-// group compiles a group: its record, and what its own clients enter.
-func (s *State) group(c *Compiled, g dataplane.Group) *dataplane.OpError {
-	for _, name := range g.Legs {
-		k := key(dataplane.KindLSP, name)
-		c.need(k)
-		if _, ok := s.Objects[k].(dataplane.LSP); !ok {
-			return fail(g.Key(), fmt.Sprintf("leg %s is not in the data plane", name))
+// room returns how long a packet may be before the labels of a next hop,
+// whatever leg is active on the way; 0: not known.
+func (s *State) room(c *Compiled, n dataplane.NextHop, nesting int) int {
+	least := 0
+	within := func(m int) {
+		if m != 0 && (least == 0 || m < least) {
+			least = m
 		}
 	}
-	c.Filters = append(c.Filters, Record(g.Key(), s.Records[g.Key()], s.Active[g.Name]))
-	if len(g.Prefixes) == 0 || g.Pseudowires {
-		return nil
+	if n.Group == "" {
+		k := key(dataplane.KindSection, n.Section)
+		c.need(k)
+		if sec, ok := s.Objects[k].(dataplane.Section); ok {
+			within(s.Ports[sec.Interface].MTU)
+		}
+	} else if nesting < maxNesting {
+		k := key(dataplane.KindGroup, n.Group)
+		c.need(k)
+		g, _ := s.Objects[k].(dataplane.Group)
+		for _, name := range g.Legs {
+			k := key(dataplane.KindLSP, name)
+			c.need(k)
+			if l, ok := s.Objects[k].(dataplane.LSP); ok {
+				for _, h := range hops(l) {
+					within(s.room(c, h, nesting+1))
+				}
+			}
+		}
 	}
-	return s.clients(c, g.Key(), g.Prefixes, []dataplane.NextHop{{Group: g.Name}}, g.Down)
+	if least == 0 {
+		return 0
+	}
+	return max(least-4*len(n.Stack), 1)
 }
 
 // Record is the filter that no packet meets and that tells, after a restart,

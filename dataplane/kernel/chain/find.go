@@ -26,6 +26,9 @@ func Admission(f *mplsnl.Filter) (ifname string, vlan uint16, space uint32, ok b
 func Stale(f *mplsnl.Filter) dataplane.Object {
 	label := f.Handle >> 5
 	lsp := dataplane.LSP{Op: dataplane.PopAndForward, InLabel: label}
+	if f.Chain >= firstGroup {
+		return dataplane.LSP{Name: fmt.Sprintf("?group-%d", label), Op: dataplane.ImposeAndForward}
+	}
 	if f.Block == Egress {
 		lsp.Name, lsp.InLabel, lsp.Op = StaleClient(f.Handle), 0, dataplane.ImposeAndForward
 		return lsp

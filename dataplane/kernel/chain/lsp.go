@@ -9,7 +9,10 @@ import (
 
 // lsp compiles an LSP.
 func (s *State) lsp(c *Compiled, l dataplane.LSP) *dataplane.OpError {
-	if l.Op == dataplane.ImposeAndForward {
+	switch {
+	case l.Op == dataplane.ImposeAndForward && len(l.Prefixes) == 0:
+		return s.begins(c, l)
+	case l.Op == dataplane.ImposeAndForward:
 		return s.clients(c, l.Key(), l.Prefixes, hops(l), l.Down || l.Blocked)
 	}
 	space := uint32(Platform)
@@ -52,7 +55,8 @@ func (s *State) selected(c *Compiled, l dataplane.LSP) (bool, *dataplane.OpError
 		return true, nil
 	}
 	k := key(dataplane.KindGroup, l.Selector)
-	c.need(k)
+	c.refer(k)
+	c.Follows = append(c.Follows, l.Selector)
 	if _, ok := s.Objects[k].(dataplane.Group); !ok {
 		return false, fail(l.Key(), fmt.Sprintf("group %s is not in the data plane", l.Selector))
 	}
@@ -103,16 +107,7 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 		b.lookup()
 		return nil
 	}
-	var legs []leg
-	var err *dataplane.OpError
-	for _, h := range hops(b.l) {
-		more, e := b.resolve(b.c, b.l.Key(), h, 0)
-		if e != nil {
-			err = e
-			break
-		}
-		legs = append(legs, more...)
-	}
+	legs, err := b.ways(b.c, b.l.Key(), Ingress, -4, hops(b.l))
 	if err != nil {
 		return err
 	}
@@ -122,7 +117,7 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	}
 	switch {
 	case len(legs) == 0 && !b.l.Bud:
-		b.drop(counting(b.in), dropping(wayDown(hops(b.l))))
+		b.drop(counting(b.in), dropping(b.c.why()))
 		return nil
 	case b.l.Op == dataplane.PopAndForward && !labelled(legs):
 		return b.pop(legs)
@@ -130,21 +125,19 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	return b.swap(legs)
 }
 
-// wayDown tells why there is no way out.
-func wayDown(to []dataplane.NextHop) Reason {
-	for _, n := range to {
-		if n.Group != "" {
-			return GroupDown
-		}
+// why tells why there is no way out: as the last one that was tried.
+func (c *Compiled) why() Reason {
+	if n := len(c.dead); n > 0 {
+		return c.dead[n-1]
 	}
-	return SectionDown
+	return GroupDown // A group without legs.
 }
 
 // labelled tells whether the way out imposes labels, those of a group: then
 // the lowest of them takes the place of the label taken off.
 func labelled(legs []leg) bool {
 	for _, x := range legs {
-		if len(x.stack) > 0 {
+		if len(x.stack) > 0 || x.into != 0 {
 			return true
 		}
 	}
@@ -168,12 +161,15 @@ func (b *builder) swap(legs []leg) *dataplane.OpError {
 			bud[0].Mirred.Op, bud[0].Verdict = mplsnl.RedirectIngress, mplsnl.Stolen
 		}
 	}
-	keep := b.l.Op == dataplane.SwapAndForward
-	if !copies(legs) {
-		b.add(b.at, mplsnl.LSE{}, append(b.begin(bud...), forward(legs, keep, 0)...)...)
+	f := given
+	if b.l.Op == dataplane.SwapAndForward {
+		f = swapped
+	}
+	if !copies(legs, f) {
+		b.add(b.at, mplsnl.LSE{}, append(b.begin(bud...), forward(legs, f, anyTC)...)...)
 	} else {
-		for tc := range uint8(8) {
-			b.add(b.at, mplsnl.LSE{HasTC: true, TC: tc}, append(b.begin(bud...), forward(legs, keep, tc)...)...)
+		for tc := range 8 {
+			b.add(b.at, mplsnl.LSE{HasTC: true, TC: uint8(tc)}, append(b.begin(bud...), forward(legs, f, tc)...)...)
 		}
 	}
 	for _, f := range b.c.Filters {
@@ -189,7 +185,7 @@ func (b *builder) pop(legs []leg) *dataplane.OpError {
 	send := func(protocol uint16) []mplsnl.Action {
 		all := []mplsnl.Action{popTo(protocol)}
 		for i, x := range legs {
-			all = append(append(all, x.address()), x.send(i == len(legs)-1)...)
+			all = append(append(all, x.address()...), x.send(i == len(legs)-1)...)
 		}
 		return all
 	}

@@ -20,6 +20,11 @@ type leg struct {
 	peer    dataplane.MAC
 	stack   []dataplane.LabelEntry
 	own     int // Labels of the stack that are not those of groups.
+	// into is the chain of the group that is entered instead of a section, and
+	// ticket the label that stands for the group there; 0: none. With inPlace
+	// the label in front becomes the ticket.
+	into, ticket uint32
+	inPlace      bool
 	// via are the groups and LSPs on the way with the number of labels that
 	// were there when each was entered.
 	via []via
@@ -33,11 +38,17 @@ type via struct {
 }
 
 // resolve follows a next hop through groups to the sections it reaches now:
-// one, or both legs of a permanent bridge. None is a way that is down.
+// one, or both legs of a permanent bridge. None is a way that is down. Copies
+// are compiled so; what is sent once enters the chain of a group instead.
 func (s *State) resolve(c *Compiled, who dataplane.Key, n dataplane.NextHop, nesting int) ([]leg, *dataplane.OpError) {
 	if n.Group != "" {
 		return s.resolveGroup(c, who, n, nesting)
 	}
+	return s.toSection(c, who, n)
+}
+
+// toSection is the way out on a section; none while that is down.
+func (s *State) toSection(c *Compiled, who dataplane.Key, n dataplane.NextHop) ([]leg, *dataplane.OpError) {
 	k := key(dataplane.KindSection, n.Section)
 	c.need(k)
 	sec, ok := s.Objects[k].(dataplane.Section)
@@ -45,6 +56,7 @@ func (s *State) resolve(c *Compiled, who dataplane.Key, n dataplane.NextHop, nes
 		return nil, fail(who, fmt.Sprintf("section %s is not in the data plane", n.Section))
 	}
 	if sec.Down {
+		c.dead = append(c.dead, SectionDown)
 		return nil, nil
 	}
 	p := s.Ports[sec.Interface]
@@ -69,6 +81,7 @@ func hops(l dataplane.LSP) []dataplane.NextHop {
 func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop, nesting int) ([]leg, *dataplane.OpError) {
 	k := key(dataplane.KindGroup, n.Group)
 	c.need(k)
+	c.Follows = append(c.Follows, n.Group)
 	g, ok := s.Objects[k].(dataplane.Group)
 	if !ok {
 		return nil, fail(who, fmt.Sprintf("group %s is not in the data plane", n.Group))
@@ -77,12 +90,14 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 		return nil, fail(who, fmt.Sprintf("more than %d groups one in another", maxNesting))
 	}
 	if g.Down {
+		c.dead = append(c.dead, GroupDown)
 		return nil, nil
 	}
 	names := g.Legs
 	if !g.Permanent {
 		active := int(s.Active[g.Name])
 		if active >= len(g.Legs) {
+			c.dead = append(c.dead, GroupDown)
 			return nil, nil
 		}
 		names = g.Legs[active : active+1]
@@ -95,7 +110,8 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 		if !ok {
 			return nil, fail(who, fmt.Sprintf("leg %s of group %s is not in the data plane", name, g.Name))
 		}
-		if l.Down || l.Blocked {
+		if r := closed(l); r != 0 {
+			c.dead = append(c.dead, r)
 			continue
 		}
 		var more []leg
@@ -120,6 +136,17 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 	return all, nil
 }
 
+// closed tells why an LSP that begins here takes nothing; 0: it does.
+func closed(l dataplane.LSP) Reason {
+	switch {
+	case l.Down:
+		return LSPDown
+	case l.Blocked:
+		return Blocked
+	}
+	return 0
+}
+
 // inherit returns the labels of a leg: those without a traffic class of their
 // own take that of the label below them, if it has one.
 func inherit(stack, below []dataplane.LabelEntry) []dataplane.LabelEntry {
@@ -136,7 +163,12 @@ func inherit(stack, below []dataplane.LabelEntry) []dataplane.LabelEntry {
 
 // account counts what passes an action for everything on the way of a leg.
 // octets is what the packet has more than the kernel counts, before labels.
+//
+// What enters the chain of a group is counted there.
 func (c *Compiled) account(index uint32, x leg, octets int) {
+	if x.into != 0 {
+		return
+	}
 	for _, v := range x.via {
 		c.count(index, v.key, In, octets+4*v.in)
 		c.count(index, v.key, Taken, 0)
@@ -146,7 +178,10 @@ func (c *Compiled) account(index uint32, x leg, octets int) {
 }
 
 // address writes the Ethernet addresses of the way out, over those that came.
-func (x leg) address() mplsnl.Action {
+func (x leg) address() []mplsnl.Action {
+	if x.into != 0 {
+		return nil
+	}
 	var head [12]byte
 	copy(head[:], x.peer[:])
 	copy(head[6:], x.port.MAC[:])
@@ -154,12 +189,15 @@ func (x leg) address() mplsnl.Action {
 	for i := range 3 {
 		a.Pedit.Keys[i] = mplsnl.PeditKey{Ethernet: true, Offset: uint32(4 * i), Value: binary.BigEndian.Uint32(head[4*i:])}
 	}
-	return pipe(a)
+	return []mplsnl.Action{pipe(a)}
 }
 
 // send returns the actions that end a chain: the frame with its addresses goes
 // out of the port. A mirror leaves the packet as it was before.
 func (x leg) send(last bool) []mplsnl.Action {
+	if x.into != 0 {
+		return []mplsnl.Action{going(x.into)}
+	}
 	var all []mplsnl.Action
 	if x.vlan != 0 {
 		all = append(all, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPush, ID: x.vlan, Protocol: mplsnl.EtherVLAN}))
@@ -177,13 +215,25 @@ func (x leg) send(last bool) []mplsnl.Action {
 	return all
 }
 
+// front is what the label in front of a packet is for those that rewrite it.
+type front uint8
+
+const (
+	swapped front = iota // It passes its TTL on, and its traffic class.
+	given                // It passes its traffic class on.
+	ticket               // It stands for a group and passes on nothing.
+)
+
+// anyTC stands for the traffic class of a packet where it is not known.
+const anyTC = -1
+
 // push imposes labels, the lowest first. One without a traffic class of its
 // own takes tc.
-func push(stack []dataplane.LabelEntry, tc uint8) []mplsnl.Action {
+func push(stack []dataplane.LabelEntry, tc int) []mplsnl.Action {
 	var all []mplsnl.Action
 	for i := len(stack) - 1; i >= 0; i-- {
 		e := stack[i]
-		m := mplsnl.MPLSAction{Op: mplsnl.MPLSPush, HasLabel: true, Label: e.Label, TTL: e.EffectiveTTL(), HasTC: true, TC: tc}
+		m := mplsnl.MPLSAction{Op: mplsnl.MPLSPush, HasLabel: true, Label: e.Label, TTL: e.EffectiveTTL(), HasTC: true, TC: uint8(max(tc, 0))}
 		if e.HasTC {
 			m.TC = e.TC
 		}
@@ -192,47 +242,70 @@ func push(stack []dataplane.LabelEntry, tc uint8) []mplsnl.Action {
 	return all
 }
 
-// rewrite gives the label in front another value, and its TTL where ttl is not
-// 0.
-func rewrite(e dataplane.LabelEntry, ttl uint8) mplsnl.Action {
-	return mpls(mplsnl.MPLSAction{
-		Op: mplsnl.MPLSModify, HasLabel: true, Label: e.Label, TTL: ttl, HasTC: e.HasTC, TC: e.TC,
-	})
+// rewrite gives the label in front another value, its TTL where ttl is not 0,
+// and its traffic class where that is known.
+func rewrite(e dataplane.LabelEntry, ttl uint8, tc int) mplsnl.Action {
+	m := mplsnl.MPLSAction{Op: mplsnl.MPLSModify, HasLabel: true, Label: e.Label, TTL: ttl, HasTC: e.HasTC, TC: e.TC}
+	if !e.HasTC && tc != anyTC {
+		m.HasTC, m.TC = true, uint8(tc)
+	}
+	return mpls(m)
 }
 
-// copies tells whether labels take their traffic class from the packet: then
-// there is one filter for each.
-func copies(legs []leg) bool {
+// copies tells whether labels take their traffic class from the packet in a
+// way that needs one filter for each.
+func copies(legs []leg, f front) bool {
+	with, without := false, false
 	for _, x := range legs {
-		for i := range len(x.stack) - 1 {
-			if !x.stack[i].HasTC {
+		for i, e := range x.stack {
+			lowest := i == len(x.stack)-1
+			switch {
+			case !e.HasTC && (!lowest || f == ticket):
 				return true
+			case lowest && e.HasTC:
+				with = true
+			case lowest:
+				without = true
 			}
 		}
 	}
-	return false
+	return with && without // What one copy writes, the next would pass on.
 }
 
 // labels returns the actions that turn the label in front into the stack of x,
-// for a packet of a traffic class. With keep the lowest label keeps the TTL of
-// the packet.
-func (x leg) labels(keep bool, tc uint8) []mplsnl.Action {
-	last := len(x.stack) - 1
-	ttl := uint8(0)
-	if !keep {
-		ttl = x.stack[last].EffectiveTTL()
+// for a packet of a traffic class.
+func (x leg) labels(f front, tc int) []mplsnl.Action {
+	var all []mplsnl.Action
+	if last := len(x.stack) - 1; last >= 0 {
+		ttl := uint8(0)
+		if f != swapped {
+			ttl = x.stack[last].EffectiveTTL()
+		}
+		all = append([]mplsnl.Action{rewrite(x.stack[last], ttl, tc)}, push(x.stack[:last], tc)...)
 	}
-	return append([]mplsnl.Action{rewrite(x.stack[last], ttl)}, push(x.stack[:last], tc)...)
+	return append(all, x.present()...)
+}
+
+// present puts the label in front by which the group is known in its chain.
+func (x leg) present() []mplsnl.Action {
+	e := dataplane.LabelEntry{Label: x.ticket}
+	switch {
+	case x.into == 0:
+		return nil
+	case x.inPlace:
+		return []mplsnl.Action{rewrite(e, 0, anyTC)}
+	}
+	return push([]dataplane.LabelEntry{e}, 0)
 }
 
 // forward returns the actions that send a labelled packet on all legs. The
 // label in front is rewritten for each anew; what was pushed for one is taken
 // off for the next.
-func forward(legs []leg, keep bool, tc uint8) []mplsnl.Action {
+func forward(legs []leg, f front, tc int) []mplsnl.Action {
 	var all []mplsnl.Action
 	for i, x := range legs {
 		last := i == len(legs)-1
-		all = append(append(append(all, x.labels(keep, tc)...), x.address()), x.send(last)...)
+		all = append(append(append(all, x.labels(f, tc)...), x.address()...), x.send(last)...)
 		if !last {
 			for range len(x.stack) - 1 {
 				all = append(all, popTo(mplsnl.EtherMPLS))

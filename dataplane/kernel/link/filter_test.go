@@ -75,7 +75,7 @@ func TestIngress(t *testing.T) {
 // passProgram loads a program of the kind that filters are.
 func passProgram(t *testing.T) int {
 	t.Helper()
-	fd, err := link.Classifier()
+	fd, err := link.Classifier(link.Queues{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,9 @@ type Queues struct {
 	// Weights of the classes: 0 is strict priority, the higher class first,
 	// before all weighted ones.
 	Weights [Classes]uint16
+	// ByLabel has MPLS frames go into the queue of the traffic class of their
+	// outermost label, whatever their priority is; but see ByClass.
+	ByLabel bool
 }
 
 // QueueStats counts one queue. Octets are those of frames without FCS.
@@ -49,7 +52,8 @@ const (
 	unshaped = 125_000_000_000
 	// filterName begins the name of our filter, which tells what it was set up
 	// for.
-	filterName = "tandem-queues"
+	filterName  = "tandem-queues"
+	byLabelName = filterName + "-by-label"
 	// minQuantum is the turn of the class with the least weight: it must be no
 	// less than a frame, or the weights are not kept.
 	minQuantum = 9216 + 18
@@ -60,8 +64,8 @@ const (
 // ErrForeignQueues where somebody else's is there, which is left alone.
 //
 // It is a hierarchical token bucket (htb) with handle 7a4d: and one class for
-// each traffic class, and a filter of eBPF that reads the priority: what nearly
-// every kernel has.
+// each traffic class, and a filter of eBPF that reads the priority or the label:
+// what nearly every kernel has.
 func (h *Handle) SetQueues(index int, q Queues) error {
 	if err := h.setQueues(index, q); err != nil {
 		return fmt.Errorf("queues of interface %d: %w", index, err)
@@ -92,7 +96,7 @@ func (h *Handle) setQueues(index int, q Queues) error {
 			return fmt.Errorf("class %s: %w", netlink.HandleStr(c.Handle), err)
 		}
 	}
-	fd, err := classifier()
+	fd, err := classifier(q)
 	if err != nil {
 		return err
 	}
@@ -260,7 +264,11 @@ func burst(rate uint64) uint32 {
 // queueFilter names what the scheduler was set up for.
 func queueFilter(index, fd int, q Queues) *netlink.BpfFilter {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %d", filterName, q.Rate)
+	name := filterName
+	if q.ByLabel {
+		name = byLabelName
+	}
+	fmt.Fprintf(&b, "%s %d", name, q.Rate)
 	for _, w := range q.Weights {
 		fmt.Fprintf(&b, " %d", w)
 	}
@@ -275,9 +283,10 @@ func queueFilter(index, fd int, q Queues) *netlink.BpfFilter {
 // parseFilterName is the inverse.
 func parseFilterName(name string) (q Queues, ok bool) {
 	fields := strings.Fields(name)
-	if len(fields) != 2+Classes || fields[0] != filterName {
+	if len(fields) != 2+Classes || fields[0] != filterName && fields[0] != byLabelName {
 		return q, false
 	}
+	q.ByLabel = fields[0] == byLabelName
 	rate, err := strconv.ParseUint(fields[1], 10, 64)
 	if err != nil {
 		return q, false

@@ -58,6 +58,7 @@ func TestQueues(t *testing.T) {
 		{},
 		{Rate: 10_000_000},
 		{Rate: 8},
+		{Rate: 1_000_000_000, ByLabel: true},
 		{Rate: 400_000_000_000},
 		{Weights: [8]uint16{1, 2, 3, 4, 5, 6, 7, 65535}},
 		{Rate: 1_000_000_000, Weights: [8]uint16{10, 20, 0, 70}},
@@ -267,5 +268,107 @@ func TestWeights(t *testing.T) {
 	t.Logf("before %v, then %v: ratio %.2f", before, first, ratio)
 	if ratio < 2.4 || ratio > 3.8 {
 		t.Errorf("%d frames of class 1 with %d of class 0: ratio %.2f, want 3", first[1], first[0], ratio)
+	}
+}
+
+// TestByLabel looks at the queue in which frames wait: that of their outermost
+// label, whatever their priority, unless that names a class.
+func TestByLabel(t *testing.T) {
+	l, h := open(t)
+	west := index(t, l, h, drivertest.West)
+	port := l.Port(drivertest.West)
+	if err := h.SetQueues(west, link.Queues{ByLabel: true}); err != nil {
+		t.Fatal(err)
+	}
+	other := func(typ uint16, payload string) []byte {
+		f := append(append([]byte(nil), port.Peer[:]...), port.MAC[:]...)
+		return append(binary.BigEndian.AppendUint16(f, typ), payload+strings.Repeat("\x00", 40)...)
+	}
+	mpls := func(class uint32) []byte { return classFrame(port, class, 0, 60) }
+	tagged := func(typ uint16, f []byte) []byte {
+		return append(append(f[:12:12], byte(typ>>8), byte(typ), 0, 7), f[12:]...)
+	}
+	for _, c := range []struct {
+		name     string
+		priority uint32
+		frame    []byte
+		want     int
+	}{
+		{"a label", 0, mpls(5), 5},
+		{"a label, and another priority", 6, mpls(3), 3},
+		{"a label behind a tag", 0, tagged(0x8100, mpls(7)), 7},
+		{"a class that is named", link.ByClass(2), mpls(5), 2},
+		{"class 0, named", link.ByClass(0), mpls(5), 0},
+		{"something else, by its priority", 4, other(0x88b5, ""), 4},
+		{"something else behind a tag", 4, tagged(0x8100, other(0x88b5, "")), 4},
+		{"a priority of no class", 99, other(0x88b5, ""), 0},
+		{"IPv4, by its own precedence", link.ByClient, other(0x0800, "\x45\xb8"), 5},
+		{"IPv6, by its own precedence", link.ByClient, other(0x86dd, "\x6c\x00"), 6},
+		{"what has none", link.ByClient, other(0x88b5, ""), 0},
+		{"IPv4 as ever", 1, other(0x0800, "\x45\xb8"), 1},
+	} {
+		before, err := h.QueueStats(west)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd := sender(t, l, west, int(c.priority))
+		if _, err := unix.Write(fd, c.frame); err != nil {
+			t.Fatal(err)
+		}
+		after, err := h.QueueStats(west)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The host's own packets have priorities of their own.
+		if n := after[c.want].Packets - before[c.want].Packets; n == 0 {
+			t.Errorf("%s: not in queue %d: %+v, then %+v", c.name, c.want, before, after)
+		}
+	}
+}
+
+// TestProbeQueues: this host has queues, and the probe leaves nothing.
+func TestProbeQueues(t *testing.T) {
+	if err := link.ProbeQueues(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("ip", "link", "show", "mtpr0").CombinedOutput(); err == nil {
+		t.Errorf("the probe leaves %s", out)
+	}
+}
+
+// TestSchedulingShared: sections of one interface share its queues; the last one
+// takes them off.
+func TestSchedulingShared(t *testing.T) {
+	l, h := open(t)
+	west := index(t, l, h, drivertest.West)
+	s := link.NewScheduling[string](h)
+	q := link.Queues{Rate: 1_000_000}
+	for _, user := range []string{"a", "b"} {
+		if err := s.Set(west, user, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Set(west, "c", link.Queues{}); !errors.Is(err, link.ErrOtherQueues) {
+		t.Errorf("other queues: %v", err)
+	}
+	if got := s.Drift(); len(got) != 0 {
+		t.Errorf("drift of %v", got)
+	}
+	tc(t, l, "qdisc", "del", "dev", "west0", "root")
+	if got := s.Drift(); len(got) != 2 {
+		t.Errorf("drift of %v, want both", got)
+	}
+	for _, user := range []string{"a", "b"} {
+		if err := s.Set(west, user, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, user := range []string{"a", "c", "b"} {
+		if err := s.Clear(west, user); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := h.Queues(west); ok != (i < 2) || err != nil {
+			t.Errorf("queues after %s is gone: %v, %v", user, ok, err)
+		}
 	}
 }
