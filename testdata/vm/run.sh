@@ -31,7 +31,7 @@ base=$("$here/base.sh" "$series")
 work=$(mktemp -d)
 qemu=''
 trap '[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || :; rm -rf "$work"' EXIT
-# The guest has started when its first process writes READY; on a quiet machine that
+# The guest has booted when it writes READY; on a quiet machine that
 # is after 4 s.
 boot_limit=120
 
@@ -46,7 +46,7 @@ guest() {
 	[ -d "$dir/testdata" ] && cp -r "$dir/testdata" "$job/test/testdata"
 	cp -r "$root/testdata/lab" "$job/test/lab"
 	[ -z "$extra" ] || cp -a "$extra/." "$job/"
-	printf 'cd /test && TANDEM_VM=1 ./t.test -test.timeout %ss%s\n' "$limit" "$(printf ' %q' "${flags[@]}")" >"$job/test/run"
+	printf 'echo READY\ncd /test && TANDEM_VM=1 ./t.test -test.timeout %ss%s\n' "$limit" "$(printf ' %q' "${flags[@]}")" >"$job/test/run"
 	(cd "$job" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$work/job.gz"
 	cat "$base/base.cpio.gz" "$work/job.gz" >"$work/initrd"
 	: >"$work/test.out"; : >"$work/console.out"
