@@ -101,7 +101,7 @@ func (o *output) progress(format string, args ...any) {
 // suite prints the head of the rows of a suite.
 func (o *output) suite(s suite) {
 	o.jitter, o.load = sleepJitter(), loadAverage()
-	fmt.Printf("\n%s%s (load %.1f, a 1 ms sleep up to %.2f ms late)\n", strings.ToUpper(s.name[:1]), s.name[1:], o.load, o.jitter/1e3)
+	fmt.Printf("\n%s (load %.1f, a 1 ms sleep up to %.2f ms late)\n", s.name, o.load, o.jitter/1e3)
 }
 
 // row prints and keeps a row; missing tells why it has no figure.
@@ -141,7 +141,7 @@ func (o *output) row(s suite, r row, f figures, missing string) {
 		}
 	}
 	o.write(rec)
-	fmt.Println(strings.TrimRight(fmt.Sprintf("  %-68s %-24s %-52s %s", r.name, figure, beside, verdict), " "))
+	fmt.Println(strings.TrimRight(fmt.Sprintf("  %-68s %-24s %-44s %s", r.name, figure, beside, verdict), " "))
 }
 
 // finish prints the sum of a run.

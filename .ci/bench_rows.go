@@ -60,7 +60,8 @@ var sizes = []struct {
 
 func programSuite() suite {
 	const net, as = "net-ns/packet", "program, ns a packet beyond those of an empty one: "
-	program := func(name, bench string) row { return fig("program: "+name, bench, net).want("<= 35") }
+	free := func(name, bench string) row { return fig("program: "+name, bench, net) }
+	program := func(name, bench string) row { return free(name, bench).want("<= 35") }
 	const main, clients = "BenchmarkProgram/", "BenchmarkProgramClients/"
 	labels := as + "swap / push / pop to IP / pop and look up / impose"
 	pw := as + "PW encapsulation / decapsulation / switching point"
@@ -69,12 +70,12 @@ func programSuite() suite {
 		program("swap", main+"swap").readme(labels), program("swap and push", main+"swap-and-push-1").readme(labels),
 		program("pop-to-ip", main+"pop-to-ip").readme(labels), program("pop-and-lookup", main+"pop-and-lookup").readme(labels),
 		program("impose one label", main+"impose-1").readme(labels),
-		program("swap and push three", main+"swap-and-push-3"), program("unknown label dropped", main+"unknown-label"),
+		free("swap and push three", main+"swap-and-push-3"), free("unknown label dropped", main+"unknown-label"),
 		program("PW encapsulation into a tunnel", clients+"pw-encapsulation").readme(pw), program("PW decapsulation", clients+"pw-decapsulation").readme(pw),
-		program("PW switching point (S-PE)", clients+"pw-switching-point").readme(pw),
-		program("PW encapsulation, control word, VLAN", clients+"pw-encapsulation-cw-vlan"),
-		program("punt", clients+"punt").readme(rest), program("steady CC packet consumed", clients+"consumed-cc").readme(rest),
-		program("swap into a protection group", clients+"swap-into-a-group").readme(rest),
+		free("PW switching point (S-PE)", clients+"pw-switching-point").readme(pw),
+		free("PW encapsulation, control word, VLAN", clients+"pw-encapsulation-cw-vlan"),
+		program("punt", clients+"punt").readme(rest), free("steady CC packet consumed", clients+"consumed-cc").readme(rest),
+		free("swap into a protection group", clients+"swap-into-a-group").readme(rest),
 	}}
 }
 

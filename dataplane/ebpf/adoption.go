@@ -40,7 +40,8 @@ func (d *Driver) adoptSections(im *image) error {
 			continue // Left by a process that died between two writes.
 		}
 		d.sectionIDs.take(id)
-		s := &section{id: id, hash: e.name, since: e.since, entry: e.body, current: e.current}
+		d.counterIDs.take(e.body.Counter)
+		s := &section{id: id, counter: e.body.Counter, hash: e.name, since: e.since, entry: e.body, current: e.current}
 		d.sections[e.name], d.byID[id], d.ports[portOf(e.body)] = s, s, s
 	}
 	for k, id := range im.ports {

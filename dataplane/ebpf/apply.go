@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/cilium/ebpf"
-
 	"github.com/tandem-ne/tandem/dataplane"
 )
 
@@ -118,14 +116,6 @@ func (d *Driver) delete(k dataplane.Key, rt *routes) error {
 		return d.deleteService(d.clients.services[name])
 	case dataplane.KindSwitchingPoint:
 		return d.deleteSwitchingPoint(d.clients.switching[name])
-	}
-	return nil
-}
-
-// zeroCounters starts the counters of a slot.
-func (d *Driver) zeroCounters(m *ebpf.Map, slot uint32) error {
-	if err := m.Update(slot, d.zeros, ebpf.UpdateAny); err != nil {
-		return fmt.Errorf("zero counters: %w", err)
 	}
 	return nil
 }

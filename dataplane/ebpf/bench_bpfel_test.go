@@ -74,15 +74,14 @@ type benchMapSpecs struct {
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
+	CounterTable    *ebpf.MapSpec `ebpf:"counter_table"`
 	DirectCircuits  *ebpf.MapSpec `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
 	Expiries        *ebpf.MapSpec `ebpf:"expiries"`
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
-	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
-	MegBuckets      *ebpf.MapSpec `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.MapSpec `ebpf:"platform_labels"`
 	Policers        *ebpf.MapSpec `ebpf:"policers"`
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
@@ -96,7 +95,6 @@ type benchMapSpecs struct {
 	RelayPorts      *ebpf.MapSpec `ebpf:"relay_ports"`
 	Relays          *ebpf.MapSpec `ebpf:"relays"`
 	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
-	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
 	Seen            *ebpf.MapSpec `ebpf:"seen"`
@@ -111,8 +109,10 @@ type benchMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type benchVariableSpecs struct {
-	BenchLabels *ebpf.VariableSpec `ebpf:"bench_labels"`
-	BenchStride *ebpf.VariableSpec `ebpf:"bench_stride"`
+	BenchLabels    *ebpf.VariableSpec `ebpf:"bench_labels"`
+	BenchStride    *ebpf.VariableSpec `ebpf:"bench_stride"`
+	CountersPerCpu *ebpf.VariableSpec `ebpf:"counters_per_cpu"`
+	Cpus           *ebpf.VariableSpec `ebpf:"cpus"`
 }
 
 // benchObjects contains all objects after they have been loaded into the kernel.
@@ -141,15 +141,14 @@ type benchMaps struct {
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
 	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
+	CounterTable    *ebpf.Map `ebpf:"counter_table"`
 	DirectCircuits  *ebpf.Map `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
 	Expiries        *ebpf.Map `ebpf:"expiries"`
 	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
-	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
-	MegBuckets      *ebpf.Map `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.Map `ebpf:"platform_labels"`
 	Policers        *ebpf.Map `ebpf:"policers"`
 	Ports           *ebpf.Map `ebpf:"ports"`
@@ -163,7 +162,6 @@ type benchMaps struct {
 	RelayPorts      *ebpf.Map `ebpf:"relay_ports"`
 	Relays          *ebpf.Map `ebpf:"relays"`
 	Scratch         *ebpf.Map `ebpf:"scratch"`
-	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
 	Seen            *ebpf.Map `ebpf:"seen"`
@@ -182,15 +180,14 @@ func (m *benchMaps) Close() error {
 		m.ChannelSlots,
 		m.Channels,
 		m.CopyLists,
+		m.CounterTable,
 		m.DirectCircuits,
 		m.DirectPorts,
 		m.Events,
 		m.Expiries,
 		m.Groups,
 		m.Limits,
-		m.LspCounters,
 		m.Lsps,
-		m.MegBuckets,
 		m.PlatformLabels,
 		m.Policers,
 		m.Ports,
@@ -204,7 +201,6 @@ func (m *benchMaps) Close() error {
 		m.RelayPorts,
 		m.Relays,
 		m.Scratch,
-		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
 		m.Seen,
@@ -220,8 +216,10 @@ func (m *benchMaps) Close() error {
 //
 // It can be passed to loadBenchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type benchVariables struct {
-	BenchLabels *ebpf.Variable `ebpf:"bench_labels"`
-	BenchStride *ebpf.Variable `ebpf:"bench_stride"`
+	BenchLabels    *ebpf.Variable `ebpf:"bench_labels"`
+	BenchStride    *ebpf.Variable `ebpf:"bench_stride"`
+	CountersPerCpu *ebpf.Variable `ebpf:"counters_per_cpu"`
+	Cpus           *ebpf.Variable `ebpf:"cpus"`
 }
 
 // benchPrograms contains all programs after they have been loaded into the kernel.

@@ -27,6 +27,9 @@ func openBench(b *testing.B, objs *tandemMaps, set func(*ebpf.CollectionSpec)) *
 				replace[name] = m
 			}
 		}
+		if err := tellCounters(spec); err != nil {
+			b.Fatal(err)
+		}
 	}
 	o := new(benchObjects)
 	if err := spec.LoadAndAssign(o, &ebpf.CollectionOptions{MapReplacements: replace}); err != nil {

@@ -181,7 +181,7 @@ func TestDrift(t *testing.T) {
 			return e.objs.clearPort(portOf(e.sections[hashName("west")].entry))
 		}, drift(dataplane.KindSection, "west")},
 		{"foreign label", func(t *testing.T, e *element) error {
-			return e.objs.setLabel(labelKey{0, 777}, lspX(e).id)
+			return e.objs.setLabel(labelKey{0, 777}, lspX(e).id, 0)
 		}, anything},
 		{"foreign prefix", func(t *testing.T, e *element) error {
 			return e.objs.setPrefix(netip.MustParsePrefix("203.0.113.0/24"), 4000)

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -57,8 +56,6 @@ type Driver struct {
 	faults      map[string]string // what the audit cannot repair, and why
 	probeQueues func() error      // why there are no queues here
 	hostState
-
-	zeros []tandemCounters // of every CPU
 
 	clients clients
 
@@ -125,18 +122,13 @@ func (d *Driver) open() (err error) {
 	d.queues = link.NewScheduling[uint64](d.net)
 	d.probeQueues = sync.OnceValue(link.ProbeQueues)
 	go d.probeQueues() // Meanwhile.
-	cpus, err := ebpf.PossibleCPU()
-	if err != nil {
-		return err
-	}
-	d.zeros = make([]tandemCounters, cpus)
 	var adopted bool
 	if d.objs, adopted, err = openTables(d.pins, d.opt); err != nil {
 		return err
 	}
 	d.sectionIDs = newSlots(d.objs.Sections.MaxEntries())
 	d.lspIDs = newSlots(d.objs.Lsps.MaxEntries())
-	d.counterIDs = newSlots(d.objs.LspCounters.MaxEntries())
+	d.counterIDs = newSlots(d.objs.counters())
 	d.groupSlots = newSlots(d.objs.Groups.MaxEntries())
 	d.relayIDs = newSlots(d.objs.Relays.MaxEntries())
 	d.listIDs = newSlots(d.objs.CopyLists.MaxEntries())
@@ -258,30 +250,28 @@ func (d *Driver) Prepare(_ context.Context, ops []dataplane.Op) error {
 func (d *Driver) Counters(ctx context.Context, keys []dataplane.Key, dst []dataplane.Counters) ([]dataplane.Counters, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	perCPU := make([]tandemCounters, 0, 64)
 	for _, k := range keys {
 		if err := ctx.Err(); err != nil {
 			return dst, err
 		}
-		var m *ebpf.Map
-		var slot uint32
+		var id uint32
 		var since uint64
 		switch k.Kind {
 		case dataplane.KindSection:
 			if s := d.sections[hashName(k.Name)]; s != nil {
-				m, slot, since = d.objs.SectionCounters, s.id, s.since
+				id, since = s.counter, s.since
 			}
 		case dataplane.KindLSP:
 			if l := d.lsps[hashName(k.Name)]; l != nil {
-				m, slot, since = d.objs.LspCounters, l.entry.Counter, l.entry.Since
+				id, since = l.entry.Counter, l.entry.Since
 			}
 		case dataplane.KindGroup:
 			if g := d.groups[hashName(k.Name)]; g != nil {
-				m, slot, since = d.objs.LspCounters, g.entry.Counter, g.entry.Since
+				id, since = g.entry.Counter, g.entry.Since
 			}
 		case dataplane.KindPseudowire:
 			if pw := d.clients.pws[hashName(k.Name)]; pw != nil {
-				m, slot, since = d.objs.LspCounters, pw.entry.Counter, pw.entry.Since
+				id, since = pw.entry.Counter, pw.entry.Since
 			}
 		case dataplane.KindService:
 			if s := d.clients.services[hashName(k.Name)]; s != nil {
@@ -302,19 +292,15 @@ func (d *Driver) Counters(ctx context.Context, keys []dataplane.Key, dst []datap
 				continue
 			}
 		}
-		if m == nil {
+		if id == 0 {
 			dst = append(dst, dataplane.Counters{})
 			continue
 		}
-		if err := m.Lookup(slot, &perCPU); err != nil {
+		c, err := d.objs.countersOf(id, since)
+		if err != nil {
 			return dst, fmt.Errorf("read counters of %s: %w", k, err)
 		}
-		t := total(perCPU)
-		dst = append(dst, dataplane.Counters{
-			In:      dataplane.Counter{Packets: t.InPackets, Octets: t.InOctets},
-			Out:     dataplane.Counter{Packets: t.OutPackets, Octets: t.OutOctets},
-			InDrops: t.InDrops, OutDrops: t.OutDrops, Since: time.Unix(0, int64(since)),
-		})
+		dst = append(dst, c)
 	}
 	return dst, nil
 }

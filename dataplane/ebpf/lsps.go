@@ -112,27 +112,13 @@ func (d *Driver) keepCounter(e *tandemLsp, old *lsp) error {
 	return err
 }
 
-// newCounter returns a counter at zero.
-func (d *Driver) newCounter() (uint32, error) {
-	now := time.Now()
-	id := d.counterIDs.get(now)
-	if id == 0 {
-		return 0, &fault{reason: "the table of counters is full"}
-	}
-	if err := d.zeroCounters(d.objs.LspCounters, id); err != nil {
-		d.counterIDs.put(id, now)
-		return 0, err
-	}
-	return id, nil
-}
-
 // turnTo leads everything that leads to an LSP to its new entry, and then takes
 // away what the old one has too much.
 func (d *Driver) turnTo(o dataplane.LSP, l, old *lsp, branches map[uint64]*branch, gone *discard, rt *routes) error {
 	l.name, l.branches = o.Name, branches
 	d.lsps[l.entry.Name] = l
 	if l.entry.InLabel != 0 {
-		if err := d.objs.setLabel(l.labelKey(), l.id); err != nil {
+		if err := d.objs.setLabel(l.labelKey(), l.id, l.entry.Counter); err != nil {
 			return fmt.Errorf("write label: %w", err)
 		}
 		d.labels[l.labelKey()] = l

@@ -21,7 +21,7 @@ import (
 
 // schemaVersion is the version of bpf/maps.h. A process finds only pins of its
 // own version; those of another are replaced (see openTables).
-const schemaVersion = 4
+const schemaVersion = 5
 
 const (
 	sysBPFFS = "/sys/fs/bpf"
@@ -173,8 +173,13 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 		return nil, false, err
 	}
 	spec.Maps["lsps"].MaxEntries = o.MaxLSPs
-	spec.Maps["lsp_counters"].MaxEntries = o.MaxLSPs + spec.Maps["groups"].MaxEntries
-	spec.Maps["meg_buckets"].MaxEntries = maxSections + o.MaxLSPs
+	counters := o.MaxLSPs
+	for _, name := range []string{"groups", "pws", "sections"} {
+		counters += spec.Maps[name].MaxEntries
+	}
+	if err := sizeCounters(spec, counters); err != nil {
+		return nil, false, err
+	}
 	replace := map[string]*ebpf.Map{}
 	defer func() {
 		for _, m := range replace {
@@ -194,6 +199,9 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 		}
 		replace[name] = m
 		spec.Maps[name].MaxEntries = m.MaxEntries()
+	}
+	if err := tellCounters(spec); err != nil {
+		return nil, false, err
 	}
 	if objs, err = load(p, spec, replace); err != nil {
 		return nil, false, fmt.Errorf("load BPF programs: %w", err)

@@ -255,7 +255,7 @@ func (d *Driver) refer(pw *pseudowire) error {
 	if pw.entry.InLabel == 0 {
 		return nil
 	}
-	if err := d.claimLabel(labelKey{0, pw.entry.InLabel}, refPW|pw.entry.Id); err != nil {
+	if err := d.claimLabel(labelKey{0, pw.entry.InLabel}, refPW|pw.entry.Id, pw.entry.Counter); err != nil {
 		return fmt.Errorf("write label: %w", err)
 	}
 	return nil
@@ -291,18 +291,18 @@ func (d *Driver) dropPWLabel(e tandemPw) error {
 }
 
 // claimLabel makes a label lead to a pseudowire, whoever had it before.
-func (d *Driver) claimLabel(k labelKey, ref uint32) error {
+func (d *Driver) claimLabel(k labelKey, ref, counter uint32) error {
 	delete(d.labels, k)
-	return d.objs.setLabel(k, ref)
+	return d.objs.setLabel(k, ref, counter)
 }
 
 // releaseLabel clears a label that still leads to a pseudowire.
 func (d *Driver) releaseLabel(k labelKey, ref uint32) error {
-	var now uint32
+	var now tandemLabelEntry
 	if err := d.objs.PlatformLabels.Lookup(k.label, &now); err != nil {
 		return err
 	}
-	if now != ref {
+	if now.Ref != ref {
 		return nil
 	}
 	return d.objs.clearLabel(k)

@@ -14,7 +14,7 @@ import (
 // section is a section as it is in the tables.
 type section struct {
 	name        string // empty: adopted and not yet asked for
-	id          uint32
+	id, counter uint32
 	hash, since uint64
 	entry       tandemSection // the body in use
 	current     uint32        // which of the two it is
@@ -57,11 +57,12 @@ func (d *Driver) putSection(o dataplane.Section, rt *routes) error {
 		if id == 0 {
 			return &fault{reason: "the table of sections is full"}
 		}
-		s = &section{id: id, hash: hash, since: uint64(time.Now().UnixNano())}
-		if err := d.zeroCounters(d.objs.SectionCounters, id); err != nil {
+		counter, err := d.newCounter()
+		if err != nil {
 			d.sectionIDs.put(id, time.Now())
 			return err
 		}
+		s = &section{id: id, hash: hash, counter: counter, since: uint64(time.Now().UnixNano())}
 	}
 	old := s.entry
 	if err := d.writeSection(s, e); err != nil {
@@ -152,6 +153,7 @@ func (d *Driver) relayProgram() *ebpf.Program { return d.objs.TandemRelay }
 // use, so that a program sees the one or the other. One that is in use already
 // is written over itself, to repair it.
 func (d *Driver) writeSection(s *section, e tandemSection) error {
+	e.Counter = s.counter
 	slot := tandemSectionSlot{Current: s.current, Name: s.hash, Since: s.since}
 	slot.Body[s.current] = s.entry
 	if e == s.entry || s.entry == (tandemSection{}) {
@@ -205,7 +207,9 @@ func (d *Driver) deleteSection(s *section) error {
 	d.clearQueues(int(s.entry.Ifindex), s.hash)
 	delete(d.sections, s.hash)
 	delete(d.byID, s.id)
-	d.sectionIDs.put(s.id, time.Now())
+	now := time.Now()
+	d.sectionIDs.put(s.id, now)
+	d.counterIDs.put(s.counter, now)
 	return nil
 }
 

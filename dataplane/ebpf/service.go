@@ -230,7 +230,7 @@ func (d *Driver) writeService(e tandemService, old *service) (s *service, was se
 		if e.Id = c.serviceIDs.get(now); e.Id == 0 {
 			return nil, was, &fault{reason: "the table of services is full"}
 		}
-		zeros := make([]tandemServiceCount, len(d.zeros))
+		zeros := make([]tandemServiceCount, ebpf.MustPossibleCPU())
 		err = d.objs.ServiceCounters.Update(e.Id, zeros, ebpf.UpdateAny)
 		if err == nil {
 			err = d.objs.Policers.Update(e.Id, tandemPolicer{}, ebpf.UpdateAny)

@@ -83,11 +83,10 @@ func (d *Driver) switchingCounters(sp *switching) (dataplane.Counters, error) {
 		if pw == nil {
 			continue
 		}
-		var perCPU []tandemCounters
-		if err := d.objs.LspCounters.Lookup(pw.entry.Counter, &perCPU); err != nil {
+		t, err := d.objs.total(pw.entry.Counter)
+		if err != nil {
 			return out, err
 		}
-		t := total(perCPU)
 		out.In.Packets += t.InPackets
 		out.In.Octets += t.InOctets
 		out.Out.Packets += t.OutPackets

@@ -140,17 +140,19 @@ func (t *tandemMaps) clearPort(k tandemPortKey) error {
 	return absent(t.Ports.Delete(k))
 }
 
-// setLabel points a label to an LSP.
-func (t *tandemMaps) setLabel(k labelKey, id uint32) error {
+// setLabel points a label to what has the counter.
+func (t *tandemMaps) setLabel(k labelKey, ref, counter uint32) error {
 	if k.section == 0 {
-		return t.PlatformLabels.Update(k.label, id, ebpf.UpdateAny)
+		// Both halves in one store, in the order of the machine.
+		return t.write(t.PlatformLabels, k.label, 0, uint64(ref)|uint64(counter)<<32)
 	}
-	return t.SectionLabels.Update(tandemLabelKey{Section: k.section, Label: k.label}, id, ebpf.UpdateAny)
+	e := tandemLabelEntry{Ref: ref, Counter: counter}
+	return t.SectionLabels.Update(tandemLabelKey{Section: k.section, Label: k.label}, e, ebpf.UpdateAny)
 }
 
 func (t *tandemMaps) clearLabel(k labelKey) error {
 	if k.section == 0 {
-		return t.PlatformLabels.Update(k.label, uint32(0), ebpf.UpdateAny)
+		return t.write(t.PlatformLabels, k.label, 0, uint64(0))
 	}
 	return absent(t.SectionLabels.Delete(tandemLabelKey{Section: k.section, Label: k.label}))
 }
@@ -264,12 +266,14 @@ func (t *tandemMaps) read() (*image, error) {
 				im.relays[k] = *v
 			}
 		}),
-		eachMapped(t.PlatformLabels, func(k uint32, v *uint32) {
-			if *v != 0 {
-				im.labels[labelKey{0, k}] = *v
+		eachMapped(t.PlatformLabels, func(k uint32, v *tandemLabelEntry) {
+			if v.Ref != 0 {
+				im.labels[labelKey{0, k}] = v.Ref
 			}
 		}),
-		each(t.SectionLabels, func(k tandemLabelKey, v *uint32) { im.labels[labelKey{k.Section, k.Label}] = *v }),
+		each(t.SectionLabels, func(k tandemLabelKey, v *tandemLabelEntry) {
+			im.labels[labelKey{k.Section, k.Label}] = v.Ref
+		}),
 		eachMapped(t.DirectPorts, func(k uint32, v *uint32) {
 			if *v != 0 {
 				im.ports[tandemPortKey{Ifindex: k}] = *v
@@ -330,18 +334,4 @@ func eachMapped[V any](m *ebpf.Map, f func(uint32, *V)) error {
 		}
 	}
 	return nil
-}
-
-// total sums a per-CPU counter.
-func total(perCPU []tandemCounters) (s tandemCounters) {
-	for i := range perCPU {
-		c := &perCPU[i]
-		s.InPackets += c.InPackets
-		s.InOctets += c.InOctets
-		s.OutPackets += c.OutPackets
-		s.OutOctets += c.OutOctets
-		s.InDrops += c.InDrops
-		s.OutDrops += c.OutDrops
-	}
-	return s
 }

@@ -57,6 +57,7 @@ type tandemCounters struct {
 	OutOctets  uint64
 	InDrops    uint64
 	OutDrops   uint64
+	Meg        tandemBucket
 }
 
 type tandemExpected struct {
@@ -73,6 +74,12 @@ type tandemGroup struct {
 	Name     uint64
 	Since    uint64
 	LegNames [2]uint64
+}
+
+type tandemLabelEntry struct {
+	_       structs.HostLayout
+	Ref     uint32
+	Counter uint32
 }
 
 type tandemLabelKey struct {
@@ -219,20 +226,21 @@ type tandemRelay struct {
 
 type tandemSection struct {
 	_       structs.HostLayout
-	Ifindex uint32
-	Vlan    uint16
-	Mtu     uint16
 	Peer    [6]uint8
 	Own     [6]uint8
+	Ifindex uint32
+	Counter uint32
+	Vlan    uint16
+	Mtu     uint16
 	Flags   uint8
-	Pad     [3]uint8
+	Pad     [7]uint8
 }
 
 type tandemSectionSlot struct {
 	_       structs.HostLayout
+	Body    [2]tandemSection
 	Current uint32
 	Pad     uint32
-	Body    [2]tandemSection
 	Name    uint64
 	Since   uint64
 }
@@ -372,15 +380,14 @@ type tandemMapSpecs struct {
 	ChannelSlots    *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels        *ebpf.MapSpec `ebpf:"channels"`
 	CopyLists       *ebpf.MapSpec `ebpf:"copy_lists"`
+	CounterTable    *ebpf.MapSpec `ebpf:"counter_table"`
 	DirectCircuits  *ebpf.MapSpec `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.MapSpec `ebpf:"direct_ports"`
 	Events          *ebpf.MapSpec `ebpf:"events"`
 	Expiries        *ebpf.MapSpec `ebpf:"expiries"`
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
-	LspCounters     *ebpf.MapSpec `ebpf:"lsp_counters"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
-	MegBuckets      *ebpf.MapSpec `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.MapSpec `ebpf:"platform_labels"`
 	Policers        *ebpf.MapSpec `ebpf:"policers"`
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
@@ -394,7 +401,6 @@ type tandemMapSpecs struct {
 	RelayPorts      *ebpf.MapSpec `ebpf:"relay_ports"`
 	Relays          *ebpf.MapSpec `ebpf:"relays"`
 	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
-	SectionCounters *ebpf.MapSpec `ebpf:"section_counters"`
 	SectionLabels   *ebpf.MapSpec `ebpf:"section_labels"`
 	Sections        *ebpf.MapSpec `ebpf:"sections"`
 	Seen            *ebpf.MapSpec `ebpf:"seen"`
@@ -409,6 +415,8 @@ type tandemMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tandemVariableSpecs struct {
+	CountersPerCpu *ebpf.VariableSpec `ebpf:"counters_per_cpu"`
+	Cpus           *ebpf.VariableSpec `ebpf:"cpus"`
 	PuntRecordType *ebpf.VariableSpec `ebpf:"punt_record_type"`
 }
 
@@ -437,15 +445,14 @@ type tandemMaps struct {
 	ChannelSlots    *ebpf.Map `ebpf:"channel_slots"`
 	Channels        *ebpf.Map `ebpf:"channels"`
 	CopyLists       *ebpf.Map `ebpf:"copy_lists"`
+	CounterTable    *ebpf.Map `ebpf:"counter_table"`
 	DirectCircuits  *ebpf.Map `ebpf:"direct_circuits"`
 	DirectPorts     *ebpf.Map `ebpf:"direct_ports"`
 	Events          *ebpf.Map `ebpf:"events"`
 	Expiries        *ebpf.Map `ebpf:"expiries"`
 	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
-	LspCounters     *ebpf.Map `ebpf:"lsp_counters"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
-	MegBuckets      *ebpf.Map `ebpf:"meg_buckets"`
 	PlatformLabels  *ebpf.Map `ebpf:"platform_labels"`
 	Policers        *ebpf.Map `ebpf:"policers"`
 	Ports           *ebpf.Map `ebpf:"ports"`
@@ -459,7 +466,6 @@ type tandemMaps struct {
 	RelayPorts      *ebpf.Map `ebpf:"relay_ports"`
 	Relays          *ebpf.Map `ebpf:"relays"`
 	Scratch         *ebpf.Map `ebpf:"scratch"`
-	SectionCounters *ebpf.Map `ebpf:"section_counters"`
 	SectionLabels   *ebpf.Map `ebpf:"section_labels"`
 	Sections        *ebpf.Map `ebpf:"sections"`
 	Seen            *ebpf.Map `ebpf:"seen"`
@@ -477,15 +483,14 @@ func (m *tandemMaps) Close() error {
 		m.ChannelSlots,
 		m.Channels,
 		m.CopyLists,
+		m.CounterTable,
 		m.DirectCircuits,
 		m.DirectPorts,
 		m.Events,
 		m.Expiries,
 		m.Groups,
 		m.Limits,
-		m.LspCounters,
 		m.Lsps,
-		m.MegBuckets,
 		m.PlatformLabels,
 		m.Policers,
 		m.Ports,
@@ -499,7 +504,6 @@ func (m *tandemMaps) Close() error {
 		m.RelayPorts,
 		m.Relays,
 		m.Scratch,
-		m.SectionCounters,
 		m.SectionLabels,
 		m.Sections,
 		m.Seen,
@@ -515,6 +519,8 @@ func (m *tandemMaps) Close() error {
 //
 // It can be passed to loadTandemObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tandemVariables struct {
+	CountersPerCpu *ebpf.Variable `ebpf:"counters_per_cpu"`
+	Cpus           *ebpf.Variable `ebpf:"cpus"`
 	PuntRecordType *ebpf.Variable `ebpf:"punt_record_type"`
 }
 

@@ -88,24 +88,28 @@ struct retag {
 static __always_inline int write_tags(struct xdp_md *ctx, __u64 at, const struct retag *r)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct {
-		__u32 w[3];
-	} addresses;
+	word *addresses, mac[3];
 	int delta = (int)at + (int)r->cut - 4 * (int)r->n;
 	__be32 *tag;
 
 	bound(at);
-	if (data + at + sizeof(addresses) > end)
+	addresses = data + at;
+	if ((void *)(addresses + 3) > end)
 		return -1;
-	__builtin_memcpy(&addresses, data + at, sizeof(addresses));
+	mac[0] = addresses[0];
+	mac[1] = addresses[1];
+	mac[2] = addresses[2];
 	if (delta && bpf_xdp_adjust_head(ctx, delta))
 		return -1;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if (data + sizeof(addresses) + 2 > end)
+	if (data + sizeof(mac) + 2 > end)
 		return -1;
-	__builtin_memcpy(data, &addresses, sizeof(addresses));
-	tag = data + sizeof(addresses);
+	addresses = data;
+	addresses[0] = mac[0];
+	addresses[1] = mac[1];
+	addresses[2] = mac[2];
+	tag = data + sizeof(mac);
 	if (r->n > 0) {
 		if ((void *)(tag + 1) > end)
 			return -1;
@@ -264,7 +268,7 @@ static __always_inline int switch_pw(struct packet *p, struct counters *c, __u32
 	if (!pw)
 		return drop_in(p, c, EV_PW_DOWN);
 	counter = pw->counter;
-	oc = bpf_map_lookup_elem(&lsp_counters, &counter);
+	oc = counters_of(counter);
 	if (!oc)
 		return drop_in(p, c, EV_INTERNAL);
 	if (pw->flags & PW_DOWN || !(pw->flags & PW_SENDS))
@@ -347,7 +351,7 @@ static __always_inline int to_pw(struct xdp_md *ctx, const struct service *sv, s
 	if (!pw)
 		return drop_service(sc, EV_PW_DOWN);
 	counter = pw->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &counter);
+	c = counters_of(counter);
 	if (!c)
 		return drop_service(sc, EV_INTERNAL);
 	if (pw->flags & PW_DOWN || !(pw->flags & PW_SENDS))
@@ -438,7 +442,7 @@ static __always_inline int enter_pws(struct xdp_md *ctx, const struct service *s
 	if (!g)
 		return drop_service(sc, EV_PW_DOWN);
 	counter = g->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &counter);
+	c = counters_of(counter);
 	if (!c)
 		return drop_service(sc, EV_INTERNAL);
 	state = *(volatile __u64 *)&g->state;
@@ -532,12 +536,6 @@ static __always_inline __u32 find_service(__u32 ifindex, const struct tags *t)
 		id = bpf_map_lookup_elem(&tagged_circuits, &k);
 	}
 	return id ? *id : 0;
-}
-
-static __always_inline int same_mac(const __u8 *a, const __u8 *b)
-{
-	return *(__u16 *)a == *(__u16 *)b && *(__u16 *)(a + 2) == *(__u16 *)(b + 2) &&
-	       *(__u16 *)(a + 4) == *(__u16 *)(b + 4);
 }
 
 // for_network tells whether a service with a network-layer client takes a frame:
@@ -741,7 +739,7 @@ struct arrival {
 	__u32 id;  // of the pseudowire
 	__u32 off; // behind its label
 	__u32 lse; // its label stack entry
-	__u32 section;
+	__u32 section, section_counter;
 	// Set where the frame is to be punted: the pseudowire's counter, the offset
 	// of the ACH.
 	__u32 counter, ach;
@@ -773,8 +771,7 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 	tc = lse >> 9 & 7;
 	p->len = end - data;
 	p->section = a->section;
-	id = p->section;
-	p->secc = bpf_map_lookup_elem(&section_counters, &id);
+	p->secc = counters_of(a->section_counter);
 	id = a->id;
 	ref = bpf_map_lookup_elem(&pw_refs, &id);
 	if (!ref)
@@ -785,7 +782,7 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 	if (!pw || !entry)
 		return drop_in(p, NULL, EV_NO_LABEL);
 	counter = pw->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &counter);
+	c = counters_of(counter);
 	if (!c)
 		return drop_in(p, NULL, EV_INTERNAL);
 	a->counter = counter;

@@ -107,15 +107,17 @@ struct port_key {
 	__u32 vlan;
 };
 
-// Where frames go out, or come in.
+// Where frames go out, or come in. peer and own are written together, as they
+// are in a frame.
 struct section {
-	__u32 ifindex;
-	__u16 vlan;
-	__u16 mtu; // octets behind the Ethernet header and the VLAN tag
 	__u8 peer[6];
 	__u8 own[6];
+	__u32 ifindex;
+	__u32 counter;
+	__u16 vlan;
+	__u16 mtu; // octets behind the Ethernet header and the VLAN tag
 	__u8 flags;
-	__u8 pad[3];
+	__u8 pad[7];
 };
 
 // A section in its slot: the body in use is the one that current tells, the
@@ -123,9 +125,9 @@ struct section {
 // index of its near end, the address of its far end and, in since, the index of
 // that.
 struct section_slot {
+	struct section body[2];
 	__u32 current;
 	__u32 pad;
-	struct section body[2];
 	__u64 name;  // FNV-1a of the name: tells an adopting process whose it is
 	__u64 since; // Unix nanoseconds at which the counters started
 };
@@ -133,6 +135,13 @@ struct section_slot {
 struct label_key {
 	__u32 section;
 	__u32 label;
+};
+
+// What a label refers to, and the counter of that: a packet needs both, and
+// neither fetch has to wait for the other.
+struct label_entry {
+	__u32 ref; // 0: nothing
+	__u32 counter;
 };
 
 // One LSP, or one branch of a point-to-multipoint one. What a packet needs is
@@ -169,8 +178,8 @@ struct lsp {
 // in bit 56, flags from bit 57 on.
 struct group {
 	__u64 state;
-	__u32 counter; // in lsp_counters
-	__u32 copies;  // of a permanent bridge: one per leg
+	__u32 counter;
+	__u32 copies; // of a permanent bridge: one per leg
 	__u64 name;
 	__u64 since;
 	__u64 leg_names[2];
@@ -213,10 +222,13 @@ struct prefix6_key {
 	__u8 address[16];
 };
 
+// The counters of one object on one CPU, a cache line. The bucket of its MEG is
+// that of CPU 0, for all: without a lock, a race lets one frame more through.
 struct counters {
 	__u64 in_packets, in_octets;
 	__u64 out_packets, out_octets;
 	__u64 in_drops, out_drops;
+	struct bucket meg;
 };
 
 // Which section a frame is of: by interface where it is untagged and the index
@@ -243,13 +255,6 @@ struct {
 	__type(value, struct section_slot);
 } sections SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MAX_SECTIONS);
-	__type(key, __u32);
-	__type(value, struct counters);
-} section_counters SEC(".maps");
-
 // The per-platform label space: label to LSP, 0 for none. An array, because a
 // hash costs a cache miss more per packet once it is large. It and the table of
 // LSPs are mapped into memory by audits: a batch read of a million takes 0.3 s.
@@ -258,7 +263,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, MAX_LABELS);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct label_entry);
 } platform_labels SEC(".maps");
 
 // The per-interface label spaces.
@@ -267,7 +272,7 @@ struct {
 	__uint(max_entries, MAX_LABELS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct label_key);
-	__type(value, __u32);
+	__type(value, struct label_entry);
 } section_labels SEC(".maps");
 
 struct {
@@ -278,13 +283,21 @@ struct {
 	__type(value, struct lsp);
 } lsps SEC(".maps");
 
-// Of LSPs, groups, pseudowires and services.
+// The counters of sections, LSPs, groups and pseudowires: those of CPU 0, then
+// those of the next one, COUNTERS_PER_CPU each. Not a per-CPU array: it can be
+// mapped, and a packet finds its counters with one fetch instead of two. Programs run to their end on one CPU, and none
+// interrupts another, so that nothing here is atomic. Counter 0 is nobody's.
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, DEFAULT_LSPS);
 	__type(key, __u32);
 	__type(value, struct counters);
-} lsp_counters SEC(".maps");
+} counter_table SEC(".maps");
+
+// Set before the programs are loaded, by the size of the map.
+volatile const __u32 counters_per_cpu = 1;
+volatile const __u32 cpus = 1;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -58,7 +58,7 @@ struct pw {
 	__u64 since;
 	__u32 generation;
 	__u32 id;
-	__u32 counter; // in lsp_counters
+	__u32 counter;
 	__u32 in_label;
 	__u32 out;  // section, REF_GROUP
 	__u32 loop; // identifier of the pseudowire that frames go back into

@@ -136,16 +136,6 @@ struct {
 	__type(value, __u64);
 } expiries SEC(".maps");
 
-// One bucket for each MEG: of a section by its slot, of an LSP or a pseudowire
-// by MAX_SECTIONS and its counter. Shared by all CPUs without a lock: a race
-// lets one frame more through.
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_SECTIONS + (1 << 16));
-	__type(key, __u32);
-	__type(value, struct bucket);
-} meg_buckets SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

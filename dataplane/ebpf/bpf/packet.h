@@ -24,6 +24,16 @@
 // compiler, which knows, leaves it out.
 #define bound(off) asm volatile("%0 &= 127" : "+r"(off))
 
+// Of a frame, and of addresses in the tables: what is packed would be read and
+// written octet by octet.
+typedef __u32 __attribute__((may_alias)) word;
+typedef __u16 __attribute__((may_alias)) half;
+
+static __always_inline int same_mac(const void *a, const void *b)
+{
+	return *(word *)a == *(word *)b && *(half *)(a + 4) == *(half *)(b + 4);
+}
+
 // What is known of the packet under way.
 struct packet {
 	struct section *sec;   // it came in on
@@ -44,6 +54,44 @@ static __always_inline struct section *section_of(__u32 id)
 	struct section_slot *s = bpf_map_lookup_elem(&sections, &id);
 
 	return s ? &s->body[s->current & 1] : NULL;
+}
+
+// section_on tells which section an interface, or a VLAN on it, is of; 0: none. The
+// empty assembly keeps the compiler from making one look-up of the two, with a
+// table that is known when it runs: a call through a pointer, where the verifier
+// can put a look-up in an array in place.
+static __always_inline __u32 section_on(__u32 ifindex, __u32 vlan)
+{
+	struct port_key port = { .ifindex = ifindex, .vlan = vlan };
+	__u32 *id, section;
+
+	if (!vlan && ifindex < DIRECT_PORTS) {
+		id = bpf_map_lookup_elem(&direct_ports, &ifindex);
+		section = id ? *id : 0;
+		asm volatile("" : "+r"(section));
+		return section;
+	}
+	id = bpf_map_lookup_elem(&ports, &port);
+	return id ? *id : 0;
+}
+
+// counters_of returns counters on this CPU. Newer kernels make one instruction of
+// the question for its number.
+static __always_inline struct counters *counters_of(__u32 id)
+{
+	__u32 at = bpf_get_smp_processor_id() * counters_per_cpu + id;
+
+	return bpf_map_lookup_elem(&counter_table, &at);
+}
+
+// put_addresses writes those of a frame that leaves by the section.
+static __always_inline void put_addresses(void *frame, const struct section *s)
+{
+	word *to = frame, *from = (word *)s->peer;
+
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
 }
 
 static __always_inline void count_event(__u32 ev)

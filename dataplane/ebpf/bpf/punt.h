@@ -4,12 +4,10 @@
 
 #include "packet.h"
 
-#define MAX_CPUS 1024
-
 // What a punted frame belongs to.
 struct origin {
 	__u32 label;
-	__u32 counter; // in lsp_counters, of an LSP or pseudowire; 0: none
+	__u32 counter; // of an LSP or pseudowire; 0: none
 	__u8 reason;
 	__u8 entity;
 	__u8 has_label;
@@ -48,30 +46,23 @@ static __always_inline int admit(__u32 section, __u32 reason, __u64 now)
 }
 
 // admit_meg takes a token from the bucket of a MEG.
-static __always_inline int admit_meg(struct packet *p, const struct origin *o, __u64 now)
+static __always_inline int admit_meg(__u32 counter, __u64 now)
 {
-	__u32 key = o->entity == ENTITY_SECTION ? p->section : MAX_SECTIONS + o->counter;
-	struct bucket *b;
+	struct counters *c = bpf_map_lookup_elem(&counter_table, &counter);
 
-	if (o->entity != ENTITY_SECTION && !o->counter)
-		return 1;
-	b = bpf_map_lookup_elem(&meg_buckets, &key);
-	return b && spend(b, LIMIT_MEG, now);
+	return !counter || (c && spend(&c->meg, LIMIT_MEG, now));
 }
 
 struct sum {
-	__u32 counter, entity;
+	__u32 counter;
 	__u64 in_packets, in_octets, out_packets, out_octets;
 };
 
 static long add_cpu(__u32 cpu, struct sum *s)
 {
-	struct counters *c;
+	__u32 at = cpu * counters_per_cpu + s->counter;
+	struct counters *c = bpf_map_lookup_elem(&counter_table, &at);
 
-	if (s->entity == ENTITY_SECTION)
-		c = bpf_map_lookup_percpu_elem(&section_counters, &s->counter, cpu);
-	else
-		c = bpf_map_lookup_percpu_elem(&lsp_counters, &s->counter, cpu);
 	if (!c)
 		return 1;
 	s->in_packets += c->in_packets;
@@ -219,7 +210,8 @@ static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct or
 		}
 	}
 	ev = EV_PUNTED;
-	if (!admit_meg(p, o, head->time))
+	s.counter = o->entity == ENTITY_SECTION && p->sec ? p->sec->counter : o->counter;
+	if (!admit_meg(s.counter, head->time))
 		ev = EV_PUNT_MEG;
 	else if (ch && !spend(&ch->bucket, LIMIT_CHANNEL + slot, head->time))
 		ev = EV_PUNT_CHANNEL;
@@ -233,10 +225,8 @@ static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct or
 			p->secc->in_drops++;
 		return XDP_DROP;
 	}
-	s.entity = o->entity;
-	s.counter = o->entity == ENTITY_SECTION ? p->section : o->counter;
 	if (s.counter)
-		bpf_loop(MAX_CPUS, add_cpu, &s, 0);
+		bpf_loop(cpus, add_cpu, &s, 0);
 	head->in_packets = s.in_packets;
 	head->in_octets = s.in_octets;
 	head->out_packets = s.out_packets;

@@ -23,7 +23,7 @@ static __always_inline int enter_group(struct xdp_md *ctx, struct packet *p, __u
 {
 	__u32 none = 0;
 	struct out o = {
-		.c = bpf_map_lookup_elem(&lsp_counters, &none), // nobody's
+		.c = counters_of(none), // nobody's
 		.next = REF_GROUP | REF_SLOT(group), .tc = tc, .s = s, .len = p->len, .strip = strip,
 		.class = CLASS_BY_TC,
 	};
@@ -77,7 +77,7 @@ static __always_inline int impose(struct xdp_md *ctx, struct packet *p, struct l
 {
 	__u32 id = l->counter, tc = 0, s = 1;
 	struct out o;
-	struct counters *c = bpf_map_lookup_elem(&lsp_counters, &id);
+	struct counters *c = counters_of(id);
 	__u64 off = strip;
 
 	if (!c)
@@ -195,7 +195,7 @@ static __always_inline int as_received(struct xdp_md *ctx, struct packet *p, __u
 		return finish(ctx, verdict);
 	p->ifindex = ifindex;
 	p->section = 0;
-	verdict = label_switch(ctx, p);
+	verdict = label_switch(ctx, p, 0);
 	// Not of a section, nor taken by this node's IP stack.
 	return verdict == XDP_PASS && !p->section ? drop_in(p, NULL, EV_RELAY) : verdict;
 }
@@ -247,8 +247,10 @@ static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 		p->stack = TAGGED;
 		p->section = l->in_section;
 		p->sec = section_of(p->section);
-		p->secc = bpf_map_lookup_elem(&section_counters, &p->section);
-		if (!p->sec || !p->secc)
+		if (!p->sec)
+			return drop_in(p, NULL, EV_INTERNAL);
+		p->secc = counters_of(p->sec->counter);
+		if (!p->secc)
 			return drop_in(p, NULL, EV_INTERNAL);
 		return stack(ctx, p);
 	}
@@ -303,21 +305,16 @@ static __always_inline int copy_out(struct __sk_buff *skb, __u32 list, __u32 omi
 // a VLAN that is one. The kernel has taken the outer tag out of the frame.
 static __always_inline int of_section(struct __sk_buff *skb)
 {
-	struct port_key port = { .ifindex = skb->ingress_ifindex };
-	__u32 *id;
+	__u32 vlan = 0;
 
 	if (skb->protocol != P_MPLS)
 		return 0;
 	if (skb->vlan_present) {
 		if (skb->vlan_proto != P_VLAN)
 			return 0;
-		port.vlan = skb->vlan_tci & 0xfff;
+		vlan = skb->vlan_tci & 0xfff;
 	}
-	if (!port.vlan && port.ifindex < DIRECT_PORTS)
-		id = bpf_map_lookup_elem(&direct_ports, &port.ifindex);
-	else
-		id = bpf_map_lookup_elem(&ports, &port);
-	return id && *id;
+	return section_on(skb->ingress_ifindex, vlan) != 0;
 }
 
 static __always_inline int from_impose_device(struct __sk_buff *skb)

@@ -29,7 +29,7 @@ struct out {
 	__be32 tail[2];     // between the labels and the rest: control word, or entropy label
 	__u32 class;        // queue, or CLASS_BY_TC
 	__u32 overhead;     // octets that c does not count
-	__u32 counter;      // c in lsp_counters
+	__u32 counter;      // c
 };
 
 // The same without pointers, for a function that the verifier looks at by
@@ -137,7 +137,7 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 			break;
 		state = *(volatile __u64 *)&g->state;
 		id = g->counter;
-		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		c = counters_of(id);
 		ev = EV_INTERNAL;
 		if (!c)
 			break;
@@ -160,7 +160,7 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 		if (!l || l->op != OP_IMPOSE)
 			break;
 		id = l->counter;
-		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		c = counters_of(id);
 		ev = EV_INTERNAL;
 		if (!c)
 			break;
@@ -276,8 +276,8 @@ static __always_inline __u32 closed(const struct section *s)
 static __always_inline int send_section(struct xdp_md *ctx, struct out *o)
 {
 	__u32 id = o->next, head, size;
-	struct counters *oc = bpf_map_lookup_elem(&section_counters, &id);
 	struct section *s = section_of(id);
+	struct counters *oc = s ? counters_of(s->counter) : NULL;
 	__u16 proto = P_MPLS;
 	void *data, *end;
 	struct ethhdr *eth;
@@ -306,7 +306,7 @@ static __always_inline int send_section(struct xdp_md *ctx, struct out *o)
 	eth = data;
 	if ((void *)(eth + 1) > end)
 		return drop_out(o->c, oc, EV_INTERNAL);
-	__builtin_memcpy(eth->h_dest, s->peer, 12);
+	put_addresses(data, s);
 	type = data + 2 * ETH_ALEN;
 	if (s->vlan) {
 		if ((void *)(type + 3) > end)
@@ -370,6 +370,28 @@ __noinline int place_labels(struct xdp_md *ctx, __u32 from, const struct labels 
 	return 0;
 }
 
+// place is place_labels, which is called only for more than one label: the call
+// costs more than the work.
+static __always_inline int place(struct xdp_md *ctx, __u64 off, const __u32 *lse, __u32 n, __u32 tc_set, __u32 tc, __u32 low)
+{
+	__be32 *at;
+	__u32 v;
+
+	if (!n)
+		return 0;
+	if (n > 1)
+		return place_labels(ctx, off, (void *)lse, PLACE(n, tc_set, tc), low);
+	bound(off);
+	at = (void *)(long)ctx->data + off;
+	if ((void *)(at + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	v = lse[0] | low;
+	if (!(tc_set & 1))
+		v |= tc << 9;
+	*at = bpf_htonl(v);
+	return 0;
+}
+
 // send_group is the way out through groups: the labels of the legs come above
 // those of the sender. A list of copies gets the frame as it is up to there,
 // under an Ethernet header without addresses; in their place is what else a copy
@@ -381,17 +403,16 @@ __noinline int send_group(struct xdp_md *ctx)
 	struct way *w;
 	struct section *s = NULL;
 	struct legs legs = {};
-	struct ethhdr *eth;
+	half *type;
 	__u16 proto = P_MPLS;
 	__u64 off;
-	void *end;
+	void *data, *end;
 	int delta;
 
 	w = bpf_map_lookup_elem(&scratch, &id);
 	if (!w)
 		return XDP_DROP;
-	id = w->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &id);
+	c = counters_of(w->counter);
 	if (!c)
 		return XDP_DROP;
 	if (w->n > MAX_IMPOSE || w->strip > w->len || w->tail_n > 2)
@@ -408,9 +429,11 @@ __noinline int send_group(struct xdp_md *ctx)
 			return drop_out(c, NULL, EV_PAYLOAD);
 	}
 	if (!legs.copies) {
-		oc = bpf_map_lookup_elem(&section_counters, &legs.section);
 		s = section_of(legs.section);
-		if (!s || !oc)
+		if (!s)
+			return drop_path(c, &legs, NULL, EV_INTERNAL);
+		oc = counters_of(s->counter);
+		if (!oc)
 			return drop_path(c, &legs, NULL, EV_INTERNAL);
 		if (closed(s))
 			return drop_path(c, &legs, oc, closed(s));
@@ -422,24 +445,21 @@ __noinline int send_group(struct xdp_md *ctx)
 	delta = (int)w->strip - (int)(head + 4 * total);
 	if (delta && bpf_xdp_adjust_head(ctx, delta))
 		return drop_path(c, &legs, oc, EV_INTERNAL);
-	eth = (void *)(long)ctx->data;
+	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if ((void *)(eth + 1) + 4 > end)
+	type = data + 2 * ETH_ALEN;
+	if ((void *)(type + 3) > end)
 		return drop_path(c, &legs, oc, EV_INTERNAL);
+	type[0] = proto;
 	if (s) {
-		__builtin_memcpy(eth->h_dest, s->peer, 12);
+		put_addresses(data, s);
 		if (s->vlan) {
-			__be16 *tag = (void *)(eth + 1);
-
-			eth->h_proto = P_VLAN;
-			tag[0] = bpf_htons(s->vlan);
-			tag[1] = proto;
-		} else {
-			eth->h_proto = proto;
+			type[0] = P_VLAN;
+			type[1] = bpf_htons(s->vlan);
+			type[2] = proto;
 		}
 	} else {
-		__builtin_memset(eth, 0, 2 * ETH_ALEN);
-		eth->h_proto = proto;
+		__builtin_memset(data, 0, 2 * ETH_ALEN);
 	}
 	// From the bottom up, for the traffic class comes from below.
 	off = head + 4 * (total - w->tail_n);
@@ -454,7 +474,7 @@ __noinline int send_group(struct xdp_md *ctx)
 			at[1] = w->tail[1];
 	}
 	off -= 4 * w->n;
-	if (place_labels(ctx, off, (void *)w->lse, PLACE(w->n, w->tc_set, w->tc), w->s << 8 | w->ttl))
+	if (place(ctx, off, w->lse, w->n, w->tc_set, w->tc, w->s << 8 | w->ttl))
 		return drop_path(c, &legs, oc, EV_INTERNAL);
 	tc = top_tc(w->lse, w->n, w->tc_set, w->tc);
 	size = w->len - w->strip + 4 * (w->n + w->tail_n);
@@ -473,7 +493,7 @@ __noinline int send_group(struct xdp_md *ctx)
 		bound(off);
 		off -= 4 * n;
 		// Without labels of the sender the lowest leg is above the client itself.
-		if (place_labels(ctx, off, (void *)l->lse, PLACE(n, l->tc_set, tc), i == 0 && !w->n ? w->s << 8 : 0))
+		if (place(ctx, off, l->lse, n, l->tc_set, tc, i == 0 && !w->n ? w->s << 8 : 0))
 			return drop_path(c, &legs, oc, EV_INTERNAL);
 		tc = top_tc(l->lse, n, l->tc_set, tc);
 		if (l->flags & LSP_CLASS)
@@ -483,10 +503,11 @@ __noinline int send_group(struct xdp_md *ctx)
 		lc->out_octets += size;
 	}
 	if (legs.copies) {
-		eth = (void *)(long)ctx->data;
-		if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		__u8 *carry = (void *)(long)ctx->data + 2 * ETH_ALEN - 1;
+
+		if ((void *)(carry + 1) > (void *)(long)ctx->data_end)
 			return XDP_DROP;
-		eth->h_source[5] = CARRY(tc, w->class);
+		*carry = CARRY(tc, w->class);
 		return hand_over_copies(ctx, c, legs.copies, 0);
 	}
 	if (!s || !oc)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "client.h"
+#include "fast.h"
 #include "packet.h"
 #include "punt.h"
 #include "send.h"
@@ -106,19 +107,19 @@ static __always_inline int selected(struct lsp *l)
 // section 3.14).
 static __always_inline __u32 find(struct packet *p, __u32 label, __u32 depth)
 {
-	__u32 *ref;
+	struct label_entry *e;
 
 	if (p->sec->flags & SECTION_OWN_SPACE) {
 		struct label_key k = { .section = p->section, .label = label };
 
-		ref = bpf_map_lookup_elem(&section_labels, &k);
-		if (ref)
-			return *ref;
+		e = bpf_map_lookup_elem(&section_labels, &k);
+		if (e)
+			return e->ref;
 		if (!depth)
 			return 0;
 	}
-	ref = bpf_map_lookup_elem(&platform_labels, &label);
-	return ref ? *ref : 0;
+	e = bpf_map_lookup_elem(&platform_labels, &label);
+	return e ? e->ref : 0;
 }
 
 // special handles a special-purpose label that ends the work on the stack.
@@ -168,7 +169,7 @@ static __always_inline int condition(struct packet *p, struct condition *k, __u3
 	if (!l || l->op == OP_NONE || l->op >= OP_POP_LOOKUP || l->copies)
 		return drop_in(p, k->c, EV_BLOCKED);
 	id = l->counter;
-	c = bpf_map_lookup_elem(&lsp_counters, &id);
+	c = counters_of(id);
 	if (!c)
 		return drop_in(p, k->c, EV_INTERNAL);
 	if (l->flags & LSP_DOWN)
@@ -225,7 +226,7 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 				// RFC 6790 section 4.1: the two go with the label above them.
 				off += 8;
 				if (bpf_ntohl(lse[1]) >> 8 & 1)
-					return deliver(ctx, p, bpf_map_lookup_elem(&lsp_counters, &counter), off, 0);
+					return deliver(ctx, p, counters_of(counter), off, 0);
 				continue;
 			}
 			if (label != LABEL_IPV4_NULL && label != LABEL_IPV6_NULL)
@@ -257,7 +258,7 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		if (!l || l->op <= OP_IMPOSE || l->op > OP_POP_LOOKUP)
 			return drop_in(p, NULL, EV_NO_LABEL);
 		id = l->counter;
-		c = bpf_map_lookup_elem(&lsp_counters, &id);
+		c = counters_of(id);
 		if (!c)
 			return drop_in(p, NULL, EV_INTERNAL);
 		if (!(l->flags & LSP_BRANCH)) {
@@ -315,7 +316,7 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 		counter = id;
 	}
 	if (pw) {
-		struct arrival a = { .id = pw, .off = off + 4, .lse = pw_lse, .section = p->section };
+		struct arrival a = { .id = pw, .off = off + 4, .lse = pw_lse, .section = p->section, .section_counter = p->sec->counter };
 		int verdict = pseudowire(ctx, &a);
 
 		if (verdict <= GO_PUNT) {
@@ -344,44 +345,51 @@ static __always_inline int section_gach(struct xdp_md *ctx, __u64 off)
 	return (void *)(lse + 1) <= (void *)(long)ctx->data_end && bpf_ntohl(*lse) >> 12 == LABEL_GAL;
 }
 
-// label_switch is the receive side of a section's interface.
-static __always_inline int label_switch(struct xdp_md *ctx, struct packet *p)
+// label_switch is the receive side of a section's interface. direct tells whether
+// the program runs there.
+static __always_inline int label_switch(struct xdp_md *ctx, struct packet *p, int direct)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	static const __u8 multicast[6] = { 0x01, 0x00, 0x5e, 0x90, 0x00, 0x00 };
-	struct port_key port = { .ifindex = p->ifindex };
-	struct ethhdr *eth = data;
-	__u32 *id;
+	static const __u8 multicast[8] = { 0x01, 0x00, 0x5e, 0x90, 0x00, 0x00 };
+	half *type = data + 2 * ETH_ALEN;
+	__u32 section, at = ETH_HLEN, vlan = 0, len = end - data;
+	struct section *sec;
+	int ours;
 
-	p->len = end - data;
-	p->stack = ETH_HLEN;
-	if ((void *)(eth + 1) > end)
+	if ((void *)(type + 1) > end)
 		return XDP_PASS;
-	if (eth->h_proto == P_VLAN) {
+	if (*type == P_VLAN) {
 		__be16 *tag = data + ETH_HLEN;
 
 		if ((void *)(tag + 2) > end || tag[1] != P_MPLS)
 			return XDP_PASS;
-		port.vlan = bpf_ntohs(tag[0]) & 0xfff;
-		p->vlan = port.vlan;
-		p->stack += 4;
-	} else if (eth->h_proto != P_MPLS) {
+		vlan = bpf_ntohs(tag[0]) & 0xfff;
+		at += 4;
+	} else if (*type != P_MPLS) {
 		return XDP_PASS;
 	}
-	if (!port.vlan && port.ifindex < DIRECT_PORTS)
-		id = bpf_map_lookup_elem(&direct_ports, &port.ifindex);
-	else
-		id = bpf_map_lookup_elem(&ports, &port);
-	if (!id || !*id)
+	section = section_on(p->ifindex, vlan);
+	sec = section ? section_of(section) : NULL;
+	if (!sec)
 		return XDP_PASS;
-	p->section = *id;
-	p->sec = section_of(p->section);
-	p->secc = bpf_map_lookup_elem(&section_counters, &p->section);
-	if (!p->sec || !p->secc)
+	ours = same_mac(data, sec->own) || same_mac(data, multicast);
+	if (direct && ours) {
+		int verdict = forward(ctx, sec, at, len);
+
+		if (verdict != NOT_PLAIN)
+			return verdict;
+	}
+	p->len = len;
+	p->stack = at;
+	p->vlan = vlan;
+	p->section = section;
+	p->sec = sec;
+	p->secc = counters_of(sec->counter);
+	if (!p->secc)
 		return XDP_PASS;
 	if (!p->host)
-		p->host = p->sec;
-	if (!same_mac(eth->h_dest, p->sec->own) && !same_mac(eth->h_dest, multicast))
+		p->host = sec;
+	if (!ours)
 		return drop_in(p, NULL, EV_FOREIGN_MAC);
 	p->secc->in_packets++;
 	p->secc->in_octets += p->len - p->stack;
@@ -397,5 +405,5 @@ static __always_inline int receive(struct xdp_md *ctx)
 {
 	struct packet p = { .ifindex = ctx->ingress_ifindex };
 
-	return label_switch(ctx, &p);
+	return label_switch(ctx, &p, 1);
 }
