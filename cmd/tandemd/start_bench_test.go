@@ -36,5 +36,6 @@ func BenchmarkStart(b *testing.B) {
 		used += cpuTime(b, l, "a")
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/1000/float64(b.N), "ms/start")
+	b.ReportMetric(float64(residentKiB(b, l, "a"))/1024, "MiB-resident")
 	b.ReportMetric(float64(used.Microseconds())/1000/float64(b.N), "cpu-ms/start")
 }
