@@ -27,6 +27,7 @@ type change struct {
 	asked  map[dataplane.Key]struct{} // What was put, not only touched.
 	failed []*dataplane.OpError
 	leave  map[string]struct{} // Interfaces perhaps no longer used.
+	peers  []link.Link         // Sections of the other way of this driver, to be undone.
 
 	put      []mplsnl.FilterChange
 	putBy    []dataplane.Key
@@ -81,6 +82,11 @@ func (c *change) run() {
 	}
 	c.rebind()
 	c.send()
+	for _, l := range c.peers {
+		if err := leavePeer(c.link, l); err != nil && !errors.Is(err, unix.ENODEV) {
+			c.failed = append(c.failed, &dataplane.OpError{Reason: "cannot take the neighbour entries off " + l.Name, Retry: true, Err: err})
+		}
+	}
 	c.clearQueues()
 	for name := range c.leave {
 		if err := c.leaveInterface(name); err != nil && !errors.Is(err, unix.ENODEV) {
@@ -195,6 +201,9 @@ func (c *change) drop(k dataplane.Key) {
 		}
 		if s.ifname != "" {
 			c.leave[s.ifname] = struct{}{}
+		}
+		if s.peer.Index != 0 {
+			c.peers = append(c.peers, s.peer)
 		}
 	}
 	o, ok := c.state.Objects[k]

@@ -114,7 +114,7 @@ func (s *State) leave(c *Compiled, who dataplane.Key, from origin, n dataplane.N
 		if err != nil {
 			return nil, 0, err
 		}
-		return append(x.present(), x.send(true)...), 0, nil
+		return append(x.present(anyTC), x.send(true)...), 0, nil
 	}
 	legs, err := s.toSection(c, who, n)
 	if err != nil || len(legs) == 0 {
