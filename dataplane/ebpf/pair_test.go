@@ -16,6 +16,7 @@ import (
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/packetio"
+	"github.com/tandem-ne/tandem/dataplane/punt"
 )
 
 // pair is a driver in a namespace of its own and the model with the same
@@ -74,8 +75,8 @@ func newPairIn(t testing.TB, mode Mode, objects []dataplane.Object) *pair {
 		t.Fatalf("Open: %v (the test needs root)", err)
 	}
 	t.Cleanup(func() { p.Driver.Close() })
-	for i := range uint32(limitChannel + channels) {
-		p.put(t, p.objs.Limits, i, unlimited.limit())
+	for i := range uint32(punt.Limits) {
+		p.put(t, p.objs.Limits, i, unlimited.Limit())
 	}
 	if p.punts, err = p.Punts(); err != nil {
 		t.Fatal(err)

@@ -21,13 +21,14 @@ import (
 // each replaced in one step, those wanted no longer after them.
 type change struct {
 	*chains
-	check  func(dataplane.Object) error
-	dirty  map[dataplane.Key]edge // With what of it has changed.
-	now    map[dataplane.Key]*result
-	asked  map[dataplane.Key]struct{} // What was put, not only touched.
-	failed []*dataplane.OpError
-	leave  map[string]struct{} // Interfaces perhaps no longer used.
-	peers  []link.Link         // Sections of the other way of this driver, to be undone.
+	check   func(dataplane.Object) error
+	dirty   map[dataplane.Key]edge // With what of it has changed.
+	now     map[dataplane.Key]*result
+	asked   map[dataplane.Key]struct{} // What was put, not only touched.
+	failed  []*dataplane.OpError
+	leave   map[string]struct{} // Interfaces perhaps no longer used.
+	joining []joining
+	peers   []link.Link // Sections of the other way of this driver, to be undone.
 
 	put      []mplsnl.FilterChange
 	putBy    []dataplane.Key
@@ -42,6 +43,7 @@ type change struct {
 	settled  map[uint32]struct{}
 	binds    map[dataplane.Key][]chain.Count
 	unqueue  map[string]int // Sections that perhaps use queues no more, and where.
+	lost     []spaceLabel   // Labels that perhaps nobody has any more.
 }
 
 func (t *chains) apply(ctx context.Context, ops []dataplane.Op, check func(dataplane.Object) error) []*dataplane.OpError {
@@ -81,12 +83,12 @@ func (c *change) run() {
 		c.failed = append(c.failed, &dataplane.OpError{Reason: "cannot read counters", Retry: true, Err: err})
 	}
 	c.rebind()
-	c.send()
-	for _, l := range c.peers {
-		if err := leavePeer(c.link, l); err != nil && !errors.Is(err, unix.ENODEV) {
-			c.failed = append(c.failed, &dataplane.OpError{Reason: "cannot take the neighbour entries off " + l.Name, Retry: true, Err: err})
-		}
-	}
+	told := map[dataplane.Key]bool{}
+	c.send(told)
+	c.enterAll()
+	c.endRoutes(told)
+	c.inform()
+	c.openTouched()
 	c.clearQueues()
 	for name := range c.leave {
 		if err := c.leaveInterface(name); err != nil && !errors.Is(err, unix.ENODEV) {
@@ -148,14 +150,28 @@ func (c *change) joins(k dataplane.Key, name string, down bool) {
 	if errors.Is(err, link.ErrNotFound) {
 		return // Compiling tells.
 	}
-	if err == nil {
-		err = c.enter(p)
-	}
 	if err != nil {
-		if errors.Is(err, errForeignQdisc) && down {
-			return
-		}
 		c.fail(k, fmt.Sprintf("cannot use interface %s: %v", name, err), true, err)
+		return
+	}
+	c.joining = append(c.joining, joining{k, p, down})
+}
+
+// joining is an object on its way to an interface.
+type joining struct {
+	key  dataplane.Key
+	port chain.Port
+	down bool
+}
+
+// enterAll lets frames of the interfaces into the chains, which are there by
+// now.
+func (c *change) enterAll() {
+	for _, j := range c.joining {
+		err := c.enter(j.port)
+		if err != nil && !(errors.Is(err, errForeignQdisc) && j.down) {
+			c.fail(j.key, fmt.Sprintf("cannot use interface %s: %v", j.port.Name, err), true, err)
+		}
 	}
 }
 
@@ -182,6 +198,7 @@ func (c *change) release(o dataplane.Object) {
 	k := o.Key()
 	if l, ok := labelOf(o); ok && c.claims.labels[l] == k {
 		delete(c.claims.labels, l)
+		c.lost = append(c.lost, l)
 	}
 	for _, p := range prefixesOf(o) {
 		if c.claims.prefixes[p] == k {

@@ -45,8 +45,8 @@ func sweepChains(h *link.Handle) (n int, err error) {
 		if l.Name == chain.Device {
 			continue
 		}
-		if err := h.Conn().DeleteQdisc(l.Index); err != nil {
-			return n, fmt.Errorf("take clsact off %s: %w", l.Name, err)
+		if err := errors.Join(h.ClearQueues(l.Index), h.Conn().DeleteQdisc(l.Index)); err != nil {
+			return n, fmt.Errorf("take chains off %s: %w", l.Name, err)
 		}
 		n++
 	}
@@ -98,7 +98,7 @@ func sweepRoutes(h *link.Handle) (n int, err error) {
 	}
 	peers, err := peersOn(h)
 	for _, l := range peers {
-		err = errors.Join(err, leavePeer(h, l))
+		err = errors.Join(err, leavePeer(h, l), untap(h, l.Index))
 	}
 	return len(changes) + len(peers), err
 }
@@ -131,6 +131,14 @@ func leavePeer(h *link.Handle, l link.Link) error {
 		h.DeleteNeighbour(l.Index, gatewayIPv4()),
 		h.DeleteNeighbour(l.Index, gatewayIPv6()),
 	)
+}
+
+// untap takes the tap of an earlier process away from in front of routes.
+func untap(h *link.Handle, index int) error {
+	if id, err := h.Ingress(index, tapName); err != nil || id == 0 {
+		return nil // There is none.
+	}
+	return h.ClearIngress(index, tapName, true)
 }
 
 // setInput lets an interface take labelled frames, or not. Without MPLS in the

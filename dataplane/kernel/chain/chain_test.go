@@ -95,17 +95,17 @@ func TestLSP(t *testing.T) {
 		{"swap and impose: a filter for each class", swap(out("east", 300, 200)), 8, "count ttl count modify push pedit redirect", 0},
 		{"into a group", swap(group), 1, "count ttl count modify push goto", 0},
 		{"into a group with labels of its own", swap(dataplane.NextHop{Group: "t", Stack: out("", 300, 200).Stack}), 8, "count ttl count modify push push goto", 0},
-		{"down", down, 1, "count drop count", 0},
-		{"blocked: the G-ACh goes on", blocked, 2, "count drop count", 0},
+		{"down", down, 1, "count ttl drop count", 0},
+		{"blocked: the G-ACh goes on", blocked, 2, "count ttl drop count", 0},
 		{"branches", tree, 10, "pop goto", 0},
 		{"pop", pop, 4, "count ttl count pop pedit redirect", 0},
 		{"pop and look up", look, 2, "count ttl count pop goto", 0},
-		{"not selected", selector, 2, "count drop count", 0},
+		{"not selected", selector, 2, "count ttl drop count", 0},
 		{"clients", clients, 1, "count count modify push pedit redirect", 2},
 		{"clients of nobody", impose("x", "east", 300), 1, "drop", 0},
 		{"pop into a group", dataplane.LSP{Name: "x", Op: dataplane.PopAndForward, InLabel: 100, Out: dataplane.NextHop{Group: "t"}}, 1, "count ttl count modify goto", 0},
 		{"a group", dataplane.Group{Name: "t", Legs: []string{"working", "protecting"}}, 1, "drop", 0},
-		{"a section", dataplane.Section{Name: "west", Interface: "west0"}, 2, "count skbedit goto", 0},
+		{"a section", dataplane.Section{Name: "west", Interface: "west0"}, 3, "count skbedit goto", 0},
 	} {
 		s := state()
 		s.Clients[c.object.Key()] = 16
@@ -240,7 +240,7 @@ func TestEntries(t *testing.T) {
 		{"a leg in a group", plain, nested, 0, label, 8, "count modify push goto", ""},
 		{"a leg with branches", plain, tree, 0, label, 8, "count modify pedit mirror modify push pedit redirect", "west0"},
 		{"a permanent bridge", permanent, impose("working", "east", 501), 0, label, 8, "count modify pedit mirror modify pedit redirect", "west0"},
-		{"a permanent bridge with a leg down", permanent, down, 0, label, 8, "count modify pedit redirect", "west0"},
+		{"a permanent bridge with a leg down", permanent, down, 0, label, 8, "count count modify pedit redirect", "west0"},
 		{"down", off, impose("working", "east", 501), 0, label, 1, "count drop", ""},
 		{"leg down", plain, down, 0, label, 1, "count drop", ""},
 		{"leg blocked", plain, blocked, 0, popped, 1, "count drop", ""},
@@ -259,6 +259,10 @@ func TestEntries(t *testing.T) {
 			continue
 		}
 		filters := got.Filters[1:] // Behind the record.
+		if other := filters[0].Actions[len(filters[0].Actions)-1]; other.Index != filters[0].Actions[0].Index^1 {
+			t.Errorf("%s: the counter of the other leg is not held", c.name)
+		}
+		filters[0].Actions = filters[0].Actions[:len(filters[0].Actions)-1]
 		if len(filters) != c.filters || text(filters[0]) != c.text {
 			t.Errorf("%s: %d filters, first %q; want %d, %q", c.name, len(filters), text(filters[0]), c.filters, c.text)
 			continue
