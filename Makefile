@@ -36,7 +36,7 @@ build: standard ## Build tandemd and tandem into bin/
 
 .PHONY: gen
 gen: standard ## Regenerate gen/mtp and, with clang 14, the eBPF objects
-	$(GO) generate ./gen ./dataplane/ebpf
+	$(GO) generate ./gen ./dataplane/ebpf ./dataplane/kernel/tap
 
 .PHONY: lint
 lint: standard ## gofmt, go vet, pyang --strict --lint, yanglint

@@ -283,14 +283,17 @@ type Feature string
 // The features that drivers differ in. The names are the ones shown in
 // /mpls-tp/node/data-plane and in refusals.
 const (
-	FeatureImpose              Feature = "impose-and-forward"
-	FeatureSwap                Feature = "swap-and-forward"
-	FeaturePop                 Feature = "pop-and-forward"
-	FeaturePopImpose           Feature = "pop-impose-and-forward"
-	FeaturePopLookup           Feature = "pop-and-lookup"
-	FeatureTrafficClass        Feature = "traffic-class-preserved"
-	FeatureLSPCounters         Feature = "lsp-counters"
-	FeatureSectionCounters     Feature = "section-counters"
+	FeatureImpose          Feature = "impose-and-forward"
+	FeatureSwap            Feature = "swap-and-forward"
+	FeaturePop             Feature = "pop-and-forward"
+	FeaturePopImpose       Feature = "pop-impose-and-forward"
+	FeaturePopLookup       Feature = "pop-and-lookup"
+	FeatureTrafficClass    Feature = "traffic-class-preserved"
+	FeatureLSPCounters     Feature = "lsp-counters"
+	FeatureSectionCounters Feature = "section-counters"
+	// FeatureOutDrops: OutDrops in everything that had taken the packet (see
+	// Counters); without it, whoever hands a packet on has sent it.
+	FeatureOutDrops            Feature = "out-drops"
 	FeatureInterfaceLabelSpace Feature = "interface-label-space"
 	FeatureMulticastSend       Feature = "mpls-tp-multicast-send"
 	FeatureMulticastReceive    Feature = "mpls-tp-multicast-receive"
@@ -352,7 +355,7 @@ func Features() []Feature {
 	return []Feature{
 		FeatureImpose, FeatureSwap, FeaturePop, FeaturePopImpose, FeaturePopLookup,
 		FeatureTrafficClass, FeatureImposedTTL, FeaturePayloadTTL, FeatureShortPipe,
-		FeatureLSPCounters, FeatureSectionCounters, FeatureInterfaceLabelSpace,
+		FeatureLSPCounters, FeatureSectionCounters, FeatureOutDrops, FeatureInterfaceLabelSpace,
 		FeatureMulticastSend, FeatureMulticastReceive, FeatureVLANSection,
 		FeatureGALPunt, FeatureTTLPunt, FeatureKernelTime,
 		FeatureHierarchy, FeatureGroupSwitch, FeatureOnePlusOne, FeatureP2MP, FeatureBud,

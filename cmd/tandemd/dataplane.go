@@ -55,11 +55,12 @@ func (f *flags) openPlane(log *slog.Logger) (*plane, error) {
 	p := &plane{reason: reason}
 	var source packetio.Source
 	if name == "kernel" {
-		p.driver, err = kernel.Open(kernel.Options{Log: log})
-		if err != nil {
-			return nil, fmt.Errorf("kernel data plane: %w", err)
+		driver, e := kernel.Open(kernel.Options{Log: log})
+		if e != nil {
+			return nil, fmt.Errorf("kernel data plane: %w", e)
 		}
-		source, err = packetio.NewSocketSource()
+		p.driver = driver
+		source, err = driver.Source()
 	} else {
 		var driver *ebpf.Driver
 		var opt ebpf.Options

@@ -90,7 +90,7 @@ func (s suite) accounting(t *testing.T) {
 				return
 			}
 			defer d.close(t)
-			if !d.has(dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureGroupSwitch) {
+			if !d.has(dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureOutDrops) {
 				return
 			}
 			keys := make([]dataplane.Key, len(c.want))

@@ -33,6 +33,11 @@ func conditionCases() []packetCase {
 	}
 	blockedLeg := []dataplane.Object{blocked(leg("w", out("east", 300))), group("g", "w")}
 	pwBlocked := func(p *dataplane.Pseudowire) { p.Blocked = true }
+	segments := func(e env) []dataplane.Object {
+		west := second(controlWord, func(q *dataplane.Pseudowire) { q.Out = out("west", qOut) })
+		return append(append(e.sections(), tunnel()...), pw(controlWord, pwBlocked), west,
+			dataplane.SwitchingPoint{Name: "s", Segments: [2]string{"p", "q"}})
+	}
 	pwLoop := func(p *dataplane.Pseudowire) { p.Loop = "p" }
 	return []packetCase{
 		{name: "a blocked LSP drops users", objects: with(blocked(lsp(swap, 100, out("east", 200)))), in: West, send: send, drop: "blocked"},
@@ -92,6 +97,14 @@ func conditionCases() []packetCase {
 			out: East, want: func(e env) []byte {
 				return e.toEast(stack(label{tunnelOut, 3, 255}, label{pOut, 3, 8}), word(0), user())
 			}},
+		{name: "loopback of a pseudowire, its channel too", objects: service(pw(controlWord, pwLoop)), in: East,
+			send: func(e env) []byte { return e.fromEast(stack(label{tunnelIn, 0, 64}, label{pIn, 3, 9}), gach) },
+			out:  East, want: func(e env) []byte {
+				return e.toEast(stack(label{tunnelOut, 3, 255}, label{pOut, 3, 8}), gach)
+			}},
+		{name: "a blocked segment drops users", objects: segments, in: East, send: func(e env) []byte { return e.pwIn(word(0), user()) }, drop: "blocked"},
+		{name: "a blocked segment lets its channel through", objects: segments, in: East, send: func(e env) []byte { return e.pwIn(gach) },
+			out: West, want: func(e env) []byte { return e.toWest(stack(label{qOut, 0, 63}), gach) }},
 		{name: "loopback of a pseudowire takes TTL 1 out", objects: service(pw(controlWord, pwLoop)), in: East, drop: "ttl-expired",
 			send: func(e env) []byte {
 				return e.fromEast(stack(label{tunnelIn, 0, 64}, label{pIn, 3, 1}), word(0), user())

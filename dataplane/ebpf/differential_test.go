@@ -21,6 +21,7 @@ func TestDifferential(t *testing.T) {
 		"basic":   {basicObjects(), generate},
 		"groups":  {groupObjects(), generate},
 		"clients": {clientObjects(), generateClient},
+		"copies":  {copyObjects(), generateCopied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPair(t, c.objects)
@@ -170,6 +171,51 @@ func generateClient(r *rand.Rand) (string, []byte) {
 		b = append(b, client(outPeer)...)
 	}
 	return "in0", cut(r, frame(own, outPeer, 0, typeMPLS, b))
+}
+
+// generateCopied builds a frame for copyObjects: labels from the whole range of
+// theirs, clients' tags, sections that are blocked.
+func generateCopied(r *rand.Rand) (string, []byte) {
+	pick := func(n int) bool { return r.IntN(n) == 0 }
+	client := func() []byte {
+		b := append(append([]byte(nil), outPeer[:]...), acPeer[:]...)
+		b = binary.BigEndian.AppendUint16(b, typeCTag)
+		b = binary.BigEndian.AppendUint16(b, uint16(r.IntN(8))<<13|uint16(100+r.IntN(8)))
+		return append(binary.BigEndian.AppendUint16(b, 0x88b5), make([]byte, r.IntN(60))...)
+	}
+	packet := ip4([]string{"10.1.2.3", "10.2.0.1", "10.5.0.1", "10.6.0.1", "192.0.2.1"}[r.IntN(5)])
+	packet[1] = byte(r.IntN(256))
+	switch r.IntN(5) {
+	case 0:
+		return impose, cut(r, frame(own, outPeer, 0, typeIPv4, packet))
+	case 1:
+		return "ac0", cut(r, client())
+	}
+	var b []byte
+	for depth := r.IntN(3); depth > 0; depth-- {
+		b = lse{[]uint32{24, 17, 16 + uint32(r.IntN(33))}[r.IntN(3)], uint32(r.IntN(8)), uint32(1 + r.IntN(255)), false}.append(b)
+	}
+	ttl := uint32(64)
+	if pick(8) {
+		ttl = uint32(r.IntN(3))
+	}
+	label := 16 + uint32(r.IntN(33))
+	gal := pick(6)
+	b = lse{label, uint32(r.IntN(8)), ttl, !gal}.append(b)
+	switch {
+	case gal:
+		b = append(lse{13, 0, 1, true}.append(b), 0x10, 0, 0, 7, 1, 2, 3, 4)
+	case label > 40:
+		b = binary.BigEndian.AppendUint32(b, []uint32{0, 0, 0, 0x10000007, 0x50000000, uint32(r.IntN(99))}[r.IntN(6)])
+		b = append(b, client()...)
+	default:
+		b = append(b, packet...)
+	}
+	vlan := []uint16{0, 0, 0, 0, 20, 50}[r.IntN(6)]
+	if vlan == 50 && pick(2) {
+		b = append(lse{13, 0, 1, true}.append(nil), 0x10, 0, 0, 7, 1, 2, 3, 4)
+	}
+	return "in0", cut(r, frame(own, outPeer, vlan, typeMPLS, b))
 }
 
 // cut shortens one frame in eight and damages another.

@@ -184,7 +184,7 @@ func forwardingFeatures() []dataplane.Feature {
 	return []dataplane.Feature{
 		dataplane.FeatureImpose, dataplane.FeatureSwap, dataplane.FeaturePop, dataplane.FeaturePopImpose, dataplane.FeaturePopLookup,
 		dataplane.FeatureTrafficClass, dataplane.FeatureImposedTTL, dataplane.FeaturePayloadTTL, dataplane.FeatureShortPipe,
-		dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureInterfaceLabelSpace,
+		dataplane.FeatureLSPCounters, dataplane.FeatureSectionCounters, dataplane.FeatureOutDrops, dataplane.FeatureInterfaceLabelSpace,
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
 		dataplane.FeatureHierarchy, dataplane.FeatureGroupSwitch, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud,
 		dataplane.FeatureEntropy, dataplane.FeatureLLSP, dataplane.FeatureQueues,

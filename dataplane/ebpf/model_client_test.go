@@ -155,11 +155,17 @@ func (m *model) attachment(port string, f []byte) bool {
 		}
 		class = [2][8]uint8{found.Classes.Green, found.Classes.Yellow}[colour][by]
 	}
+	if g, ok := m.groups[found.Send]; found.SendGroup && ok {
+		add(&m.of(g.Key()).in, len(f))
+		if g.Down {
+			m.dropIn("group-down", k, g.Key())
+			return true
+		}
+	}
 	if g, ok := m.groups[found.Send]; found.SendGroup && ok && g.Permanent {
 		for _, leg := range g.Legs {
 			m.encapsulate(found, m.pws[leg], c, class)
 		}
-		m.out.copied = true
 		return true
 	}
 	if !sends || pw.Name == "" {
@@ -275,7 +281,9 @@ func (m *model) encapsulate(s dataplane.Service, pw dataplane.Pseudowire, c clie
 func (m *model) pseudowire(w *walker, pw dataplane.Pseudowire, e modelEntry, rest []byte) {
 	k := pw.Key()
 	other, switched := m.otherSegment(pw.Name)
-	if !switched {
+	channel := e.bottom && pw.ControlWord && len(rest) >= 4 && rest[0]>>4 == 1 ||
+		!e.bottom && len(rest) >= 8 && parseEntry(rest).label == labelGAL && parseEntry(rest).bottom
+	if !switched && pw.Loop == "" {
 		// RFC 5586 section 4.2.1.1, RFC 5085: the associated channel of the
 		// pseudowire, in any condition.
 		if e.bottom && pw.ControlWord && len(rest) >= 4 && rest[0]>>4 == 1 {
@@ -298,8 +306,13 @@ func (m *model) pseudowire(w *walker, pw dataplane.Pseudowire, e modelEntry, res
 		m.dropIn("pseudowire-down", k)
 		return
 	}
+	if pw.Loop != "" {
+		// RFC 6435 section 4, like a switching point.
+		m.segment(pw, m.pws[pw.Loop], e, rest, true)
+		return
+	}
 	if switched {
-		m.segment(pw, other, e, rest)
+		m.segment(pw, other, e, rest, channel)
 		return
 	}
 	if pw.Blocked {
@@ -327,10 +340,6 @@ func (m *model) pseudowire(w *walker, pw dataplane.Pseudowire, e modelEntry, res
 		m.dropIn("sequence", k)
 		return
 	}
-	if pw.Loop != "" {
-		m.loopPW(pw, e, rest)
-		return
-	}
 	s, ok := m.receiver(pw.Name)
 	if !ok {
 		m.dropIn(modelNoAttachment, k)
@@ -339,7 +348,7 @@ func (m *model) pseudowire(w *walker, pw dataplane.Pseudowire, e modelEntry, res
 	if !m.toClient(s, pw) {
 		return
 	}
-	m.toEthernet(s, pw, body)
+	m.toEthernet(s, pw, body, e.tc)
 }
 
 // modelOrder is what a pseudowire remembers of the numbers that came.
@@ -398,33 +407,32 @@ func (m *model) otherSegment(pw string) (dataplane.Pseudowire, bool) {
 }
 
 // segment switches a pseudowire (RFC 6073 section 4): the label changes, TTL
-// less one, what is behind it stays.
-func (m *model) segment(in, out dataplane.Pseudowire, e modelEntry, rest []byte) {
+// less one, what is behind it stays. open frames pass where users are blocked.
+func (m *model) segment(in, out dataplane.Pseudowire, e modelEntry, rest []byte, open bool) {
 	overhead := 0
 	if in.ControlWord && len(rest) >= 4 {
 		overhead = 4
 	}
-	if in.Blocked {
+	if in.Blocked && !open {
 		m.dropIn("blocked", in.Key())
 		return
 	}
 	add(&m.of(in.Key()).in, max(len(rest)-overhead, 0))
-	m.intoSegment(out, e, rest, overhead)
-}
-
-func (m *model) loopPW(in dataplane.Pseudowire, e modelEntry, rest []byte) {
-	overhead := 0
-	if in.ControlWord {
-		overhead = 4
-	}
-	m.intoSegment(m.pws[in.Loop], e, rest, overhead)
-}
-
-func (m *model) intoSegment(out dataplane.Pseudowire, e modelEntry, rest []byte, overhead int) {
 	switch {
+	case out.Name == "":
+		m.dropIn("blocked", in.Key())
+		return
 	case out.Down || len(out.Out.Stack) == 0:
 		m.dropOut("pseudowire-down", out.Key())
 		return
+	case out.Blocked && !open:
+		m.dropOut("blocked", out.Key())
+		return
+	}
+	if !out.ControlWord {
+		overhead = 0
+	} else if len(rest) >= 4 {
+		overhead = 4
 	}
 	p := parcel{sender: out.Key(), overhead: overhead + 4*len(out.Out.Stack), section: out.Out.Section, group: out.Out.Group,
 		body: rest, labelled: !e.bottom}
@@ -465,7 +473,7 @@ func (m *model) endAtService(why string, s dataplane.Service, pw dataplane.Pseud
 
 // toEthernet hands a frame to the client: the opposite of what the circuit does
 // to frames from there.
-func (m *model) toEthernet(s dataplane.Service, pw dataplane.Pseudowire, body []byte) {
+func (m *model) toEthernet(s dataplane.Service, pw dataplane.Pseudowire, body []byte, tc uint8) {
 	c, whole := parseClient(body)
 	if !whole {
 		m.endAtService("runt", s, pw)
@@ -513,7 +521,7 @@ func (m *model) toEthernet(s dataplane.Service, pw dataplane.Pseudowire, body []
 		return
 	}
 	add(&m.of(s.Key()).out, len(f))
-	m.out.sent = append(m.out.sent, sentFrame{a.Interface, f})
+	m.out.sent = append(m.out.sent, sentFrame{a.Interface, f, tc})
 }
 
 // again looks at the tags anew after one was taken off.
@@ -541,10 +549,6 @@ func (m *model) toNetworkLayer(pw dataplane.Pseudowire, e modelEntry, rest []byt
 		fault = "malformed"
 	}
 	add(&m.of(k).in, len(rest))
-	if pw.Loop != "" {
-		m.loopPW(pw, e, rest)
-		return
-	}
 	s, ok := m.receiver(pw.Name)
 	if !ok {
 		m.dropIn(modelNoAttachment, k)
@@ -565,5 +569,5 @@ func (m *model) toNetworkLayer(pw dataplane.Pseudowire, e modelEntry, rest []byt
 	c := clientFrame{macs: append(append([]byte(nil), s.Attachment.PeerMAC[:]...), iface.mac[:]...), tags: tags, typ: typ, rest: body}
 	f := c.bytes()
 	add(&m.of(s.Key()).out, len(f))
-	m.out.sent = append(m.out.sent, sentFrame{s.Attachment.Interface, f})
+	m.out.sent = append(m.out.sent, sentFrame{s.Attachment.Interface, f, e.tc})
 }

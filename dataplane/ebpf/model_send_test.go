@@ -8,20 +8,31 @@ import (
 
 // forward is what an LSP does to what is left when its own label is gone: rest,
 // with labels or without; ttl and tc are those of the label that is gone.
-func (m *model) forward(l dataplane.LSP, rest []byte, labelled bool, ttl, tc uint8) {
+func (m *model) forward(l dataplane.LSP, rest []byte, labelled bool, ttl, tc uint8, class *uint8) {
+	if l.Class != nil {
+		class = l.Class
+	}
 	if len(l.Branches) == 0 {
-		m.hop(l, l.Out, rest, labelled, ttl, tc)
+		m.hop(l, l.Out, rest, labelled, ttl, tc, class)
 		return
 	}
-	m.out.copied = true
 	for _, b := range l.Branches {
-		m.hop(l, b.NextHop, rest, labelled, ttl, tc)
+		m.hop(l, b.NextHop, rest, labelled, ttl, tc, class)
 	}
 }
 
 // hop sends on one next hop of an LSP.
-func (m *model) hop(l dataplane.LSP, to dataplane.NextHop, rest []byte, labelled bool, ttl, tc uint8) {
-	p := parcel{sender: l.Key(), section: to.Section, group: to.Group, labelled: labelled, body: rest,
+func (m *model) hop(l dataplane.LSP, to dataplane.NextHop, rest []byte, labelled bool, ttl, tc uint8, class *uint8) {
+	if l.Op == dataplane.PopAndForward {
+		// RFC 3270 section 2.6.2: the class of the LSP goes on with the packet in
+		// the pipe model, that of what it carried in the short pipe model.
+		if l.TTLMode == dataplane.ShortPipe {
+			tc = classOf(rest, labelled)
+		} else if class == nil {
+			class = &tc
+		}
+	}
+	p := parcel{class: class, sender: l.Key(), section: to.Section, group: to.Group, labelled: labelled, body: rest,
 		popped: l.Op == dataplane.PopAndForward, tc: tc}
 	if l.EntropyLabel && !labelled {
 		// RFC 6790 section 4.2: TTL and TC of the indicator are those of the label
@@ -62,6 +73,20 @@ type parcel struct {
 	// A label that is gone leaves its traffic class to those that come instead.
 	popped bool
 	tc     uint8
+	class  *uint8 // Of the last L-LSP on the way, or of a pipe that ended; nil: none.
+}
+
+// classOf is the traffic class of what begins with a label, or of an IP packet.
+func classOf(p []byte, labelled bool) uint8 {
+	switch {
+	case len(p) < 4:
+		return 0
+	case labelled:
+		return parseEntry(p).tc
+	case p[0]>>4 == 4:
+		return p[1] >> 5
+	}
+	return p[0] & 15 >> 1
 }
 
 // push puts labels above the body: TTL and TC as configured, else 255 and tc.
@@ -136,6 +161,14 @@ func (m *model) send(p parcel) {
 			end("group-down", g.Key())
 			return
 		}
+		if g.Permanent && len(p.body) < 4 { // The relay of the copies takes no less.
+			why := "unknown-payload"
+			if p.labelled {
+				why = "malformed"
+			}
+			m.dropOut(why, senders()...)
+			return
+		}
 		if g.Permanent {
 			for _, k := range senders() {
 				add(&m.of(k).out, size)
@@ -143,9 +176,8 @@ func (m *model) send(p parcel) {
 			for _, l := range legs {
 				add(&m.of(l.key).out, l.size)
 			}
-			m.out.copied = true
 			for _, name := range g.Legs {
-				m.enter(name, p.body, p.labelled, p.topTC())
+				m.enter(name, p.body, p.labelled, p.topTC(), p.class)
 			}
 			return
 		}
@@ -162,6 +194,19 @@ func (m *model) send(p parcel) {
 			return
 		case l.Blocked:
 			end("blocked", l.Key())
+			return
+		}
+		if l.Class != nil {
+			p.class = l.Class
+		}
+		if len(l.Branches) > 0 {
+			for _, k := range senders() {
+				add(&m.of(k).out, size)
+			}
+			for _, l := range legs {
+				add(&m.of(l.key).out, l.size)
+			}
+			m.forward(l, p.body, p.labelled, 0, p.topTC(), p.class)
 			return
 		}
 		p.push(l.Out.Stack, p.topTC(), -1)
@@ -201,7 +246,11 @@ func (m *model) send(p parcel) {
 	}
 	add(&m.of(s.Key()).out, len(p.body))
 	f := frame(s.PeerMAC.OrMulticast(), iface.mac, s.VLAN, typ, p.body)
-	m.out.sent = append(m.out.sent, sentFrame{s.Interface, f})
+	queue := p.topTC()
+	if p.class != nil {
+		queue = *p.class
+	}
+	m.out.sent = append(m.out.sent, sentFrame{s.Interface, f, queue})
 	if p.entropy > 0 {
 		m.out.entropy = len(f) - p.entropy
 	}

@@ -18,6 +18,7 @@ type walker struct {
 	above    uint32 // Label of what ended here just above.
 	hasAbove bool
 	ended    dataplane.Key // What that is.
+	copied   bool          // The copy of a bud node.
 }
 
 // modelEntry is a label stack entry taken apart (RFC 3032, RFC 5462).
@@ -149,14 +150,13 @@ func (w *walker) lsp(l dataplane.LSP, e modelEntry, rest []byte) bool {
 	m, k := w.m, l.Key()
 	add(&m.of(k).in, len(w.b))
 	gal := !e.bottom && len(rest) >= 4 && parseEntry(rest).label == labelGAL
-	ends := l.Op == dataplane.PopAndLookup || l.Bud
 	// The G-ACh of an LSP that ends here reaches its MEP with any TTL and in any
 	// condition.
 	if gal && l.Op == dataplane.PopAndLookup && (l.Loop == "" || e.ttl <= 1) {
 		w.above, w.hasAbove, w.ended, w.b = e.label, true, k, rest
 		return true
 	}
-	if e.ttl <= 1 && !(gal && ends) {
+	if e.ttl <= 1 {
 		m.events["ttl-expired"]++
 		m.of(k).inDrops++
 		w.punt(oam.ReasonTTLExpired, e.label, true)
@@ -169,7 +169,7 @@ func (w *walker) lsp(l dataplane.LSP, e modelEntry, rest []byte) bool {
 	case l.Loop != "":
 		w.loop(l, e, rest)
 		return false
-	case l.Blocked && !gal:
+	case l.Blocked && !gal && l.Loop == "":
 		m.dropIn("blocked", k)
 		return false
 	case l.Selector != "" && m.active[l.Selector] != l.SelectorLeg:
@@ -177,8 +177,17 @@ func (w *walker) lsp(l dataplane.LSP, e modelEntry, rest []byte) bool {
 		return false
 	}
 	if l.Op != dataplane.PopAndLookup {
-		m.forward(l, rest, !e.bottom, e.ttl, e.tc)
-		return false
+		m.forward(l, rest, !e.bottom, e.ttl, e.tc, nil)
+		if !l.Bud {
+			return false
+		}
+		// The copy for this node: it comes from nowhere, with this label on top.
+		if gal {
+			w.punt(oam.ReasonGAL, e.label, true)
+			return false
+		}
+		w.copied, w.whole = true, w.b
+		w.sec = w.m.sections[l.InSection]
 	}
 	if e.bottom {
 		w.deliver(rest, 0, k)
@@ -192,16 +201,20 @@ func (w *walker) lsp(l dataplane.LSP, e modelEntry, rest []byte) bool {
 // 4) without the label that it came with.
 func (w *walker) loop(l dataplane.LSP, e modelEntry, rest []byte) {
 	back, ok := w.m.lsps[l.Loop]
-	if !ok {
-		w.m.dropIn("lsp-down", l.Key())
+	if !ok || back.Op == dataplane.PopAndLookup || len(back.Branches) > 0 {
+		w.m.dropIn("blocked", l.Key())
 		return
 	}
-	add(&w.m.of(back.Key()).in, len(rest))
+	octets := len(rest)
+	if back.Op != dataplane.ImposeAndForward {
+		octets += 4 // As if it had arrived there.
+	}
+	add(&w.m.of(back.Key()).in, octets)
 	if back.Down {
 		w.m.dropIn("lsp-down", back.Key())
 		return
 	}
-	w.m.forward(back, rest, !e.bottom, e.ttl, e.tc)
+	w.m.forward(back, rest, !e.bottom, e.ttl, e.tc, nil)
 }
 
 // deliver hands an IP packet to the host, as if it had come untagged to the
@@ -212,5 +225,9 @@ func (w *walker) deliver(p []byte, want byte, of dataplane.Key) {
 		w.m.dropIn("unknown-payload", of)
 		return
 	}
-	w.m.out.host = frame(w.m.ifaces[w.sec.Interface].mac, w.source, 0, ipType(p), p)
+	own := w.m.ifaces[w.sec.Interface].mac
+	if w.copied {
+		own = w.m.ifaces[impose].mac
+	}
+	w.m.out.host = frame(own, w.source, 0, ipType(p), p)
 }

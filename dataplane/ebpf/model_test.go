@@ -36,8 +36,9 @@ type model struct {
 
 // modelInterface is what the model must know of an interface.
 type modelInterface struct {
-	mac dataplane.MAC
-	mtu int
+	mac    dataplane.MAC
+	mtu    int
+	queues bool // Its section has queues.
 }
 
 type modelLabel struct {
@@ -53,7 +54,6 @@ type modelCounters struct {
 // outcome is what becomes of one frame.
 type outcome struct {
 	sent    []sentFrame
-	copied  bool   // The frames of sent are copies, made outside of XDP.
 	host    []byte // Goes on to the host's network stack, as this frame.
 	punt    *modelPunt
 	entropy int // Offset of an entropy label in sent[0], whose value is free; 0: none.
@@ -62,6 +62,7 @@ type outcome struct {
 type sentFrame struct {
 	port  string
 	frame []byte
+	queue uint8 // The traffic class that selects the queue.
 }
 
 // modelPunt is what a punt says.
@@ -254,14 +255,14 @@ func (m *model) impose(f []byte) outcome {
 		// Nobody sends it: the drops are those of the group and behind it.
 		m.send(parcel{sender: dataplane.Key{}, body: p, group: to.Name})
 	default:
-		m.enter(to.Name, p, false, 0)
+		m.enter(to.Name, p, false, 0, nil)
 	}
 	return m.out
 }
 
 // enter is a packet that enters an LSP that begins here: tc is that of its top
-// label, if it has one.
-func (m *model) enter(name string, p []byte, labelled bool, tc uint8) {
+// label, if it has one, class that of an L-LSP on its way.
+func (m *model) enter(name string, p []byte, labelled bool, tc uint8, class *uint8) {
 	l, k := m.lsps[name], lspKey(name)
 	add(&m.of(k).in, len(p))
 	switch {
@@ -270,7 +271,7 @@ func (m *model) enter(name string, p []byte, labelled bool, tc uint8) {
 	case l.Blocked:
 		m.dropIn("blocked", k)
 	default:
-		m.forward(l, p, labelled, 0, tc)
+		m.forward(l, p, labelled, 0, tc, class)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/tandem-ne/tandem/dataplane/drivertest"
 	"github.com/tandem-ne/tandem/dataplane/kernel/netlab"
 	"github.com/tandem-ne/tandem/dataplane/packetio"
+	"github.com/tandem-ne/tandem/dataplane/punt"
 	"github.com/tandem-ne/tandem/oam"
 	"github.com/tandem-ne/tandem/oam/ach"
 )
@@ -237,13 +238,13 @@ func TestSteadyLooks(t *testing.T) {
 }
 
 // once is a rate that gives a burst and then, in the life of a test, nothing.
-func once(burst uint32) tandemLimit { return tandemLimit{Cost: 1e9, Burst: uint64(burst) * 1e9} }
+func once(burst uint32) punt.Limit { return punt.Limit{Cost: 1e9, Burst: uint64(burst) * 1e9} }
 
 // TestPuntLimits: a MEG that is flooded takes its own tokens, a channel type its
 // own; what is over is counted and the rest is punted.
 func TestPuntLimits(t *testing.T) {
 	r := newOAMRig(t, Options{}, ends("a", 100), ends("b", 101))
-	limit := func(i uint32, l tandemLimit) {
+	limit := func(i uint32, l punt.Limit) {
 		t.Helper()
 		if err := r.objs.Limits.Update(i, l, ebpf.UpdateAny); err != nil {
 			t.Fatal(err)
@@ -254,7 +255,7 @@ func TestPuntLimits(t *testing.T) {
 	}
 	a, b, section := lse{100, 0, 64, false}, lse{101, 0, 64, false}, r.in(gal, channel(ach.DM))
 
-	limit(limitMEG, once(5))
+	limit(punt.LimitMEG, once(5))
 	r.run(t, r.in(a, gal, channel(ach.DM)), 100)
 	// The bucket is shared by the CPUs: a race lets one through for each.
 	flood := len(r.taken())
@@ -273,8 +274,8 @@ func TestPuntLimits(t *testing.T) {
 		t.Errorf("counters %v", counts)
 	}
 
-	limit(limitMEG, Rate{PerSecond: 1e9, Burst: 1 << 20}.limit())
-	limit(limitChannel, once(3)) // Types without a slot.
+	limit(punt.LimitMEG, Rate{PerSecond: 1e9, Burst: 1 << 20}.Limit())
+	limit(punt.LimitChannel, once(3)) // Types without a slot.
 	r.run(t, r.in(a, gal, channel(0x7777)), 50)
 	unknown := len(r.taken())
 	if unknown < 3 || unknown > 3*ebpf.MustPossibleCPU()+1 {
@@ -311,7 +312,7 @@ func TestChannelRates(t *testing.T) {
 		t.Errorf("counters %v", c)
 	}
 	tooMany := Options{ChannelRates: map[ach.ChannelType]Rate{}}
-	for i := range ach.ChannelType(channels) {
+	for i := range ach.ChannelType(punt.Channels) {
 		tooMany.ChannelRates[0x7000+i] = Rate{PerSecond: 1, Burst: 1}
 	}
 	if err := r.objs.setLimits(tooMany); err == nil {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/tandem-ne/tandem/dataplane/punt"
 	"github.com/tandem-ne/tandem/oam/ach"
 )
 
@@ -57,10 +58,7 @@ func ParseMode(s string) (Mode, error) {
 }
 
 // Rate is that of a token bucket for punts.
-type Rate struct {
-	PerSecond uint32 // At least 1.
-	Burst     uint32 // Frames taken at once after a pause; at least 1.
-}
+type Rate = punt.Rate
 
 // Options of Open. The zero value is ready for use.
 type Options struct {
@@ -88,7 +86,7 @@ type Options struct {
 	// 5,000/s in bursts of 512.
 	MEGRate Rate
 	// ChannelRates limit the punts of G-ACh channel types, per CPU, over all
-	// MEGs. Types that are not named have the rates of DefaultChannelRates, or
+	// MEGs. Types that are not named have the rates of punt.DefaultChannels, or
 	// UnknownChannelRate. At most 62 types that are not in those defaults.
 	ChannelRates map[ach.ChannelType]Rate
 	// UnknownChannelRate limits all other channel types together. Zero: 1,000/s
@@ -107,18 +105,6 @@ func (o Options) withDefaults() Options {
 	if o.MaxLSPs == 0 {
 		o.MaxLSPs = 1 << 16
 	}
-	if o.GALRate == (Rate{}) {
-		o.GALRate = Rate{PerSecond: 200_000, Burst: 8192}
-	}
-	if o.ExceptionRate == (Rate{}) {
-		o.ExceptionRate = Rate{PerSecond: 1000, Burst: 128}
-	}
-	if o.MEGRate == (Rate{}) {
-		o.MEGRate = Rate{PerSecond: 5000, Burst: 512}
-	}
-	if o.UnknownChannelRate == (Rate{}) {
-		o.UnknownChannelRate = Rate{PerSecond: 1000, Burst: 128}
-	}
 	if o.AuditInterval == 0 {
 		o.AuditInterval = 10 * time.Second
 	}
@@ -126,10 +112,4 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-// limit converts a rate to the bucket of the programs.
-func (r Rate) limit() tandemLimit {
-	cost := uint64(time.Second) / uint64(max(r.PerSecond, 1))
-	return tandemLimit{Cost: cost, Burst: cost * uint64(max(r.Burst, 1))}
 }

@@ -17,7 +17,96 @@ func pairSections() []dataplane.Object {
 		dataplane.Section{Name: "down", Interface: "in0", VLAN: 40, PeerMAC: outPeer, Down: true},
 		dataplane.Section{Name: "plain", Interface: "out0", PeerMAC: outPeer},
 		dataplane.Section{Name: "short", Interface: "out1", PeerMAC: outPeer},
+		dataplane.Section{Name: "queued", Interface: "q0", PeerMAC: outPeer, Queues: dataplane.Queues{Enabled: true}},
+		dataplane.Section{Name: "shut", Interface: "in0", VLAN: 50, PeerMAC: outPeer, Condition: dataplane.Condition{Blocked: true}},
 	}
+}
+
+func blocked(l dataplane.LSP) dataplane.LSP { l.Blocked = true; return l }
+
+func looped(l dataplane.LSP, into string) dataplane.LSP { l.Loop = into; return l }
+
+func lLSP(l dataplane.LSP, class uint8) dataplane.LSP { l.Class = &class; return l }
+
+func shortPipe(l dataplane.LSP) dataplane.LSP { l.TTLMode = dataplane.ShortPipe; return l }
+
+// copyObjects are what a packet is copied by and what stops or turns it: trees,
+// buds and permanent bridges in each other, L-LSPs among them, sections with
+// queues and blocked ones, LSPs and pseudowires that are blocked or looped.
+func copyObjects() []dataplane.Object {
+	branch := func(name string, h dataplane.NextHop) dataplane.Branch {
+		return dataplane.Branch{Name: name, NextHop: h}
+	}
+	tree := func(name string, in uint32, op dataplane.Operation, branches ...dataplane.Branch) dataplane.LSP {
+		return dataplane.LSP{Name: name, Op: op, InLabel: in, Branches: branches}
+	}
+	leg := func(name string, h dataplane.NextHop) dataplane.LSP {
+		return dataplane.LSP{Name: name, Op: imposes, Out: h}
+	}
+	lsp := func(name string, op dataplane.Operation, in uint32, h dataplane.NextHop) dataplane.LSP {
+		return dataplane.LSP{Name: name, Op: op, InLabel: in, Out: h}
+	}
+	bud := func(l dataplane.LSP) dataplane.LSP { l.Bud = true; return l }
+	down := func(l dataplane.LSP) dataplane.LSP { l.Down = true; return l }
+	pw := func(name string, in uint32, h dataplane.NextHop, change ...func(*dataplane.Pseudowire)) dataplane.Pseudowire {
+		p := dataplane.Pseudowire{Name: name, InLabel: in, Out: h, ControlWord: true}
+		for _, f := range change {
+			f(&p)
+		}
+		return p
+	}
+	circuit := func(name string, vlan uint16, send string, receive ...string) dataplane.Service {
+		return dataplane.Service{Name: name, Send: send, Receive: receive,
+			Classes:    &dataplane.ClassMap{Green: [8]uint8{0, 1, 2, 3, 4, 5, 6, 7}},
+			Attachment: dataplane.Attachment{Interface: "ac0", OuterVLAN: vlan}}
+	}
+	pair := circuit("pair", 102, "pair", "pw-b", "pw-c")
+	pair.SendGroup = true
+	root := tree("root", 0, imposes, branch("a", via("plain", entries(600)...)), branch("b", through("tunnel", entries(601)...)))
+	root.Prefixes = prefixes("10.1.0.0/16")
+	client := leg("client", through("bridge", entries(602)...))
+	client.Prefixes = prefixes("10.2.0.0/16")
+	return append(pairSections(),
+		leg("working", via("plain", entries(700)...)), leg("protecting", via("queued", entryTC(701, 3))),
+		dataplane.Group{Name: "tunnel", Legs: []string{"working", "protecting"}, Active: 1},
+		lLSP(leg("left", via("queued", entries(702)...)), 6), leg("right", through("tunnel", entries(703)...)),
+		dataplane.Group{Name: "bridge", Legs: []string{"left", "right"}, Permanent: true, Prefixes: prefixes("10.5.0.0/16")},
+		blocked(leg("left-shut", via("plain", entries(704)...))), leg("right-short", via("short", entries(705)...)),
+		dataplane.Group{Name: "poor", Legs: []string{"left-shut", "right-short"}, Permanent: true, Prefixes: prefixes("10.6.0.0/16")},
+		tree("tree-leg", 0, imposes, branch("a", via("queued", entryTC(706, 1))), branch("b", via("shut", entries(707)...)), branch("c", through("bridge", entries(708)...))),
+		dataplane.Group{Name: "forest", Legs: []string{"tree-leg"}},
+		leg("into-forest", through("forest", entries(709)...)),
+		dataplane.Group{Name: "nested", Legs: []string{"into-forest"}},
+		lLSP(leg("class-leg", via("queued", entries(710)...)), 2), leg("plain-leg", through("classed", entryTC(711, 7))),
+		dataplane.Group{Name: "classed", Legs: []string{"class-leg"}}, dataplane.Group{Name: "above", Legs: []string{"plain-leg"}},
+		root, client,
+		tree("tree", 16, swap, branch("a", via("plain", entries(500)...)), branch("b", via("queued", entries(501, 502)...)), branch("c", through("tunnel", entries(503)...)), branch("d", via("down", entries(504)...))),
+		bud(tree("bud", 17, swap, branch("a", via("queued", entryTC(505, 4))), branch("b", through("bridge", entries(506)...)))),
+		lLSP(tree("class-tree", 18, popImpose, branch("a", via("queued", entries(507)...)), branch("b", through("nested", entries(508)...))), 5),
+		tree("pop-tree", 19, pop, branch("a", via("queued")), branch("b", through("bridge"))),
+		shortPipe(tree("short-tree", 20, pop, branch("a", via("queued")), branch("b", through("above")))),
+		bud(blocked(tree("blocked-tree", 21, swap, branch("a", via("plain", entries(509)...))))),
+		lsp("into-bridge", swap, 22, through("bridge", entries(510)...)),
+		lsp("into-poor", swap, 23, through("poor", entries(511)...)),
+		lsp("lookup", lookup, 24, dataplane.NextHop{}),
+		lLSP(lsp("class-into-nested", swap, 25, through("nested", entries(512)...)), 1),
+		lsp("pop-bridge", pop, 26, through("bridge")), shortPipe(lsp("short-bridge", pop, 27, through("bridge"))),
+		lsp("pop-queued", pop, 28, via("queued")), shortPipe(lsp("short-queued", pop, 29, via("queued"))),
+		blocked(lsp("blocked", swap, 30, via("plain", entries(513)...))), blocked(lsp("blocked-end", lookup, 31, dataplane.NextHop{})),
+		looped(lsp("looped", swap, 32, via("plain", entries(514)...)), "back"), lsp("back", swap, 33, via("queued", entries(515)...)),
+		looped(lsp("looped-end", lookup, 34, dataplane.NextHop{}), "back-begins"), leg("back-begins", through("bridge", entries(516)...)),
+		looped(lsp("looped-shut", swap, 35, via("plain", entries(517)...)), "back-shut"), blocked(lsp("back-shut", swap, 36, via("plain", entries(518)...))),
+		looped(lsp("looped-down", popImpose, 37, via("plain", entries(519)...)), "back-down"), down(lsp("back-down", swap, 38, via("plain", entries(520)...))),
+		lsp("to-shut", swap, 39, via("shut", entries(521)...)), lsp("classed", swap, 40, through("above", entries(522)...)),
+		pw("pw-a", 41, through("forest", entries(900)...)), circuit("tree-client", 101, "pw-a", "pw-a"),
+		pw("pw-b", 42, through("tunnel", entries(901)...)), pw("pw-c", 43, via("queued", entries(902)...), func(p *dataplane.Pseudowire) { p.Sequencing = true }),
+		dataplane.Group{Name: "pair", Pseudowires: true, Legs: []string{"pw-b", "pw-c"}, Permanent: true}, pair,
+		pw("pw-blocked", 44, through("tunnel", entries(903)...), func(p *dataplane.Pseudowire) { p.Blocked = true }), circuit("blocked", 103, "pw-blocked", "pw-blocked"),
+		pw("pw-looped", 45, via("queued", entries(904)...), func(p *dataplane.Pseudowire) { p.Loop = "pw-looped" }), circuit("looped", 104, "pw-looped", "pw-looped"),
+		pw("segment-a", 46, through("bridge", entries(905)...), func(p *dataplane.Pseudowire) { p.Blocked = true }), pw("segment-b", 47, via("queued", entries(906)...)),
+		dataplane.SwitchingPoint{Name: "switch", Segments: [2]string{"segment-a", "segment-b"}},
+		pw("pw-leaf", 48, dataplane.NextHop{}), circuit("leaf", 106, "", "pw-leaf"),
+	)
 }
 
 func entries(labels ...uint32) (out []dataplane.LabelEntry) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/packetio"
+	"github.com/tandem-ne/tandem/dataplane/punt"
 )
 
 // pair is a driver in a namespace of its own and the model with the same
@@ -30,9 +33,10 @@ type pair struct {
 }
 
 // pairInterfaces are the interfaces of a pair. Sections come in on in0 and
-// leave by out0 and out1; clients are on ac0 and ac1.
+// leave by out0, out1 and q0, which has queues; clients are on ac0 and ac1.
 var pairInterfaces = map[string]modelInterface{
-	"in0": {own, 1500}, "out0": {outOwn, 1500}, "out1": {outOwn, 68}, "ac0": {acOwn, 1500}, "ac1": {acOwn, 600},
+	"in0": {mac: own, mtu: 1500}, "out0": {mac: outOwn, mtu: 1500}, "out1": {mac: outOwn, mtu: 68},
+	"q0": {mac: outOwn, mtu: 1500, queues: true}, "ac0": {mac: acOwn, mtu: 1500}, "ac1": {mac: acOwn, mtu: 600},
 }
 
 const impose = "the impose device" // Stands for the far end of the impose device.
@@ -52,7 +56,7 @@ func newPairIn(t testing.TB, mode Mode, objects []dataplane.Object) *pair {
 			"sysctl -qw net.ipv6.conf.%sp.disable_ipv6=1\nip link set %s up\nip link set %sp up\n", name, i.mac, i.mtu, name, name, name, name)
 	}
 	s.sh(t, script.String())
-	p := &pair{objects: objects, index: map[string]int{}, work: make(chan func()), out: make([]byte, 4096), m: newModel(pairInterfaces, objects)}
+	p := &pair{objects: objects, index: map[string]int{}, work: make(chan func()), out: make([]byte, 4096), m: newModel(maps.Clone(pairInterfaces), objects)}
 	t.Cleanup(func() { close(p.work) })
 	go s.enter(func() error {
 		for f := range p.work {
@@ -71,8 +75,8 @@ func newPairIn(t testing.TB, mode Mode, objects []dataplane.Object) *pair {
 		t.Fatalf("Open: %v (the test needs root)", err)
 	}
 	t.Cleanup(func() { p.Driver.Close() })
-	for i := range uint32(limitChannel + channels) {
-		p.put(t, p.objs.Limits, i, unlimited.limit())
+	for i := range uint32(punt.Limits) {
+		p.put(t, p.objs.Limits, i, unlimited.Limit())
 	}
 	if p.punts, err = p.Punts(); err != nil {
 		t.Fatal(err)
@@ -84,7 +88,11 @@ func newPairIn(t testing.TB, mode Mode, objects []dataplane.Object) *pair {
 				return
 			}
 		}
-		p.index[impose], err = ifIndex("mtp0x")
+		var far *net.Interface
+		if far, err = net.InterfaceByName("mtp0x"); err == nil {
+			p.index[impose] = far.Index
+			p.m.ifaces[impose] = modelInterface{mac: dataplane.MAC(far.HardwareAddr)}
+		}
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -177,75 +185,145 @@ func (p *pair) events(t testing.TB) map[string]uint64 {
 	return ev
 }
 
-// check runs a frame through both and compares verdict, frame and punt.
+// check runs a frame through both and compares frames and punt.
 func (p *pair) check(t testing.TB, port string, f []byte) {
 	t.Helper()
-	verdict, got := p.run(t, port, f)
-	verdict, got = p.handedOver(t, port, verdict, got)
+	var got result
+	p.follow(t, port, f, &got)
 	var want outcome
 	if port == impose {
 		want = p.m.impose(f)
 	} else {
 		want = p.m.receive(port, f)
 	}
-	p.compare(t, f, verdict, got, want)
+	p.compare(t, f, got, want)
 }
 
-// handedOver is what the tc program behind the impose device does, where that
-// sends because other interfaces take no native redirection: metadata in front
-// of the frame tell where to. To a test that is a redirection too.
-func (p *pair) handedOver(t testing.TB, port string, verdict uint32, got []byte) (uint32, []byte) {
+// result is what the programs have made of one frame.
+type result struct {
+	sent []gotFrame
+	host [][]byte
+}
+
+// one is the verdict and the frame, where there is no more than one.
+func (r result) one() (verdict uint32, frame []byte) {
+	switch {
+	case len(r.sent) > 0:
+		return xdpRedirect, r.sent[0].frame
+	case len(r.host) > 0:
+		return xdpPass, r.host[0]
+	}
+	return xdpDrop, nil
+}
+
+// gotFrame is a frame that leaves. Of what XDP redirects it is not known where
+// to and with which class: port is empty then.
+type gotFrame struct {
+	port  string
+	frame []byte
+	queue uint8
+}
+
+// Of bpf/send.h.
+const (
+	metaMagic = 0x4d54
+	metaQueue = 1
+	metaCopy  = 2
+)
+
+// follow runs the program of a port on a frame, and on what becomes of it, until
+// all of it has left or ended. What the tc program behind each program does by
+// the metadata in front of the frame is done here: it takes the copies to the
+// impose device one by one, as copy_out of bpf/relay.bpf.h, and sends frames to
+// an interface.
+func (p *pair) follow(t testing.TB, port string, f []byte, r *result) {
 	t.Helper()
-	const magic, queue = 0x4d54, 1 // META_MAGIC and META_QUEUE of bpf/send.h.
-	if port != impose || verdict != xdpPass || len(got) < 8 || binary.NativeEndian.Uint16(got) != magic || got[2] != queue {
-		return verdict, got
+	verdict, got := p.run(t, port, f)
+	switch {
+	case verdict == xdpRedirect:
+		r.sent = append(r.sent, gotFrame{frame: slices.Clone(got)})
+		return
+	case verdict == xdpDrop:
+		return
+	case verdict != xdpPass:
+		t.Fatalf("frame %x: verdict %d", f, verdict)
+	case len(got) < 8 || binary.NativeEndian.Uint16(got) != metaMagic:
+		r.host = append(r.host, slices.Clone(got))
+		return
 	}
-	for _, index := range p.index {
-		if uint32(index) == binary.NativeEndian.Uint32(got[4:]) {
-			return xdpRedirect, got[8:]
+	kind, arg, ref := got[2], got[3], binary.NativeEndian.Uint32(got[4:])
+	frame := slices.Clone(got[8:])
+	if kind == metaQueue {
+		for name, index := range p.index {
+			if uint32(index) == ref {
+				r.sent = append(r.sent, gotFrame{name, frame, arg})
+				return
+			}
 		}
+		t.Fatalf("handed over to interface %d, which is not there", ref)
 	}
-	t.Fatalf("handed over to an interface that is not there: %x", got[:8])
-	return 0, nil
+	var list tandemCopies
+	if err := p.objs.CopyLists.Lookup(ref, &list); kind != metaCopy || err != nil || list.N <= uint32(arg) {
+		t.Fatalf("handed over for %d, list %d without %d copies: %v", kind, ref, arg, err)
+	}
+	for _, relay := range list.Relay[:list.N-uint32(arg)] {
+		tag := binary.BigEndian.AppendUint16([]byte{typeSTag >> 8, typeSTag & 0xff}, relay)
+		p.follow(t, impose, slices.Concat(frame[:12], tag, frame[12:]), r)
+	}
 }
 
-func (p *pair) compare(t testing.TB, f []byte, verdict uint32, got []byte, want outcome) {
+func (p *pair) compare(t testing.TB, f []byte, got result, want outcome) {
 	t.Helper()
 	defer func() {
 		if t.Failed() {
 			p.checkEvents(t)
 		}
 	}()
-	switch {
-	case want.copied:
-		// The copies are made behind the program, see TestWire.
-		if verdict != xdpPass && verdict != xdpDrop {
-			t.Fatalf("frame %x: verdict %d, the model makes copies", f, verdict)
+	if want.host == nil && len(got.host) > 0 || want.host != nil && (len(got.host) != 1 || !bytes.Equal(got.host[0], want.host)) {
+		t.Fatalf("of %x\nthe host gets %x, in the model %x", f, got.host, want.host)
+	}
+	if len(got.sent) != len(want.sent) {
+		t.Fatalf("of %x\n%d frames leave, in the model %d: %+v", f, len(got.sent), len(want.sent), want.sent)
+	}
+	left := slices.Clone(want.sent)
+	for _, g := range got.sent {
+		i := slices.IndexFunc(left, func(w sentFrame) bool { return p.same(t, g, w, want.entropy) })
+		if i < 0 {
+			t.Fatalf("of %x\nleaves by %q class %d %x, in the model %s", f, g.port, g.queue, g.frame, printSent(left))
 		}
-	case want.host != nil:
-		if verdict != xdpPass || !bytes.Equal(got, want.host) {
-			t.Fatalf("verdict %d for %x\n     gives %d octets %x\nthe host gets %d octets %x in the model", verdict, f, len(got), got, len(want.host), want.host)
-		}
-	case len(want.sent) == 1:
-		frame := want.sent[0].frame
-		if n := want.entropy; n > 0 && len(got) >= n+4 {
-			// Which entropy label is up to the sender, as long as it is none of the special ones.
-			if parseEntry(got[n:]).label < labelLowest {
-				t.Fatalf("frame %x: entropy label in %x", f, got)
-			}
-			frame = slices.Clone(frame)
-			v := binary.BigEndian.Uint32(frame[n:])&0xfff | parseEntry(got[n:]).label<<12
-			binary.BigEndian.PutUint32(frame[n:], v)
-		}
-		if verdict != xdpRedirect || !bytes.Equal(got, frame) {
-			t.Fatalf("verdict %d for %x\n     gives %d octets %x\n%s gets %d octets %x in the model", verdict, f, len(got), got, want.sent[0].port, len(frame), frame)
-		}
-	default:
-		if verdict != xdpDrop {
-			t.Fatalf("frame %x: verdict %d, frame %x; the model ends it", f, verdict, got)
-		}
+		left = slices.Delete(left, i, i+1)
 	}
 	p.checkPunt(t, f, want.punt)
+}
+
+func printSent(frames []sentFrame) (out string) {
+	for _, f := range frames {
+		out += fmt.Sprintf("\n  %s class %d %x", f.port, f.queue, f.frame)
+	}
+	return out
+}
+
+// same tells whether a frame is the one of the model. Which entropy label is up
+// to the sender, as long as it is none of the special ones.
+func (p *pair) same(t testing.TB, g gotFrame, w sentFrame, entropy int) bool {
+	t.Helper()
+	if g.port != "" && (g.port != w.port || g.queue != w.queue) {
+		return false
+	}
+	// Frames of a section with queues are handed over, whatever sends them.
+	if g.port == "" && pairInterfaces[w.port].queues {
+		return false
+	}
+	frame := w.frame
+	if n := entropy; n > 0 && len(g.frame) >= n+4 {
+		if parseEntry(g.frame[n:]).label < labelLowest {
+			return false
+		}
+		frame = slices.Clone(frame)
+		v := binary.BigEndian.Uint32(frame[n:])&0xfff | parseEntry(g.frame[n:]).label<<12
+		binary.BigEndian.PutUint32(frame[n:], v)
+	}
+	return bytes.Equal(g.frame, frame)
 }
 
 func (p *pair) checkPunt(t testing.TB, f []byte, want *modelPunt) {

@@ -132,8 +132,9 @@ func TestFrames(t *testing.T) {
 				port = impose
 			}
 			before := p.events(t)
-			verdict, got := p.run(t, port, c.frame)
-			verdict, got = p.handedOver(t, port, verdict, got)
+			var r result
+			p.follow(t, port, c.frame, &r)
+			verdict, got := r.one()
 			if verdict != c.verdict {
 				t.Fatalf("verdict %d, want %d", verdict, c.verdict)
 			}

@@ -79,7 +79,7 @@ func (d *Driver) fromClient(s *service, in Port, frame []byte) {
 		}
 	}
 	tc := class(s.Classes, colour, e, layer3)
-	targets, ok := d.targets(s.Service)
+	targets, ok := d.targets(s.Service, len(frame))
 	if !ok {
 		fail("group-down")
 		return
@@ -114,13 +114,19 @@ func (d *Driver) carriesPackets(s dataplane.Service) bool {
 	return false
 }
 
-// targets lists the pseudowires that frames of a client go to; false: they go
-// to a group that is down.
-func (d *Driver) targets(s dataplane.Service) (to []*pseudowire, up bool) {
+// targets lists the pseudowires that a frame of a client goes to, of so many
+// octets; false: it goes to a group that is down.
+func (d *Driver) targets(s dataplane.Service, octets int) (to []*pseudowire, up bool) {
 	names := []string{s.Send}
 	if s.SendGroup {
 		g := d.groups[s.Send]
-		if g == nil || g.Down {
+		if g == nil {
+			return nil, false
+		}
+		c := d.counters(g.Key())
+		count(&c.In, octets)
+		if g.Down {
+			c.InDrops++
 			return nil, false
 		}
 		if names = g.Legs; !g.Permanent {
@@ -265,12 +271,14 @@ func (d *Driver) fromNetwork(a arrival, p *pseudowire, l entry, b []byte) {
 		d.drop(reason)
 	}
 	next, _ := top(body)
-	ach := p.ControlWord && len(body) >= wordLen && body[0]>>4 == 1
+	gal := !l.bottom && next.label == dataplane.GAL
+	ach := l.bottom && p.ControlWord && len(body) >= wordLen && body[0]>>4 == 1
+	ends := point == nil && p.Loop == ""
 	switch {
-	case !l.bottom && next.label == dataplane.GAL:
+	case gal && ends:
 		d.lookup(a, body)
 		return
-	case ach && point == nil && p.Loop == "":
+	case ach && ends:
 		d.punt("pseudowire-ach", a, body)
 		return
 	case l.ttl <= 1:
@@ -281,14 +289,10 @@ func (d *Driver) fromNetwork(a arrival, p *pseudowire, l entry, b []byte) {
 		fail("pseudowire-down")
 		return
 	case p.Loop != "":
-		if back := d.pseudowires[p.Loop]; back != nil {
-			d.swap(p, back, nil, l, body, true)
-			return
-		}
-		fail("blocked")
+		d.swap(p, d.pseudowires[p.Loop], nil, l, body, true)
 		return
 	case point != nil:
-		d.swap(p, other, point, l, body, ach)
+		d.swap(p, other, point, l, body, ach || gal)
 		return
 	case p.Blocked:
 		fail("blocked")
@@ -458,13 +462,18 @@ func (d *Driver) swap(p, q *pseudowire, at *dataplane.SwitchingPoint, l entry, b
 		return
 	}
 	count(&c.In, octets)
-	if q == nil || q.Down || len(q.Out.Stack) == 0 {
+	if q == nil {
 		c.InDrops++
-		d.drop("pseudowire-down")
+		d.drop("blocked") // Whoever is looped into nothing is locked.
 		return
 	}
 	qc := d.counters(q.Key())
-	if !open && q.Blocked {
+	switch {
+	case q.Down || len(q.Out.Stack) == 0:
+		qc.OutDrops++
+		d.drop("pseudowire-down")
+		return
+	case !open && q.Blocked:
 		qc.OutDrops++
 		d.drop("blocked")
 		return

@@ -235,14 +235,9 @@ func (d *Driver) selected(l dataplane.LSP) bool {
 // direction (RFC 6435 section 4), which need not be open to users.
 func (d *Driver) loop(l *lsp, c *dataplane.Counters, e entry, b []byte) {
 	back := d.lsps[l.Loop]
-	switch {
-	case back == nil:
+	if back == nil || back.Op == dataplane.PopAndLookup || len(back.Branches) != 0 {
 		c.InDrops++
 		d.drop("blocked") // A looped path is a locked one.
-		return
-	case back.Down:
-		d.counters(back.Key()).InDrops++
-		d.drop("lsp-down")
 		return
 	}
 	bc, below := d.counters(back.Key()), b[lseLen:]
@@ -251,6 +246,11 @@ func (d *Driver) loop(l *lsp, c *dataplane.Counters, e entry, b []byte) {
 		count(&bc.In, len(below))
 	} else {
 		count(&bc.In, len(b))
+	}
+	if back.Down {
+		bc.InDrops++
+		d.drop("lsp-down")
+		return
 	}
 	d.forward(back, bc, p, e.ttl-1)
 }

@@ -57,6 +57,7 @@ func (d *Driver) Apply(ctx context.Context, ops []dataplane.Op) []*dataplane.OpE
 	}
 	b.collect()
 	b.send()
+	b.inform(ops)
 	for _, s := range b.leaving {
 		b.leave(s)
 	}

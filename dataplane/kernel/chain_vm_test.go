@@ -203,7 +203,7 @@ func TestSwitchLoss(t *testing.T) {
 		}
 	}
 	if got != packets {
-		drops, err := r.Driver.(*kernel.Driver).Discards()
+		drops, err := r.Driver.(*kernel.Driver).DropCounters()
 		t.Errorf("%d of %d packets arrived; drops %v, %v", got, packets, drops, err)
 	}
 	if c := r.counters(t, member.Key()); c.In.Packets != packets || c.Out.Packets != packets {
@@ -275,7 +275,7 @@ func TestBlocked(t *testing.T) {
 	if c := r.counters(t, l.Key()); c.In.Packets != 2 || c.InDrops != 1 || c.Out.Packets != 1 {
 		t.Errorf("counters: %+v", c)
 	}
-	drops, err := r.Driver.(*kernel.Driver).Discards()
+	drops, err := r.Driver.(*kernel.Driver).DropCounters()
 	if err != nil || drops["blocked"] != 1 {
 		t.Errorf("drops: %v, %v", drops, err)
 	}

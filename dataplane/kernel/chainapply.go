@@ -41,6 +41,7 @@ type change struct {
 	settled  map[uint32]struct{}
 	binds    map[dataplane.Key][]chain.Count
 	unqueue  map[string]int // Sections that perhaps use queues no more, and where.
+	lost     []spaceLabel   // Labels that perhaps nobody has any more.
 }
 
 func (t *chains) apply(ctx context.Context, ops []dataplane.Op, check func(dataplane.Object) error) []*dataplane.OpError {
@@ -81,6 +82,8 @@ func (c *change) run() {
 	}
 	c.rebind()
 	c.send()
+	c.inform()
+	c.openTouched()
 	c.clearQueues()
 	for name := range c.leave {
 		if err := c.leaveInterface(name); err != nil && !errors.Is(err, unix.ENODEV) {
@@ -176,6 +179,7 @@ func (c *change) release(o dataplane.Object) {
 	k := o.Key()
 	if l, ok := labelOf(o); ok && c.claims.labels[l] == k {
 		delete(c.claims.labels, l)
+		c.lost = append(c.lost, l)
 	}
 	for _, p := range prefixesOf(o) {
 		if c.claims.prefixes[p] == k {

@@ -29,7 +29,6 @@ func Capabilities() dataplane.Capabilities {
 			"Each group on the way of a packet takes one of the labels that can be parsed.",
 			"A branch into a group takes filters of its own for each leg: a switch of the group replaces them.",
 			"An IP payload that leaves an LSP is routed by the host: IP forwarding must be on, and reverse path filtering not strict.",
-			"G-ACh and expired packets reach OAM through packet sockets, which see a copy of every frame.",
 			"A stack that traffic classes are copied into takes eight filters, one for each class.",
 			"The ingress of an interface that has a clsact or ingress queueing discipline of somebody else cannot be used.",
 		},
@@ -44,7 +43,7 @@ func Capabilities() dataplane.Capabilities {
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
 		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
 		dataplane.FeatureHierarchy, dataplane.FeatureGroupSwitch, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
-		dataplane.FeatureQueues,
+		dataplane.FeatureQueues, dataplane.FeatureLLSP, dataplane.FeatureLoopback, dataplane.FeatureSectionBlock, dataplane.FeaturePuntLimits,
 	} {
 		c.Features[f] = true
 	}

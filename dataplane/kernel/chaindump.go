@@ -21,6 +21,7 @@ type survey struct {
 	kept    map[netip.Prefix]struct{}
 	labels  []uint32 // Routes of MPLS with our protocol: of the other kind of driver.
 	objects []dataplane.Object
+	before  *chain.State
 }
 
 // dump reads blocks, queueing disciplines and routes and compares them with
@@ -45,13 +46,17 @@ func (t *chains) dump(desired []dataplane.Object, check func(dataplane.Object) e
 	s.recover(desired)
 	s.match(desired)
 	s.leftovers()
+	t.retap()
+	t.openOutlets()
 	return s.objects, nil
 }
 
 // readKernel makes the picture of the kernel anew.
 func (s *survey) readKernel() error {
 	t := s.chains
+	s.before = t.state
 	t.state = chain.NewState()
+	t.state.Outlets = s.before.Outlets
 	t.made, t.users = map[dataplane.Key]*made{}, map[dataplane.Key]map[dataplane.Key]edge{}
 	t.entered = map[chain.Entry]int{}
 	t.have, t.routes = map[filterID]held[mplsnl.Filter]{}, map[netip.Prefix]held[mplsnl.IPRoute]{}
@@ -158,6 +163,14 @@ func (s *survey) recover(desired []dataplane.Object) {
 			if _, taken := t.claims.clients[r.what.Labels[0]]; !taken {
 				t.claims.clients[r.what.Labels[0]], t.state.Clients[k] = k, r.what.Labels[0]
 			}
+		}
+	}
+	for _, o := range desired {
+		// That of a group without routes is known to this process alone.
+		k := o.Key()
+		label := s.before.Clients[k]
+		if _, taken := t.claims.clients[label]; label != 0 && !taken && t.state.Clients[k] == 0 && t.state.Outlets[k.Name] {
+			t.claims.clients[label], t.state.Clients[k] = k, label
 		}
 	}
 	for _, o := range desired {

@@ -40,6 +40,9 @@ type chains struct {
 	stale map[dataplane.Key]leftover
 	// queues are those of sections, by name.
 	queues *link.Scheduling[string]
+	tap    *tapping // nil: there is none.
+	// outlets are where OAM sends into groups.
+	outlets *outlets
 }
 
 // made is what an object has become.
@@ -136,7 +139,7 @@ func (t *chains) find(f *mplsnl.Filter) (id filterID, h held[mplsnl.Filter], kno
 
 func newChains(h *link.Handle) *chains {
 	return &chains{
-		link: h, state: chain.NewState(), queues: link.NewScheduling[string](h),
+		link: h, state: chain.NewState(), queues: link.NewScheduling[string](h), outlets: newOutlets(),
 		made: map[dataplane.Key]*made{}, users: map[dataplane.Key]map[dataplane.Key]edge{}, entered: map[chain.Entry]int{},
 		have: map[filterID]held[mplsnl.Filter]{}, routes: map[netip.Prefix]held[mplsnl.IPRoute]{},
 		foreign: map[filterID]struct{}{}, claims: newClaims(), counts: newCounts(time.Now()), stale: map[dataplane.Key]leftover{}, broken: map[dataplane.Key]struct{}{},
@@ -187,6 +190,7 @@ func (t *chains) ensureBase() error {
 		t.have[idOf(c.Filter)] = held[mplsnl.Filter]{what: *c.Filter}
 	}
 	t.base = true
+	t.tap.before(chain.Ingress)
 	return nil
 }
 

@@ -69,7 +69,7 @@ func free[T any](taken map[uint32]T, next *uint32, low, high uint32) uint32 {
 // number gives an object the numbers it needs. They stay until it is removed.
 func (t *chains) number(o dataplane.Object) {
 	c, k := &t.claims, o.Key()
-	if len(prefixesOf(o)) != 0 && t.state.Clients[k] == 0 {
+	if (len(prefixesOf(o)) != 0 || k.Kind == dataplane.KindGroup && t.state.Outlets[k.Name]) && t.state.Clients[k] == 0 {
 		if n := free(c.clients, &c.next, dataplane.MinLabel, dataplane.MaxLabel); n != 0 {
 			c.clients[n], t.state.Clients[k] = k, n
 		}

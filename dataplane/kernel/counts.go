@@ -173,5 +173,9 @@ func (t *chains) reasons() (map[string]uint64, error) {
 			out[name] += s.Packets
 		}
 	})
+	if err != nil {
+		return out, err
+	}
+	err = t.link.Conn().CountsOfKind(mplsnl.MPLS, []uint32{chain.IndexTTL}, func(s mplsnl.ActionStats) { out[chain.TTLZero.String()] += s.Drops })
 	return out, err
 }

@@ -34,11 +34,14 @@ type rig struct {
 	dataplane.Driver
 }
 
-func newRig(t testing.TB) rig {
+func newRig(t testing.TB) rig { return newRigOf(t, kernel.Options{Routes: true}) }
+
+func newRigOf(t testing.TB, opt kernel.Options) rig {
 	t.Helper()
+	opt.Log = slog.New(slog.DiscardHandler)
 	r := rig{Lab: netlab.New(t)}
 	r.Do(t, func() {
-		d, err := kernel.Open(kernel.Options{Log: slog.New(slog.DiscardHandler), Routes: true})
+		d, err := kernel.Open(opt)
 		if err != nil {
 			t.Fatalf("Open: %v", err)
 		}

@@ -46,6 +46,7 @@ func (d *Driver) Dump(ctx context.Context, desired []dataplane.Object) ([]datapl
 		}
 	}
 	d.model = p.model
+	d.retap()
 	return p.objects, nil
 }
 

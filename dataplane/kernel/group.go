@@ -49,15 +49,3 @@ func (d *Driver) ActiveLeg(group string) (uint8, error) {
 	}
 	return d.chains.state.Active[group], nil
 }
-
-// Discards returns the frames that chains dropped, by reason. It is no
-// dataplane.DiscardCounter: what the kernel drops by itself (an expired TTL at
-// dec_ttl, a stack without bottom) has no reason here. Routes count nothing.
-func (d *Driver) Discards() (map[string]uint64, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.chains == nil {
-		return nil, nil
-	}
-	return d.chains.reasons()
-}

@@ -15,7 +15,9 @@ import (
 	"sync"
 
 	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
+	"github.com/tandem-ne/tandem/dataplane/punt"
 )
 
 // Options of the driver.
@@ -25,6 +27,11 @@ type Options struct {
 	// Routes makes LSPs routes of mpls_router even where traffic control could
 	// do more.
 	Routes bool
+	// Sockets takes the frames of OAM from packet sockets even where eBPF could
+	// punt them.
+	Sockets bool
+	// Punts are the rates of what eBPF punts.
+	Punts punt.Rates
 }
 
 // Driver implements dataplane.Driver for one network namespace.
@@ -43,6 +50,13 @@ type Driver struct {
 	model  model
 	// chains is set where LSPs are chains of traffic control.
 	chains *chains
+	// tap gives OAM its frames; nil, for the reason noTap: packet sockets do.
+	tap   *tapping
+	noTap error
+	// serving is the goroutine that opens outlets.
+	serving sync.WaitGroup
+	// outlets are where OAM sends into groups; nil with routes.
+	outlets *outlets
 }
 
 // Open opens the driver in the network namespace of the calling thread and
@@ -82,11 +96,31 @@ func Open(opt Options) (*Driver, error) {
 	}
 	if chains {
 		d.chains = newChains(h)
+		d.outlets = d.chains.outlets
 	}
+	d.openTap(opt)
 	if err := d.start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the kernel data plane: %w", err), h.Close())
+		return nil, errors.Join(fmt.Errorf("open the kernel data plane: %w", err), d.tap.close(0), h.Close())
 	}
 	return d, nil
+}
+
+// openTap loads the tap, if this host takes it.
+func (d *Driver) openTap(opt Options) {
+	if opt.Sockets {
+		d.noTap = errors.New("asked for")
+	} else {
+		d.tap, d.noTap = openTap(d.link, d.log, opt.Punts, d.chains == nil)
+	}
+	if d.noTap != nil {
+		d.log.Warn("OAM takes its frames from packet sockets", "reason", d.noTap)
+		d.caps.Limits = append(d.caps.Limits, "G-ACh and expired packets reach OAM through packet sockets, which see a copy of every frame: "+d.noTap.Error()+".")
+		d.caps.Features[dataplane.FeaturePuntLimits] = false
+		return
+	}
+	if d.chains != nil {
+		d.chains.tap = d.tap
+	}
 }
 
 // start prepares the namespace and begins to follow changes. Following begins
@@ -103,7 +137,11 @@ func (d *Driver) start() error {
 	}
 	d.lo = lo.Index
 	if d.chains != nil {
-		return d.follow()
+		if err := d.follow(); err != nil {
+			return err
+		}
+		d.serving.Go(d.serve)
+		return nil
 	}
 	// Pop-and-lookup sends through lo, which must take labels then.
 	if err := d.setInput("lo", true); err != nil {
@@ -158,7 +196,6 @@ func RouteCapabilities() dataplane.Capabilities {
 			"There is one label space for all interfaces.",
 			"A section on a VLAN is configured on the VLAN's own interface.",
 			"An IP payload that leaves an LSP is routed by the host as if it came in on lo: IP forwarding must be on, and reverse path filtering not strict.",
-			"GAL and expired packets reach OAM through packet sockets, which see a copy of every frame; the kernel drops its own.",
 			"Label 1048575 cannot be received.",
 		},
 	}
@@ -169,7 +206,7 @@ func RouteCapabilities() dataplane.Capabilities {
 		dataplane.FeatureImpose, dataplane.FeatureSwap, dataplane.FeaturePop,
 		dataplane.FeaturePopImpose, dataplane.FeaturePopLookup,
 		dataplane.FeatureSectionCounters, dataplane.FeatureMulticastSend, dataplane.FeatureShortPipe,
-		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
+		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime, dataplane.FeaturePuntLimits,
 	} {
 		c.Features[f] = true
 	}
@@ -261,7 +298,12 @@ func (d *Driver) Close() error {
 	close(d.stop)
 	err := d.sub.Close()
 	<-d.done
-	return errors.Join(err, d.link.Close())
+	d.serving.Wait()
+	block := uint32(0)
+	if d.chains != nil {
+		block = chain.Ingress
+	}
+	return errors.Join(err, d.tap.close(block), d.link.Close())
 }
 
 // plain tells whether an LSP asks for nothing that any kernel lacks: then its

@@ -3,6 +3,7 @@
 package kernel_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tandem-ne/tandem/dataplane"
@@ -129,5 +130,50 @@ func TestQueuesOfSection(t *testing.T) {
 	}
 	if _, ok, err := h.Queues(east); ok || err != nil {
 		t.Errorf("queues are left: %v", err)
+	}
+}
+
+// TestClassesOfLSPs: the queue in which a packet waits (RFC 3270).
+func TestClassesOfLSPs(t *testing.T) {
+	r := newChainRig(t)
+	h := r.handle(t)
+	east := r.index(t, h, drivertest.East)
+	sections := r.sections()
+	queued := sections[1].(dataplane.Section)
+	queued.Queues = dataplane.Queues{Enabled: true}
+	three := uint8(3)
+	llsp := swap("llsp", 101, "east", 201)
+	llsp.Class = &three
+	popped := dataplane.LSP{Name: "pop", Op: dataplane.PopAndForward, InLabel: 102, Out: dataplane.NextHop{Section: "east"}}
+	short := popped
+	short.Name, short.InLabel, short.TTLMode = "short", 103, dataplane.ShortPipe
+	leg := swap("leg", 0, "east", 501)
+	leg.Op, leg.Class = dataplane.ImposeAndForward, &three
+	member := dataplane.LSP{Name: "member", Op: dataplane.SwapAndForward, InLabel: 104,
+		Out: dataplane.NextHop{Group: "g", Stack: []dataplane.LabelEntry{{Label: 204}}}}
+	r.put(t, sections[0], queued, swap("e", 100, "east", 200), llsp, popped, short, leg, dataplane.Group{Name: "g", Legs: []string{"leg"}}, member)
+	ip := "\x45\xb8" + strings.Repeat("\x00", 6) + "\x40\xfd" + strings.Repeat("\x00", 30) // DSCP 46: precedence 5.
+	for _, c := range []struct {
+		name  string
+		frame []byte
+		want  int
+	}{
+		{"E-LSP: the traffic class", r.in(lse(100, 6, 9)), 6},
+		{"L-LSP: its own class", r.in(lse(101, 6, 9)), 3},
+		{"pop, pipe: the class of the LSP", r.in(lse(102, 6, 9), lse(777, 2, 9)), 6},
+		{"pop, short pipe: that of the label below", r.in(lse(103, 6, 9), lse(777, 2, 9)), 2},
+		{"pop to IP, pipe", append(r.in(lse(102, 7, 9))[:18], ip...), 7},
+		{"pop to IP, short pipe: that of the packet", append(r.in(lse(103, 6, 9))[:18], ip...), 5},
+		{"into an L-LSP", r.in(lse(104, 6, 9)), 3},
+	} {
+		before, err := h.QueueStats(east)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Send(t, drivertest.West, c.frame)
+		r.eventually(t, c.name, func() bool {
+			after, err := h.QueueStats(east)
+			return err == nil && after[c.want].Packets > before[c.want].Packets
+		})
 	}
 }

@@ -24,8 +24,9 @@ const (
 	firstLabel = 16
 	lastLabel  = 1<<20 - 1
 
-	// maxHeader is an Ethernet header with VLAN tag, the labels and the GAL.
-	maxHeader = 14 + 4 + 4*(MaxLabels+1)
+	// maxHeader is an Ethernet header with VLAN tag, the labels, the one of a
+	// group and the GAL.
+	maxHeader = 14 + 4 + 4*(MaxLabels+2)
 
 	// txMax is how many frames one system call takes.
 	txMax = 64
@@ -164,11 +165,18 @@ func (p *path) enter(outlet uint64) {
 	p.built, p.up = outlet, outlet&outletOpen != 0
 	// The far end looks at no addresses.
 	b := append(p.header[:0], make([]byte, 12)...)
-	b = binary.BigEndian.AppendUint16(b, typeSTag)
-	b = binary.BigEndian.AppendUint16(b, uint16(outlet))
-	b = binary.BigEndian.AppendUint16(b, typeMPLS)
+	ifindex := uint32(outlet >> 16)
+	if outlet&outletLabel != 0 {
+		ifindex = uint32(outlet >> labelBits)
+		b = binary.BigEndian.AppendUint16(b, typeMPLS)
+		b = appendLSE(b, oam.LSE{Label: uint32(outlet & (1<<labelBits - 1)), TC: p.stack[0].TC, TTL: 255}, 0)
+	} else {
+		b = binary.BigEndian.AppendUint16(b, typeSTag)
+		b = binary.BigEndian.AppendUint16(b, uint16(outlet))
+		b = binary.BigEndian.AppendUint16(b, typeMPLS)
+	}
 	p.finish(b)
-	p.to = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Ifindex: int32(uint32(outlet >> 16)), Halen: 6}
+	p.to = unix.RawSockaddrLinklayer{Family: unix.AF_PACKET, Ifindex: int32(ifindex), Halen: 6}
 }
 
 // finish writes the stack behind the Ethernet header.

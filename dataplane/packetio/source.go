@@ -69,15 +69,26 @@ type Grouper interface {
 	Outlet(group string) *Outlet
 }
 
-// Outlet is the way into a group: frames with an 802.1ad tag on an interface of
-// the data plane's own. The zero value is shut.
+// Outlet is the way into a group: frames with an 802.1ad tag, or with a label
+// above all others, on an interface of the data plane's own. The zero value is
+// shut.
 type Outlet struct{ v atomic.Uint64 }
 
-const outletOpen = 1 << 63
+const (
+	outletOpen  = 1 << 63
+	outletLabel = 1 << 62 // By a label.
+	labelBits   = 20
+)
 
 // Open says which interface and which tag (TCI) lead into the group from now on.
 func (o *Outlet) Open(ifindex int, tci uint16) {
 	o.v.Store(outletOpen | uint64(uint32(ifindex))<<16 | uint64(tci))
+}
+
+// OpenLabel says which interface and which label lead into the group from now
+// on. The label has the traffic class of the one below.
+func (o *Outlet) OpenLabel(ifindex int, label uint32) {
+	o.v.Store(outletOpen | outletLabel | uint64(uint32(ifindex))<<labelBits | uint64(label&(1<<labelBits-1)))
 }
 
 // Shut says that the group is not there.

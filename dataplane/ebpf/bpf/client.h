@@ -256,24 +256,25 @@ static __always_inline int encapsulate(struct pw *pw, struct counters *c, __u32 
 }
 
 // switch_pw sends what is below the label of a pseudowire on another one, as a
-// switching point does (RFC 6073) and a loopback: control word and all.
+// switching point does (RFC 6073) and a loopback: control word and all. open
+// frames pass where users are blocked.
 static __always_inline int switch_pw(struct packet *p, struct counters *c, __u32 to, __u32 off,
-				     __u32 lse, int loop)
+				     __u32 lse, int loop, int open)
 {
 	struct out o = { .len = p->len, .strip = off, .tc = lse >> 9 & 7, .s = lse >> 8 & 1 };
 	struct pw *pw = find_pw(to);
 	struct counters *oc;
 	__u32 counter;
 
-	if (!pw)
-		return drop_in(p, c, EV_PW_DOWN);
+	if (!pw) // Whoever is looped into nothing is locked.
+		return drop_in(p, c, loop ? EV_BLOCKED : EV_PW_DOWN);
 	counter = pw->counter;
 	oc = counters_of(counter);
 	if (!oc)
 		return drop_in(p, c, EV_INTERNAL);
 	if (pw->flags & PW_DOWN || !(pw->flags & PW_SENDS))
 		return drop_pw(oc, EV_PW_DOWN);
-	if (pw->flags & PW_BLOCKED && !loop)
+	if (pw->flags & PW_BLOCKED && !open)
 		return drop_pw(oc, EV_BLOCKED);
 	set_next_hop(&o, pw, oc, (lse & 255) - 1);
 	o.overhead = 4 * pw->n;
@@ -457,8 +458,6 @@ static __always_inline int enter_pws(struct xdp_md *ctx, const struct service *s
 		c->in_drops++;
 		return drop_service(sc, EV_GROUP_EMPTY);
 	}
-	c->out_packets++;
-	c->out_octets += len;
 	if (state & GROUP_PERMANENT)
 		return copies_to_pws(ctx, c, g->copies, service, tc);
 	return to_pw(ctx, sv, sc, leg, t, 0, len, tc);
@@ -798,7 +797,8 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 		a->ach = off + 4;
 	else if (room && s && cw && below >> 28 == 1)
 		a->ach = off;
-	if (a->ach && REF_KIND(to) != REF_PW)
+	// What is switched or looped takes its channel along (RFC 6073, RFC 6435).
+	if (a->ach && REF_KIND(to) != REF_PW && !pw->loop)
 		return a->ach == off ? GO_PUNT - PUNT_PW_ACH : GO_PUNT - PUNT_GAL;
 	if ((lse & 255) <= 1) {
 		c->in_drops++;
@@ -806,17 +806,15 @@ __noinline int pseudowire(struct xdp_md *ctx, struct arrival *a)
 	}
 	if (pw->flags & PW_DOWN)
 		return drop_in(p, c, EV_PW_DOWN);
+	if (pw->flags & PW_BLOCKED && !pw->loop && !(REF_KIND(to) == REF_PW && a->ach))
+		return drop_in(p, c, EV_BLOCKED);
 	if (REF_KIND(to) == REF_PW || pw->loop) {
 		c->in_packets++;
 		c->in_octets += p->len - off - (cw && room ? 4 : 0);
 		if (pw->loop)
-			return switch_pw(p, c, pw->loop, off, lse, 1);
-		if (pw->flags & PW_BLOCKED)
-			return drop_in(p, c, EV_BLOCKED);
-		return switch_pw(p, c, REF_SLOT(to), off, lse, 0);
+			return switch_pw(p, c, pw->loop, off, lse, 1, 1);
+		return switch_pw(p, c, REF_SLOT(to), off, lse, 0, a->ach != 0);
 	}
-	if (pw->flags & PW_BLOCKED)
-		return drop_in(p, c, EV_BLOCKED);
 	if (pw->type != PW_NETWORK && !s)
 		return drop_in(p, c, EV_MALFORMED);
 	if (cw) {

@@ -423,8 +423,11 @@ __noinline int send_group(struct xdp_md *ctx)
 	total = w->n + w->tail_n + legs.n;
 	if (total > MAX_STACK)
 		return drop_path(c, &legs, NULL, EV_NESTING);
+	if (legs.copies && size < 4) // The relay takes no less.
+		return drop_out(c, NULL, w->s ? EV_PAYLOAD : EV_MALFORMED);
 	if (!(w->n + legs.n) && w->s) {
-		proto = ip_protocol(ctx, w->strip);
+		// A copy gets labels, so all that counts is that it has none yet.
+		proto = legs.copies ? P_IP : ip_protocol(ctx, w->strip);
 		if (!proto)
 			return drop_out(c, NULL, EV_PAYLOAD);
 	}

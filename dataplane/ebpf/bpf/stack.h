@@ -79,13 +79,20 @@ static __always_inline struct out way_of(struct xdp_md *ctx, struct lsp *l, stru
 // an LSP.
 static __always_inline int fan_out(struct xdp_md *ctx, struct lsp *l, struct counters *c, __u32 off, __u32 omit)
 {
-	struct ethhdr *eth;
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	struct {
+		__u32 w[3];
+	} addresses;
 
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return drop_out(c, NULL, EV_INTERNAL);
+	__builtin_memcpy(&addresses, eth, sizeof(addresses));
 	if (off != ETH_HLEN && bpf_xdp_adjust_head(ctx, (int)off - ETH_HLEN))
 		return drop_out(c, NULL, EV_INTERNAL);
 	eth = (void *)(long)ctx->data;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
 		return drop_out(c, NULL, EV_INTERNAL);
+	__builtin_memcpy(eth, &addresses, sizeof(addresses));
 	eth->h_proto = P_MPLS;
 	return hand_over_copies(ctx, c, l->copies, omit);
 }
@@ -172,10 +179,10 @@ static __always_inline int condition(struct packet *p, struct condition *k, __u3
 	c = counters_of(id);
 	if (!c)
 		return drop_in(p, k->c, EV_INTERNAL);
-	if (l->flags & LSP_DOWN)
-		return drop_in(p, c, EV_LSP_DOWN);
 	c->in_packets++;
 	c->in_octets += p->len - off + (l->op == OP_IMPOSE ? 0 : 4);
+	if (l->flags & LSP_DOWN)
+		return drop_in(p, c, EV_LSP_DOWN);
 	k->l = l;
 	k->c = c;
 	return 0;

@@ -89,12 +89,18 @@ const (
 	prefVLAN    = 0x10
 	prefSection = 0x20
 	prefNotOurs = 0x40
-	prefTTL     = 0x10
-	prefGACh    = 0x18
-	prefGACh2   = 0x19
-	prefLabel   = 0x20
-	prefLabel2  = 0x28
-	prefUnknown = 0x30
+	// The G-ACh of a section that is blocked.
+	prefGALVLAN = 0x0e
+	prefGAL     = 0x1e
+	// Frames of a section that are for another station.
+	prefForeignVLAN = 0x18
+	prefForeign     = 0x28
+	prefTTL         = 0x10
+	prefGACh        = 0x18
+	prefGACh2       = 0x19
+	prefLabel       = 0x20
+	prefLabel2      = 0x28
+	prefUnknown     = 0x30
 	// The kernel tells apart the u32 filters of a block by preference alone:
 	// theirs begin at prefNibble and none occurs twice.
 	prefNibble   = 0x1000
@@ -104,7 +110,9 @@ const (
 // The ranges of the indices of counting actions.
 const (
 	indexReason  = 0x10000000
+	indexNote    = 0x10001000
 	indexSection = 0x20000000
+	indexRefused = 0x10000000 // Above indexSection.
 	indexLabel   = 0x40000000
 	indexGroup   = 0xa0000000
 )
@@ -130,6 +138,8 @@ type State struct {
 	// Entries are the ways in which the objects of the state enter each group:
 	// the Enters of all of them, each once, in any order.
 	Entries map[string][]Entry
+	// Outlets are the groups into which OAM sends.
+	Outlets map[string]bool
 	Device  Port
 }
 
@@ -138,6 +148,7 @@ func NewState() *State {
 	return &State{
 		Objects: map[dataplane.Key]dataplane.Object{}, Ports: map[string]Port{}, Active: map[string]uint8{},
 		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[dataplane.Key]uint32{}, Entries: map[string][]Entry{},
+		Outlets: map[string]bool{},
 	}
 }
 
@@ -288,14 +299,20 @@ func popTo(protocol uint16) mplsnl.Action {
 	return mpls(mplsnl.MPLSAction{Op: mplsnl.MPLSPop, Protocol: protocol})
 }
 
-func decTTL() mplsnl.Action { return mpls(mplsnl.MPLSAction{Op: mplsnl.MPLSDecTTL}) }
+// decTTL is one action for all filters: what it drops are the TTLs that have
+// expired.
+func decTTL() mplsnl.Action {
+	return mplsnl.Action{Kind: mplsnl.MPLS, Verdict: mplsnl.Pipe, Index: IndexTTL, Cookie: Cookie(), MPLS: mplsnl.MPLSAction{Op: mplsnl.MPLSDecTTL}}
+}
 
 // variant numbers what filters of one label match besides: the kernel does not
 // replace a filter by one that looks at other bits.
 func variant(m, below mplsnl.LSE) uint32 {
 	switch {
-	case below.HasTC:
+	case below.HasTC: // Tickets.
 		return 16 + uint32(below.TC)
+	case m.HasTC && m.HasBOS: // Labels.
+		return 16 + uint32(m.TC)
 	case m.HasTC:
 		return 8 + uint32(m.TC)
 	case m.HasBOS && m.BOS:

@@ -32,6 +32,9 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, t
 	if err != nil {
 		return err
 	}
+	if l, ok := s.Objects[k].(dataplane.LSP); ok {
+		classify(legs, l.Class)
+	}
 	label := s.Clients[k]
 	in, passed := labelIndex(clientSpace, label, 0), labelIndex(clientSpace, label, 1)
 	f := mplsnl.Filter{
@@ -48,13 +51,13 @@ func (s *State) clients(c *Compiled, k dataplane.Key, prefixes []netip.Prefix, t
 	}
 	switch {
 	case down || len(legs) == 0:
-		r := c.why()
+		ends := c.ends(0)
 		if l, ok := s.Objects[k].(dataplane.LSP); ok && closed(l) != 0 {
-			r = closed(l)
+			ends = []mplsnl.Action{dropping(closed(l))}
 		}
-		f.Actions = []mplsnl.Action{counting(in), dropping(r), counting(passed)}
+		f.Actions = append(append([]mplsnl.Action{counting(in)}, ends...), counting(passed))
 	default:
-		f.Actions = append(begin, forward(legs, given, 0)...)
+		f.Actions = append(append(begin, c.notes(0)...), forward(legs, given, 0)...)
 		for _, x := range legs {
 			c.account(passed, x, -egressOctets)
 			if k.Kind == dataplane.KindLSP {

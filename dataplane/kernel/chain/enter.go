@@ -117,8 +117,14 @@ func (s *State) leave(c *Compiled, who dataplane.Key, from origin, n dataplane.N
 		return append(x.present(), x.send(true)...), 0, nil
 	}
 	legs, err := s.toSection(c, who, n)
-	if err != nil || len(legs) == 0 {
-		return nil, SectionDown, err
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(legs) == 0 {
+		last := len(c.dead) - 1
+		r := c.dead[last]
+		c.dead = c.dead[:last] // The caller counts it.
+		return nil, r, nil
 	}
 	x := legs[0]
 	c.count(from.index, key(dataplane.KindSection, x.section), Out, from.octets)
@@ -165,7 +171,7 @@ func (s *State) group(c *Compiled, g dataplane.Group) *dataplane.OpError {
 			return err
 		}
 	}
-	if len(g.Prefixes) == 0 {
+	if len(g.Prefixes) == 0 && !s.Outlets[g.Name] {
 		return nil
 	}
 	return s.clients(c, g.Key(), g.Prefixes, []dataplane.NextHop{{Group: g.Name}}, false)
@@ -223,7 +229,10 @@ func (b *entering) match(m, below mplsnl.LSE, index uint32, actions []mplsnl.Act
 }
 
 // send adds the filters of the ways out.
-func (b *entering) send(index uint32, legs []leg) {
+func (b *entering) send(index uint32, notes []mplsnl.Action, legs []leg) {
+	forward := func(legs []leg, f front, tc int) []mplsnl.Action {
+		return append(notes[:len(notes):len(notes)], forward(legs, f, tc)...)
+	}
 	if !copies(legs, b.front()) {
 		b.add(index, forward(legs, b.front(), anyTC)...)
 		return
@@ -246,21 +255,25 @@ func (b *entering) leg(i int, active bool) *dataplane.OpError {
 	if !ok {
 		return fail(b.g.Key(), fmt.Sprintf("leg %s is no LSP", b.g.Legs[i]))
 	}
+	from := len(b.c.dead)
 	legs, err := b.ways(b.c, b.g.Key(), b.Block, b.Octets, hops(l))
 	if err != nil {
 		return err
 	}
+	classify(legs, l.Class)
 	index := b.index(b.ticket, i)
 	b.c.count(index, b.g.Key(), In, b.Octets)
 	b.c.count(index, k, In, b.Octets)
-	why := closed(l)
-	if why == 0 && len(legs) == 0 {
-		why = b.c.why()
+	var ends []mplsnl.Action
+	if why := closed(l); why != 0 {
+		ends = []mplsnl.Action{dropping(why)}
+	} else if len(legs) == 0 {
+		ends = b.c.ends(from)
 	}
-	if why != 0 {
+	if ends != nil {
 		b.c.count(index, k, Dropped, 0)
 		if active {
-			b.add(index, dropping(why))
+			b.add(index, ends...)
 		}
 		return nil
 	}
@@ -269,14 +282,14 @@ func (b *entering) leg(i int, active bool) *dataplane.OpError {
 		b.c.account(index, x, b.Octets)
 	}
 	if active {
-		b.send(index, legs)
+		b.send(index, b.c.notes(from), legs)
 	}
 	return nil
 }
 
 // bridge compiles a permanent bridge: a copy on each leg that is there.
 func (b *entering) bridge() *dataplane.OpError {
-	index := b.index(b.ticket, 0)
+	index, from := b.index(b.ticket, 0), len(b.c.dead)
 	b.c.count(index, b.g.Key(), In, b.Octets)
 	var all []leg
 	for _, name := range b.g.Legs {
@@ -296,6 +309,7 @@ func (b *entering) bridge() *dataplane.OpError {
 			if err != nil {
 				return err
 			}
+			classify(more, l.Class)
 			for _, x := range more {
 				b.c.count(index, k, Out, b.Octets+4*x.own)
 				b.c.account(index, x, b.Octets)
@@ -307,9 +321,9 @@ func (b *entering) bridge() *dataplane.OpError {
 		}
 	}
 	if len(all) == 0 {
-		b.add(index, dropping(b.c.why()))
+		b.add(index, b.c.ends(from)...)
 		return nil
 	}
-	b.send(index, all)
+	b.send(index, b.c.notes(from), all)
 	return nil
 }

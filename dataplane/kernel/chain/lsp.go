@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
 )
 
@@ -36,14 +37,16 @@ func (s *State) lsp(c *Compiled, l dataplane.LSP) *dataplane.OpError {
 	}
 	switch {
 	case l.Down:
-		b.drop(counting(b.in), dropping(LSPDown))
+		b.drop(LSPDown)
 		return nil
+	case l.Loop != "":
+		return b.loop()
 	case l.Blocked || !taken:
 		r := Blocked
 		if !l.Blocked {
 			r = NotSelected
 		}
-		b.drop(counting(b.in), dropping(r))
+		b.drop(r)
 		return b.gach()
 	}
 	return b.operation(prefLabel)
@@ -85,8 +88,8 @@ func (b *builder) add(chain uint32, m mplsnl.LSE, actions ...mplsnl.Action) {
 
 // drop adds the filter of an LSP that takes nothing. The counter of what
 // passes stays bound, so that it goes on when the LSP does.
-func (b *builder) drop(actions ...mplsnl.Action) {
-	b.add(b.at, mplsnl.LSE{}, append(actions, counting(b.passed))...)
+func (b *builder) drop(r Reason) {
+	b.add(b.at, mplsnl.LSE{}, counting(b.in), decTTL(), dropping(r), counting(b.passed))
 }
 
 // gach lets the G-ACh through where user packets are blocked: what has a GAL
@@ -111,26 +114,19 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 	if err != nil {
 		return err
 	}
+	classify(legs, b.l.Class)
 	for _, x := range legs {
 		b.c.count(b.passed, b.l.Key(), Out, 4*x.own-4)
 		b.c.account(b.passed, x, -4) // The label taken off.
 	}
 	switch {
 	case len(legs) == 0 && !b.l.Bud:
-		b.drop(counting(b.in), dropping(b.c.why()))
+		b.add(b.at, mplsnl.LSE{}, append(append([]mplsnl.Action{counting(b.in), decTTL()}, b.c.ends(0)...), counting(b.passed))...)
 		return nil
 	case b.l.Op == dataplane.PopAndForward && !labelled(legs):
 		return b.pop(legs)
 	}
 	return b.swap(legs)
-}
-
-// why tells why there is no way out: as the last one that was tried.
-func (c *Compiled) why() Reason {
-	if n := len(c.dead); n > 0 {
-		return c.dead[n-1]
-	}
-	return GroupDown // A group without legs.
 }
 
 // labelled tells whether the way out imposes labels, those of a group: then
@@ -165,11 +161,12 @@ func (b *builder) swap(legs []leg) *dataplane.OpError {
 	if b.l.Op == dataplane.SwapAndForward {
 		f = swapped
 	}
+	before := append(b.c.notes(0), bud...)
 	if !copies(legs, f) {
-		b.add(b.at, mplsnl.LSE{}, append(b.begin(bud...), forward(legs, f, anyTC)...)...)
+		b.add(b.at, mplsnl.LSE{}, append(b.begin(before...), forward(legs, f, anyTC)...)...)
 	} else {
 		for tc := range 8 {
-			b.add(b.at, mplsnl.LSE{HasTC: true, TC: uint8(tc)}, append(b.begin(bud...), forward(legs, f, tc)...)...)
+			b.add(b.at, mplsnl.LSE{HasTC: true, TC: uint8(tc)}, append(b.begin(before...), forward(legs, f, tc)...)...)
 		}
 	}
 	for _, f := range b.c.Filters {
@@ -182,20 +179,32 @@ func (b *builder) swap(legs []leg) *dataplane.OpError {
 
 // pop adds the filters of what takes the label off and sends what is below.
 func (b *builder) pop(legs []leg) *dataplane.OpError {
-	send := func(protocol uint16) []mplsnl.Action {
-		all := []mplsnl.Action{popTo(protocol)}
+	send := func(protocol uint16, tc int) []mplsnl.Action {
+		all := append(b.c.notes(0), popTo(protocol))
+		switch {
+		case tc != anyTC:
+			all = append(all, priority(link.ByClass(uint8(tc))))
+		case protocol != mplsnl.EtherMPLS && b.l.Class == nil && schedules(legs):
+			all = append(all, priority(link.ByClient))
+		}
+		set := false
 		for i, x := range legs {
-			all = append(append(all, x.address()...), x.send(i == len(legs)-1)...)
+			all = append(append(append(all, x.address()...), x.queue(&set)...), x.send(i == len(legs)-1)...)
 		}
 		return all
 	}
-	b.add(b.at, mplsnl.LSE{HasBOS: true}, b.begin(send(mplsnl.EtherMPLS)...)...)
+	classes := b.classes(legs)
+	for _, tc := range classes {
+		b.add(b.at, withTC(mplsnl.LSE{HasBOS: true}, tc), b.begin(send(mplsnl.EtherMPLS, tc)...)...)
+	}
 	if b.pref == prefGACh {
 		return nil // A label with a GAL below is never the last.
 	}
 	b.add(b.at, mplsnl.LSE{HasBOS: true, BOS: true}, counting(b.in), decTTL(), going(b.at+offPop))
-	b.add(b.at+offIPv4, mplsnl.LSE{}, append([]mplsnl.Action{counting(b.passed)}, send(mplsnl.EtherIPv4)...)...)
-	b.add(b.at+offIPv6, mplsnl.LSE{}, append([]mplsnl.Action{counting(b.passed)}, send(mplsnl.EtherIPv6)...)...)
+	for _, tc := range classes {
+		b.add(b.at+offIPv4, withTC(mplsnl.LSE{}, tc), append([]mplsnl.Action{counting(b.passed)}, send(mplsnl.EtherIPv4, tc)...)...)
+		b.add(b.at+offIPv6, withTC(mplsnl.LSE{}, tc), append([]mplsnl.Action{counting(b.passed)}, send(mplsnl.EtherIPv6, tc)...)...)
+	}
 	return nil
 }
 

@@ -25,6 +25,10 @@ type leg struct {
 	// the label in front becomes the ticket.
 	into, ticket uint32
 	inPlace      bool
+	// queued tells that the section has queues, class which one it is to be;
+	// nil: that of the label.
+	queued bool
+	class  *uint8
 	// via are the groups and LSPs on the way with the number of labels that
 	// were there when each was entered.
 	via []via
@@ -55,15 +59,26 @@ func (s *State) toSection(c *Compiled, who dataplane.Key, n dataplane.NextHop) (
 	if !ok {
 		return nil, fail(who, fmt.Sprintf("section %s is not in the data plane", n.Section))
 	}
-	if sec.Down {
-		c.dead = append(c.dead, SectionDown)
+	if r := shut(sec); r != 0 {
+		c.dead = append(c.dead, r)
 		return nil, nil
 	}
 	p := s.Ports[sec.Interface]
 	if p.Index == 0 {
 		return nil, fail(who, fmt.Sprintf("section %s has no interface %s", sec.Name, sec.Interface))
 	}
-	return []leg{{section: sec.Name, port: p, vlan: sec.VLAN, peer: sec.PeerMAC.OrMulticast(), stack: n.Stack, own: len(n.Stack)}}, nil
+	return []leg{{section: sec.Name, port: p, vlan: sec.VLAN, peer: sec.PeerMAC.OrMulticast(), stack: n.Stack, own: len(n.Stack), queued: sec.Queues.Enabled}}, nil
+}
+
+// shut tells why a section takes nothing of users; 0: it does.
+func shut(sec dataplane.Section) Reason {
+	switch {
+	case sec.Down:
+		return SectionDown
+	case sec.Blocked:
+		return Blocked
+	}
+	return 0
 }
 
 // hops are the next hops of an LSP: one, or those of its branches.
@@ -122,6 +137,7 @@ func (s *State) resolveGroup(c *Compiled, who dataplane.Key, n dataplane.NextHop
 			}
 			more = append(more, ways...)
 		}
+		classify(more, l.Class)
 		own := len(n.Stack)
 		for _, x := range more {
 			here := []via{{k, own, own + x.own}, {g.Key(), own, own}}
@@ -303,9 +319,11 @@ func (x leg) present() []mplsnl.Action {
 // off for the next.
 func forward(legs []leg, f front, tc int) []mplsnl.Action {
 	var all []mplsnl.Action
+	set := false
 	for i, x := range legs {
 		last := i == len(legs)-1
-		all = append(append(append(all, x.labels(f, tc)...), x.address()...), x.send(last)...)
+		all = append(append(append(all, x.labels(f, tc)...), x.address()...), x.queue(&set)...)
+		all = append(all, x.send(last)...)
 		if !last {
 			for range len(x.stack) - 1 {
 				all = append(all, popTo(mplsnl.EtherMPLS))

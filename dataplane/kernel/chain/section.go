@@ -35,31 +35,42 @@ func (s *State) section(c *Compiled, o dataplane.Section) *dataplane.OpError {
 	}
 	index := indexSection + uint32(p.Index)<<12 + uint32(o.VLAN)
 	c.count(index, o.Key(), In, 0)
-	var actions []mplsnl.Action
-	if o.Down {
-		actions = []mplsnl.Action{counting(index), dropping(SectionDown)}
-		c.count(index, o.Key(), 0, 0)
-	} else {
-		actions = append(actions, counting(index))
-		if o.VLAN != 0 {
-			actions = append(actions, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPop}))
-		}
-		actions = append(actions,
-			// The stack takes only what it believes to be for this host.
-			pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true}}), going(base(space)))
+	actions := []mplsnl.Action{counting(index)}
+	if o.VLAN != 0 {
+		actions = append(actions, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPop}))
 	}
-	for i, mac := range []dataplane.MAC{p.MAC, dataplane.MulticastMAC()} {
+	actions = append(actions,
+		// The stack takes only what it believes to be for this host.
+		pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true}}), going(base(space)))
+	own := actions // Of its own G-ACh.
+	switch {
+	case o.Down:
+		actions = []mplsnl.Action{counting(index), dropping(SectionDown)}
+	case o.Blocked:
+		actions = []mplsnl.Action{counting(index), counting(index + indexRefused), dropping(Blocked)}
+	}
+	c.count(index+indexRefused, o.Key(), Dropped, 0)
+	admit := func(untagged, tagged uint16, handle uint32, m mplsnl.Match, actions []mplsnl.Action) {
+		m.Kind, m.Interface = mplsnl.Flower, p.Name
 		f := mplsnl.Filter{
-			Block: Ingress, Chain: chainAdmit, Pref: prefSection, Protocol: mplsnl.EtherMPLS,
-			Handle: uint32(p.Index)<<13 + uint32(o.VLAN)<<1 + uint32(i) + 1,
-			Match:  mplsnl.Match{Kind: mplsnl.Flower, Interface: p.Name, HasDst: true, DstMAC: mac}, Actions: actions,
+			Block: Ingress, Chain: chainAdmit, Pref: untagged, Protocol: mplsnl.EtherMPLS,
+			Handle: uint32(p.Index)<<13 + uint32(o.VLAN)<<1 + handle + 1, Match: m, Actions: actions,
 		}
 		if o.VLAN != 0 {
-			f.Pref, f.Protocol = prefVLAN, mplsnl.EtherVLAN
+			f.Pref, f.Protocol = tagged, mplsnl.EtherVLAN
 			f.Match.VLAN, f.Match.EtherType = mplsnl.Tag{Has: true, ID: o.VLAN}, mplsnl.EtherMPLS
 		}
 		c.Filters = append(c.Filters, f)
 	}
+	for i, mac := range []dataplane.MAC{p.MAC, dataplane.MulticastMAC()} {
+		m := mplsnl.Match{HasDst: true, DstMAC: mac}
+		admit(prefSection, prefVLAN, uint32(i), m, actions)
+		if o.Blocked && !o.Down {
+			m.LSE[0] = mplsnl.LSE{HasLabel: true, Label: gal}
+			admit(prefGAL, prefGALVLAN, uint32(i), m, own)
+		}
+	}
+	admit(prefForeign, prefForeignVLAN, 0, mplsnl.Match{}, []mplsnl.Action{dropping(ForeignMAC)})
 	if o.InterfaceLabelSpace {
 		c.Filters = append(c.Filters, Space(space)...)
 	}
@@ -72,7 +83,7 @@ func Base(device Port) []mplsnl.Filter {
 	all := Space(Platform)
 	all = append(all, mplsnl.Filter{
 		Block: Ingress, Chain: chainAdmit, Pref: prefNotOurs, Protocol: mplsnl.EtherMPLS, Handle: 1,
-		Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: []mplsnl.Action{dropping(NotOurs)},
+		Match: mplsnl.Match{Kind: mplsnl.Flower}, Actions: []mplsnl.Action{silent()},
 	}, mplsnl.Filter{
 		Block: Ingress, Chain: chainAdmit, Pref: prefSection, Protocol: mplsnl.EtherMPLS, Handle: 1 << 31,
 		Match:   mplsnl.Match{Kind: mplsnl.Flower, Interface: device.Name},
@@ -138,7 +149,8 @@ func Space(space uint32) []mplsnl.Filter {
 		}
 		all = append(all, labelFilter(at, l, mplsnl.LSE{}, dropping(r)))
 	}
-	all = append(all, labelFilter(at, gal, mplsnl.LSE{}, silent()), labelFilter(at, 1, mplsnl.LSE{HasBOS: true}, silent()),
+	all = append(all, labelFilter(at, gal, mplsnl.LSE{HasBOS: true, BOS: true}, silent()), labelFilter(at, gal, mplsnl.LSE{HasBOS: true}, dropping(Malformed)),
+		labelFilter(at, 1, mplsnl.LSE{HasBOS: true}, silent()),
 		labelFilter(at, 1, mplsnl.LSE{HasBOS: true, BOS: true}, dropping(Malformed)))
 	for l, to := range map[uint32]uint32{ipv4Null: chainNull4, ipv6Null: chainNull6} {
 		// An explicit null is popped wherever it is (RFC 4182).

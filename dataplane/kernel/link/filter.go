@@ -106,3 +106,47 @@ func clsact(index int) *netlink.Clsact {
 		LinkIndex: index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
 	}}
 }
+
+// blockLink stands for no interface: the filters are those of a shared block.
+const blockLink = -1
+
+// SetBlock puts a program of eBPF before the filters of a shared block, as a
+// filter (cls_bpf, direct action) of preference 1. Ours of that name is replaced
+// in one step.
+func (h *Handle) SetBlock(block uint32, program int, name string) error {
+	if err := h.nl.FilterReplace(blockFilter(block, program, name)); err != nil {
+		return fmt.Errorf("put program before block %d: %w", block, err)
+	}
+	return nil
+}
+
+// Block returns the identifier of the program before a shared block, 0 if there
+// is none of that name.
+func (h *Handle) Block(block uint32, name string) (program int, err error) {
+	all, err := h.nl.FilterList(device(blockLink), block)
+	if err != nil {
+		return 0, fmt.Errorf("filters of block %d: %w", block, err)
+	}
+	for _, f := range all {
+		if b, is := f.(*netlink.BpfFilter); is && b.Handle == filterHandle && b.Name == name {
+			return b.Id, nil
+		}
+	}
+	return 0, nil
+}
+
+// ClearBlock removes our program; one that is not there is no error.
+func (h *Handle) ClearBlock(block uint32) error {
+	err := h.nl.FilterDel(blockFilter(block, -1, ""))
+	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("remove program before block %d: %w", block, err)
+	}
+	return nil
+}
+
+func blockFilter(block uint32, program int, name string) *netlink.BpfFilter {
+	return &netlink.BpfFilter{
+		FilterAttrs: netlink.FilterAttrs{LinkIndex: blockLink, Parent: block, Handle: filterHandle, Priority: 1, Protocol: unix.ETH_P_ALL},
+		Fd:          program, Name: name, DirectAction: true,
+	}
+}

@@ -14,9 +14,14 @@ const countsAtOnce = 32
 // given indices. If one of them is not there, those asked for together with it
 // are left out.
 func (c *Conn) CountsOf(indices []uint32, f func(ActionStats)) error {
+	return c.CountsOfKind(GAct, indices, f)
+}
+
+// CountsOfKind is CountsOf for actions of another kind.
+func (c *Conn) CountsOfKind(kind ActionKind, indices []uint32, f func(ActionStats)) error {
 	for len(indices) > 0 {
 		n := min(len(indices), countsAtOnce)
-		if err := c.countsOf(indices[:n], f); err != nil && !errors.Is(err, unix.ENOENT) {
+		if err := c.countsOf(kind, indices[:n], f); err != nil && !errors.Is(err, unix.ENOENT) {
 			return err
 		}
 		indices = indices[n:]
@@ -24,11 +29,11 @@ func (c *Conn) CountsOf(indices []uint32, f func(ActionStats)) error {
 	return nil
 }
 
-func (c *Conn) countsOf(indices []uint32, f func(ActionStats)) error {
+func (c *Conn) countsOf(kind ActionKind, indices []uint32, f func(ActionStats)) error {
 	body := appendNest([]byte{unix.AF_UNSPEC, 0, 0, 0}, rootTab, func(b []byte) []byte {
 		for i, index := range indices {
 			b = appendNest(b, uint16(i+1), func(b []byte) []byte {
-				return appendU32(appendString(b, actKind, GAct.String()), actIndex, index)
+				return appendU32(appendString(b, actKind, kind.String()), actIndex, index)
 			})
 		}
 		return b
