@@ -249,8 +249,16 @@ func (d *Driver) suitable(l link.Link, r role) error {
 // nativeSafe tells whether frames can be redirected natively to an interface
 // that runs XDP itself: to network cards.
 func (d *Driver) nativeSafe(name string) bool {
-	hw, err := d.net.Hardware(name)
+	hw, err := d.hardware(name)
 	return err == nil && hw.Bus != ""
+}
+
+// hardware tells what is behind an interface.
+func (d *Driver) hardware(name string) (link.Hardware, error) {
+	if d.opt.hardware != nil {
+		return d.opt.hardware(name)
+	}
+	return d.net.Hardware(name)
 }
 
 // attachmentMode tells whether XDP may take the frames of clients on an
@@ -258,7 +266,7 @@ func (d *Driver) nativeSafe(name string) bool {
 // machine's card) can lack its checksum or wait for segmentation, and only tc
 // sees such frames whole.
 func (d *Driver) attachmentMode(l link.Link) (direct bool, driver string) {
-	hw, err := d.net.Hardware(l.Name)
+	hw, err := d.hardware(l.Name)
 	if err != nil {
 		return false, l.Kind
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 	"github.com/tandem-ne/tandem/dataplane/punt"
 	"github.com/tandem-ne/tandem/oam/ach"
 )
@@ -96,6 +97,9 @@ type Options struct {
 	// back. Zero: 10 s.
 	AuditInterval time.Duration
 	Log           *slog.Logger
+	// hardware tells of tests what an interface is to be taken for. Nil: the
+	// host is asked.
+	hardware func(name string) (link.Hardware, error)
 }
 
 func (o Options) withDefaults() Options {

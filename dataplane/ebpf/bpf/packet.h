@@ -44,8 +44,7 @@ struct packet {
 	__u32 stack; // offset of the label stack, or of the IP header
 	__u32 ifindex;
 	__u16 vlan;
-	__u16 given; // the top label is that of lsp, and counted
-	struct lsp *lsp;
+	struct lsp *lsp; // of the top label, where that is known
 };
 
 // section_of returns the body in use of a section.

@@ -183,7 +183,7 @@ static __always_inline int untagged(struct xdp_md *ctx)
 	return 0;
 }
 
-// as_received goes on as the interface would have.
+// as_received goes on as the interface would have, up to the label stack.
 static __always_inline int as_received(struct xdp_md *ctx, struct packet *p, __u32 ifindex)
 {
 	int verdict;
@@ -195,9 +195,9 @@ static __always_inline int as_received(struct xdp_md *ctx, struct packet *p, __u
 		return finish(ctx, verdict);
 	p->ifindex = ifindex;
 	p->section = 0;
-	verdict = label_switch(ctx, p, 0);
-	// Not of a section, nor taken by this node's IP stack.
-	return verdict == XDP_PASS && !p->section ? drop_in(p, NULL, EV_RELAY) : verdict;
+	verdict = enter_section(ctx, p, 0);
+	// Not of a section.
+	return verdict == XDP_PASS ? drop_in(p, NULL, EV_RELAY) : verdict;
 }
 
 // carried_by is what a copy has brought with it, 0 for nothing.
@@ -206,14 +206,38 @@ static __always_inline __u32 carried_by(const __u8 *mac)
 	return *(__u32 *)mac || *(__u16 *)(mac + 4) ? 0 : mac[11];
 }
 
-// relayed is a frame with a tag.
+// relayed_lsp is a frame that comes out of an LSP or a branch of one.
+static __always_inline int relayed_lsp(struct xdp_md *ctx, struct packet *p, __u32 ref, __u32 proto,
+					__u32 carried)
+{
+	struct lsp *l = bpf_map_lookup_elem(&lsps, &ref);
+
+	if (!l)
+		return drop_in(p, NULL, EV_RELAY);
+	if (l->op == OP_IMPOSE)
+		return impose(ctx, p, l, proto, TAGGED, carried);
+	if (proto != P_MPLS)
+		return drop_in(p, NULL, EV_RELAY);
+	p->lsp = l;
+	p->stack = TAGGED;
+	p->section = l->in_section;
+	p->sec = section_of(p->section);
+	if (!p->sec)
+		return drop_in(p, NULL, EV_INTERNAL);
+	p->secc = counters_of(p->sec->counter);
+	if (!p->secc)
+		return drop_in(p, NULL, EV_INTERNAL);
+	return GO_STACK;
+}
+
+// relayed is a frame with a tag. What goes on with its label stack is left to
+// one place, for the verifier walks through that once for each.
 static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__be16 *tag = data + ETH_HLEN;
 	__u32 slot, proto, ref, tc = 0;
 	struct relay *r;
-	struct lsp *l;
 
 	if ((void *)(tag + 2) > end)
 		return drop_in(p, NULL, EV_RELAY);
@@ -235,24 +259,7 @@ static __always_inline int relayed(struct xdp_md *ctx, struct packet *p)
 	case RELAY_PW:
 		return untagged(ctx) ? drop_in(p, NULL, EV_RELAY) : finish(ctx, pw_copy(ctx, ref));
 	case RELAY_LSP:
-		l = bpf_map_lookup_elem(&lsps, &ref);
-		if (!l)
-			return drop_in(p, NULL, EV_RELAY);
-		if (l->op == OP_IMPOSE)
-			return impose(ctx, p, l, proto, TAGGED, carried_by(data));
-		if (proto != P_MPLS)
-			return drop_in(p, NULL, EV_RELAY);
-		p->given = 1;
-		p->lsp = l;
-		p->stack = TAGGED;
-		p->section = l->in_section;
-		p->sec = section_of(p->section);
-		if (!p->sec)
-			return drop_in(p, NULL, EV_INTERNAL);
-		p->secc = counters_of(p->sec->counter);
-		if (!p->secc)
-			return drop_in(p, NULL, EV_INTERNAL);
-		return stack(ctx, p);
+		return relayed_lsp(ctx, p, ref, proto, carried_by(data));
 	}
 	return drop_in(p, NULL, EV_RELAY);
 }
@@ -267,8 +274,12 @@ static __always_inline int imposed(struct xdp_md *ctx)
 	if ((void *)(eth + 1) > end)
 		return XDP_DROP;
 	p.host = section_of(0);
-	if (eth->h_proto == P_QINQ)
-		return relayed(ctx, &p);
+	if (eth->h_proto == P_QINQ) {
+		int verdict = relayed(ctx, &p);
+
+		// The verifier does not know that nobody else returns GO_STACK.
+		return verdict == GO_STACK && p.sec && p.secc ? stack(ctx, &p) : verdict;
+	}
 	return impose_ip(ctx, &p, eth->h_proto);
 }
 

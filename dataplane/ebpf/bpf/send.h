@@ -189,29 +189,6 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 	return -1;
 }
 
-// put_labels writes n labels at *at; ttl and low go into the last one.
-static __always_inline int put_labels(__be32 **at, void *end, const __u32 *lse, __u32 n, __u32 tc_set,
-				      __u32 tc, __u32 low)
-{
-	__u32 i;
-
-	for (i = 0; i < MAX_IMPOSE; i++) {
-		__u32 v;
-
-		if (i >= n)
-			break;
-		if ((void *)(*at + 1) > end)
-			return -1;
-		v = lse[i];
-		if (!(tc_set & 1 << i))
-			v |= tc << 9;
-		if (i == n - 1)
-			v |= low;
-		*(*at)++ = bpf_htonl(v);
-	}
-	return 0;
-}
-
 static __always_inline __u32 top_tc(const __u32 *lse, __u32 n, __u32 tc_set, __u32 tc)
 {
 	return n && tc_set & 1 ? lse[0] >> 9 & 7 : tc;
@@ -270,67 +247,6 @@ static __always_inline __u32 closed(const struct section *s)
 	if (!s->ifindex || s->flags & SECTION_DOWN)
 		return EV_SECTION_DOWN;
 	return s->flags & SECTION_BLOCKED ? EV_BLOCKED : 0;
-}
-
-// send_section is the way out of everything that enters no group.
-static __always_inline int send_section(struct xdp_md *ctx, struct out *o)
-{
-	__u32 id = o->next, head, size;
-	struct section *s = section_of(id);
-	struct counters *oc = s ? counters_of(s->counter) : NULL;
-	__u16 proto = P_MPLS;
-	void *data, *end;
-	struct ethhdr *eth;
-	__be16 *type;
-	__be32 *at;
-	int delta;
-
-	if (!s || !oc || o->n > MAX_IMPOSE || o->strip > o->len)
-		return drop_out(o->c, oc, EV_INTERNAL);
-	if (closed(s))
-		return drop_out(o->c, oc, closed(s));
-	if (!o->n && o->s) {
-		proto = ip_protocol(ctx, o->strip);
-		if (!proto)
-			return drop_out(o->c, oc, EV_PAYLOAD);
-	}
-	size = o->len - o->strip + 4 * (o->n + o->tail_n);
-	if (size > s->mtu)
-		return drop_out(o->c, oc, EV_MTU);
-	head = ETH_HLEN + (s->vlan ? 4 : 0);
-	delta = (int)o->strip - (int)(head + 4 * (o->n + o->tail_n));
-	if (delta && bpf_xdp_adjust_head(ctx, delta))
-		return drop_out(o->c, oc, EV_INTERNAL);
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	eth = data;
-	if ((void *)(eth + 1) > end)
-		return drop_out(o->c, oc, EV_INTERNAL);
-	put_addresses(data, s);
-	type = data + 2 * ETH_ALEN;
-	if (s->vlan) {
-		if ((void *)(type + 3) > end)
-			return drop_out(o->c, oc, EV_INTERNAL);
-		type[0] = P_VLAN;
-		type[1] = bpf_htons(s->vlan);
-		type += 2;
-	}
-	*type = proto;
-	at = (void *)(type + 1);
-	if (put_labels(&at, end, o->lse, o->n, o->tc_set, o->tc, o->s << 8 | o->ttl))
-		return drop_out(o->c, oc, EV_INTERNAL);
-	if (o->tail_n) {
-		if ((void *)(at + 2) > end)
-			return drop_out(o->c, oc, EV_INTERNAL);
-		at[0] = o->tail[0];
-		if (o->tail_n > 1)
-			at[1] = o->tail[1];
-	}
-	o->c->out_packets++;
-	o->c->out_octets += size - o->overhead;
-	oc->out_packets++;
-	oc->out_octets += size;
-	return leave(ctx, s, oc, o->class == CLASS_BY_TC ? top_tc(o->lse, o->n, o->tc_set, o->tc) : o->class);
 }
 
 struct labels {
@@ -425,12 +341,6 @@ __noinline int send_group(struct xdp_md *ctx)
 		return drop_path(c, &legs, NULL, EV_NESTING);
 	if (legs.copies && size < 4) // The relay takes no less.
 		return drop_out(c, NULL, w->s ? EV_PAYLOAD : EV_MALFORMED);
-	if (!(w->n + legs.n) && w->s) {
-		// A copy gets labels, so all that counts is that it has none yet.
-		proto = legs.copies ? P_IP : ip_protocol(ctx, w->strip);
-		if (!proto)
-			return drop_out(c, NULL, EV_PAYLOAD);
-	}
 	if (!legs.copies) {
 		s = section_of(legs.section);
 		if (!s)
@@ -440,6 +350,14 @@ __noinline int send_group(struct xdp_md *ctx)
 			return drop_path(c, &legs, NULL, EV_INTERNAL);
 		if (closed(s))
 			return drop_path(c, &legs, oc, closed(s));
+	}
+	if (!(w->n + legs.n) && w->s) {
+		// A copy gets labels, so all that counts is that it has none yet.
+		proto = legs.copies ? P_IP : ip_protocol(ctx, w->strip);
+		if (!proto)
+			return drop_out(c, oc, EV_PAYLOAD);
+	}
+	if (s) {
 		if (w->len - w->strip + 4 * total > s->mtu)
 			return drop_path(c, &legs, oc, EV_MTU);
 		if (s->vlan)
@@ -451,12 +369,14 @@ __noinline int send_group(struct xdp_md *ctx)
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	type = data + 2 * ETH_ALEN;
-	if ((void *)(type + 3) > end)
+	if ((void *)(type + 1) > end)
 		return drop_path(c, &legs, oc, EV_INTERNAL);
 	type[0] = proto;
 	if (s) {
 		put_addresses(data, s);
 		if (s->vlan) {
+			if ((void *)(type + 3) > end)
+				return drop_path(c, &legs, oc, EV_INTERNAL);
 			type[0] = P_VLAN;
 			type[1] = bpf_htons(s->vlan);
 			type[2] = proto;
@@ -560,14 +480,4 @@ static __always_inline int finish(struct xdp_md *ctx, int verdict)
 static __always_inline int through_groups(struct xdp_md *ctx, const struct out *o)
 {
 	return finish(ctx, prepare(o));
-}
-
-// send_via sends a packet and counts it, or its end. It returns the verdict. Who
-// has no time to lose to a section has it inline; others use through_groups,
-// which serves both.
-static __always_inline int send_via(struct xdp_md *ctx, struct out *o)
-{
-	if (REF_KIND(o->next) == REF_GROUP)
-		return through_groups(ctx, o);
-	return send_section(ctx, o);
 }
