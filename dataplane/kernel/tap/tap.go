@@ -76,7 +76,15 @@ func Load(rates punt.Rates) (*Tap, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := loadTapObjects(&t.objs, nil); err != nil {
+	err = loadTapObjects(&t.objs, nil)
+	if errors.Is(err, unix.EPERM) {
+		// Before Linux 5.11 tables are locked memory, of which there is little.
+		all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+		if unix.Setrlimit(unix.RLIMIT_MEMLOCK, &all) == nil {
+			err = loadTapObjects(&t.objs, nil)
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("load the tap: %w", err)
 	}
 	t.table = table
