@@ -467,3 +467,16 @@ func monotonic() int64 {
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // It cannot fail.
 	return ts.Nano()
 }
+
+// BenchmarkLoad is what the tap costs at start.
+func BenchmarkLoad(b *testing.B) {
+	for b.Loop() {
+		tap, err := Load(punt.Rates{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := tap.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -152,7 +152,7 @@ struct {
 // Labels in the spaces of interfaces.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 1 << 17);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct label_key);
 	__type(value, __u32);
