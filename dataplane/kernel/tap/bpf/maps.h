@@ -165,12 +165,19 @@ struct {
 	__type(value, struct limit);
 } limits SEC(".maps");
 
+// What a section has on a CPU: a bucket for each reason, and how many TTLs have
+// expired.
+struct section {
+	struct bucket bucket[PUNT_REASONS];
+	__u64 expired;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MAX_SECTIONS * PUNT_REASONS);
+	__uint(max_entries, MAX_SECTIONS);
 	__type(key, __u32);
-	__type(value, struct bucket);
-} buckets SEC(".maps");
+	__type(value, struct section);
+} sections SEC(".maps");
 
 // One bucket for each MEG that has punted lately, made by the program. Shared
 // by all CPUs without a lock: a race lets one frame more through.
@@ -201,14 +208,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } events SEC(".maps");
-
-// Expired TTLs by section.
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MAX_SECTIONS);
-	__type(key, __u32);
-	__type(value, __u64);
-} expiries SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
