@@ -234,7 +234,7 @@ func (t *Tap) Source() (*punt.Ring, error) {
 
 // eventNames are the names of enum event of bpf/maps.h, in order.
 var eventNames = [...]string{
-	"malformed", "too-deep", "punt-rate", "punt-full", "punt-channel-limited", "punt-meg-limited",
+	"malformed", "short", "no-bottom", "too-deep", "punt-rate", "punt-full", "punt-channel-limited", "punt-meg-limited",
 	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved", "punted-pw-ach",
 }
 

@@ -39,6 +39,8 @@ enum entity {
 
 enum event {
 	EV_MALFORMED = 0,
+	EV_SHORT,
+	EV_NO_BOTTOM,
 	EV_TOO_DEEP,
 	EV_RATE,
 	EV_FULL,

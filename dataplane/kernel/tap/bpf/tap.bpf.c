@@ -300,7 +300,7 @@ static __always_inline int look(struct __sk_buff *skb, struct frame *f, struct o
 		if (f->port->flags & PORT_BLOCKED && (!ok || label != LABEL_GAL))
 			return TC_ACT_UNSPEC;
 		if (!ok)
-			return drop(f, EV_MALFORMED);
+			return drop(f, depth ? EV_NO_BOTTOM : EV_SHORT);
 		if (label < LABEL_MIN) {
 			if ((label == LABEL_IPV4_NULL || label == LABEL_IPV6_NULL) && (v & 255) > 1) {
 				if (v & 1 << 8)
