@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -451,5 +452,28 @@ func TestOwners(t *testing.T) {
 	defer r.stop(t)
 	for _, c := range r.intent.Coverage() {
 		t.Logf("%+v", c)
+	}
+}
+
+// TestExplicitNull follows an explicit null from the configuration to a frame.
+func TestExplicitNull(t *testing.T) {
+	r := start(t, "", nil)
+	defer r.stop(t)
+	l := lsps + "[name='out']"
+	must(t, r.commit(t, append(append(basics(), impose("out", "300")...), l+"/in-segment/ip-prefix[.='198.51.100.0/24'] = 198.51.100.0/24",
+		l+"/out-segment/nhlfe-single/mpls-label-stack/entry[id='2']/label = 0", l+"/out-segment/nhlfe-single/mpls-label-stack/entry[id='2']/traffic-class = 5")...))
+	must(t, r.Settled(t.Context()))
+	packet := []byte{0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0, 0, 203, 0, 113, 1, 198, 51, 100, 9}
+	out := r.driver.Forward("eth1", append([]byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 9, 8, 0}, packet...))
+	want := []byte{0x88, 0x47, 0, 0x12, 0xc0, 255, 0, 0, 0x0b, 255, 0x45} // 300, then 0 with TC 5 and the S bit.
+	if len(out) != 1 || len(out[0].Frame) < 12+len(want) || !bytes.Equal(out[0].Frame[12:12+len(want)], want) {
+		t.Errorf("got %x, want a frame with %x", out, want)
+	}
+	// IPv6 has an explicit null of its own.
+	if err := r.commit(t, l+"/in-segment/ip-prefix[.='2001:db8::/32'] = 2001:db8::/32"); err == nil {
+		t.Error("an IPv6 prefix above an explicit null of IPv4 is taken")
+	}
+	if err := r.commit(t, l+"/out-segment/nhlfe-single/mpls-label-stack/entry[id='3']/label = 301"); err == nil {
+		t.Error("a label below an explicit null is taken")
 	}
 }

@@ -181,6 +181,7 @@ func testReader(t *testing.T, r *rig, node string, u user) {
 	refused(t, s, edit(transit("new", 580)), "static-lsp")
 	refused(t, s, edit(removal("mine")), "static-lsp")
 	refused(t, s, `<kill-session><session-id>1</session-id></kill-session>`, "kill-session")
+	refused(t, s, mepAction("to-pe1", "<lock/>"), "lock") // default-deny-all
 	refused(t, s, `<copy-config><target><candidate/></target><source><config/></source></copy-config>`, "")
 	call(`<discard-changes/>`)
 	call(`<commit/>`) // of nothing

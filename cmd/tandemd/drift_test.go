@@ -16,7 +16,7 @@ import (
 func (r *rig) ping(t *testing.T, to string) func() bool {
 	return func() bool {
 		return exec.CommandContext(t.Context(), "ip", "netns", "exec", r.Topology.Namespace("ce1"),
-			"ping", "-n", "-q", "-c", "1", "-W", "1", to).Run() == nil
+			"ping", "-q", "-c", "1", "-W", "1", to).Run() == nil
 	}
 }
 

@@ -73,7 +73,7 @@ func testCounters(t *testing.T, r *rig) {
 	for _, node := range []string{"pe1", "p1", "pe2"} {
 		before[node] = count(node)
 	}
-	r.run(t, "ce1", "ping", "-n", "-q", "-c", "10", "-i", "0.05", "-W", "2", "192.0.2.130")
+	r.run(t, "ce1", "ping", "-q", "-c", "10", "-i", "0.05", "-W", "2", "192.0.2.130")
 	for _, node := range []string{"pe1", "p1", "pe2"} {
 		after := count(node)
 		if n := after.In - before[node].In; n < 10 {
@@ -164,7 +164,7 @@ func testCut(t *testing.T, r *rig) {
 func testKill(t *testing.T, r *rig) {
 	config := r.config(t, "p1", "running")
 	ping := exec.CommandContext(t.Context(), "ip", "netns", "exec", r.Topology.Namespace("ce1"),
-		"ping", "-n", "-q", "-c", "300", "-i", "0.01", "-W", "2", "192.0.2.130")
+		"ping", "-q", "-c", "300", "-i", "0.01", "-W", "2", "192.0.2.130")
 	var out strings.Builder
 	ping.Stdout, ping.Stderr = &out, &out
 	if err := ping.Start(); err != nil {

@@ -9,8 +9,13 @@ import (
 // mep invokes an action of the MEP of a MEG and returns the reply.
 func (r *rig) mep(t *testing.T, node, meg, action string) string {
 	t.Helper()
-	return r.rpc(t, node, `<action xmlns="urn:ietf:params:xml:ns:yang:1"><mpls-tp xmlns="urn:tandem:yang:mtp-node"><oam xmlns="urn:tandem:yang:mtp-oam">`+
-		`<meg><name>`+meg+`</name><mep>`+action+`</mep></meg></oam></mpls-tp></action>`)
+	return r.rpc(t, node, mepAction(meg, action))
+}
+
+// mepAction invokes an action of the MEP of a MEG.
+func mepAction(meg, action string) string {
+	return `<action xmlns="urn:ietf:params:xml:ns:yang:1"><mpls-tp xmlns="urn:tandem:yang:mtp-node"><oam xmlns="urn:tandem:yang:mtp-oam">` +
+		`<meg><name>` + meg + `</name><mep>` + action + `</mep></meg></oam></mpls-tp></action>`
 }
 
 // maintained returns what a node shows of a MEG.

@@ -82,7 +82,7 @@ func testServiceState(t *testing.T, r *rig) {
 	for _, n := range nodes {
 		before[n] = read(n)
 	}
-	r.run(t, "ce1", "ping", "-n", "-q", "-c", "10", "-i", "0.05", "-W", "2", "192.0.2.2")
+	r.run(t, "ce1", "ping", "-q", "-c", "10", "-i", "0.05", "-W", "2", "192.0.2.2")
 	for _, n := range nodes {
 		was, is := before[n], read(n)
 		for _, c := range []struct {
@@ -313,7 +313,7 @@ func testPrune(t *testing.T, r *rig) {
 func (r *rig) pinging(t *testing.T, from, to string, n int) func() {
 	t.Helper()
 	ping := exec.CommandContext(t.Context(), "ip", "netns", "exec", r.Topology.Namespace(from),
-		"ping", "-n", "-q", "-c", strconv.Itoa(n), "-i", "0.01", "-W", "2", to)
+		"ping", "-q", "-c", strconv.Itoa(n), "-i", "0.01", "-W", "2", to)
 	var out strings.Builder
 	ping.Stdout, ping.Stderr = &out, &out
 	if err := ping.Start(); err != nil {

@@ -261,8 +261,8 @@ func dropCases() []packetCase {
 		{name: "unicast for another station drops", drop: "foreign-mac", objects: through, in: West, send: func(e env) []byte {
 			return ethernet(dataplane.MAC{2, 0, 0, 0, 0xff, 1}, e.west.Peer, typeMPLS, stack(label{100, 0, 64}), inner)
 		}},
-		{name: "half a label drops", drop: "malformed", objects: through, in: West, send: from(cut)},
-		{name: "no label at all drops", drop: "malformed", objects: through, in: West, send: from()},
+		{name: "half a label drops", drop: "short", objects: through, in: West, send: from(cut)},
+		{name: "no label at all drops", drop: "short", objects: through, in: West, send: from()},
 		{name: "a packet as long as the section takes", objects: through, in: West, send: from(stack(label{100, 0, 64}), make([]byte, 1496)),
 			out: East, want: func(e env) []byte { return e.toEast(stack(label{200, 0, 63}), make([]byte, 1496)) }},
 		{name: "a packet too long for the section drops", objects: with(lsp(swap, 100, out("east", 400, 300, 200))), in: West, drop: "too-long",

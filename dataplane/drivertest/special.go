@@ -91,7 +91,9 @@ func specialCases() []packetCase {
 		{name: "explicit null of IPv6 on IPv4 drops", objects: both, in: West, drop: "unknown-payload", send: from(stack(label{null6, 0, 64}), v4)},
 		{name: "router alert on top is not forwarded", objects: both, in: West, send: from(stack(label{alert, 0, 64}, label{100, 0, 64}), v4)},
 		{name: "router alert at the bottom drops", objects: both, in: West, drop: "malformed", send: from(stack(label{110, 0, 64}, label{alert, 0, 64}), v4)},
-		{name: "a stack that ends before its bottom drops", objects: both, in: West, drop: "malformed", send: from(openStack(label{110, 0, 64}, label{110, 0, 64}))},
+		{name: "a GAL with nothing below goes nowhere", objects: both, in: West, send: from(stack(label{110, 0, 64}, label{13, 0, 1}))},
+		{name: "a GAL that is not the bottom drops", objects: both, in: West, drop: "malformed", send: from(stack(label{110, 0, 64}, label{13, 0, 1}, label{100, 0, 1}), v4)},
+		{name: "a stack that ends before its bottom drops", objects: both, in: West, drop: "no-bottom", send: from(openStack(label{110, 0, 64}, label{110, 0, 64}))},
 		{name: "a stack too deep drops", objects: both, in: West, drop: "too-deep", send: func(e env) []byte {
 			labels := make([]label, e.caps.MaxReceive+1)
 			for i := range labels {

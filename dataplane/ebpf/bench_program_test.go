@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/tandem-ne/tandem/dataplane/packetio"
 )
 
 // openBench loads the benchmark's programs on the tables of objs.
@@ -80,6 +82,10 @@ func BenchmarkProgramClients(b *testing.B) {
 	inner := frame(outPeer, acPeer, 0, typeIPv4, ip4("10.1.2.3"))
 	in := func(parts ...any) []byte { return frame(own, outPeer, 0, typeMPLS, parts...) }
 	ach := []byte{0x10, 0, 0, 0x22, 0x20, 0xc0, 3, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	cc := in(lse{24, 0, 64, false}, gal, ccPacket(), make([]byte, 8))
+	if _, err := groups.punts.Watch(packetio.Arrival{Label: 24, HasLabel: true}, ccPacket()); err != nil {
+		b.Fatal(err)
+	}
 	for _, c := range []struct {
 		name    string
 		p       *pair
@@ -94,6 +100,7 @@ func BenchmarkProgramClients(b *testing.B) {
 		{"pw-decapsulation", clients, oc.BenchSection, "in0", in(lse{16, 0, 64, true}, inner), oc.BenchWrapperMove, xdpRedirect},
 		{"pw-switching-point", clients, oc.BenchSection, "in0", in(lse{31, 0, 64, true}, []byte{0, 0, 0, 0}, inner), oc.BenchWrapperMove, xdpRedirect},
 		{"swap-into-a-group", groups, og.BenchSection, "in0", in(lse{16, 5, 64, true}, ip4("10.2.0.1")), og.BenchWrapperMove, xdpRedirect},
+		{"consumed-cc", groups, og.BenchSection, "in0", cc, og.BenchWrapper, xdpDrop},
 		{"punt", groups, og.BenchSection, "in0", in(lse{24, 0, 64, false}, lse{13, 0, 1, true}, ach), og.BenchWrapper, xdpDrop},
 	} {
 		b.Run(c.name, func(b *testing.B) { c.p.benchProgram(b, c.program, c.wrapper, c.port, c.frame, c.verdict) })

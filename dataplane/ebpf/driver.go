@@ -328,7 +328,7 @@ var eventNames = [...]string{
 	"not-selected", "group-down", "group-empty", "nesting", "special-label", "extension-label", "entropy-label", "relay",
 	"control-word", "sequence", "payload-too-long", "runt", "vlan-mismatch", "no-attachment", "policed",
 	"pseudowire-down", "service-down",
-	"punt-channel-limited", "punt-meg-limited", "blocked", "noted-resynchronized",
+	"punt-channel-limited", "punt-meg-limited", "blocked", "short", "no-bottom", "noted-resynchronized",
 	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved", "punted-pw-ach",
 }
 

@@ -72,7 +72,7 @@ func (d *Driver) InterfaceStates() ([]dataplane.InterfaceState, error) {
 			}
 		}
 		if q, ok := d.queues.Of(ifindex); ok {
-			s.Queueing = queueing(q)
+			s.Queueing = q.String()
 		}
 		out = append(out, s)
 	}

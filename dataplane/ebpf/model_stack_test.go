@@ -49,7 +49,11 @@ func (w *walker) run() {
 			return
 		}
 		if len(w.b) < 4 {
-			w.malformed()
+			why := "no-bottom"
+			if depth == 0 {
+				why = "short"
+			}
+			w.m.dropIn(why, w.sec.Key())
 			return
 		}
 		e, rest := parseEntry(w.b), w.b[4:]

@@ -3,9 +3,6 @@ package ebpf
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
@@ -58,27 +55,4 @@ func (d *Driver) queueDrift() (names []string) {
 		}
 	}
 	return names
-}
-
-// queueing describes queues for people.
-func queueing(q link.Queues) string {
-	var strict, weighted []string
-	for class, w := range slices.Backward(q.Weights[:]) {
-		if w == 0 {
-			strict = append(strict, strconv.Itoa(class))
-		} else {
-			weighted = append(weighted, fmt.Sprintf("%d:%d", class, w))
-		}
-	}
-	s := "htb"
-	if q.Rate != 0 {
-		s += fmt.Sprintf(", %d bit/s", q.Rate)
-	}
-	if strict != nil {
-		s += ", strict " + strings.Join(strict, " ")
-	}
-	if weighted != nil {
-		s += ", weights " + strings.Join(weighted, " ")
-	}
-	return s
 }

@@ -83,7 +83,7 @@ type process struct {
 	todo  int // Operations that it found to do.
 }
 
-func startChild(t *testing.T, node space, o childOrder) *process {
+func startChild(t testing.TB, node space, o childOrder) *process {
 	t.Helper()
 	order, err := json.Marshal(o)
 	if err != nil {
@@ -109,7 +109,7 @@ func startChild(t *testing.T, node space, o childOrder) *process {
 }
 
 // kill is kill -9.
-func (p *process) kill(t *testing.T) {
+func (p *process) kill(t testing.TB) {
 	t.Helper()
 	if err := p.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func (p *process) kill(t *testing.T) {
 }
 
 // stop lets the process end as a service that is stopped does.
-func (p *process) stop(t *testing.T) {
+func (p *process) stop(t testing.TB) {
 	t.Helper()
 	p.stdin.Close()
 	if err := p.cmd.Wait(); err != nil {
@@ -335,7 +335,7 @@ func (c *chain) programID(t testing.TB) (id uint32) {
 }
 
 // ageVersion makes the pinned tables those of an older version.
-func ageVersion(t *testing.T, fs, instance string) {
+func ageVersion(t testing.TB, fs, instance string) {
 	t.Helper()
 	root := filepath.Join(fs, "tandem", instance)
 	from, to := filepath.Join(root, fmt.Sprintf("v%d", schemaVersion)), filepath.Join(root, "v0")
@@ -354,7 +354,7 @@ func ageVersion(t *testing.T, fs, instance string) {
 }
 
 // removePrograms removes the programs kept for the next start.
-func removePrograms(t *testing.T, root string) {
+func removePrograms(t testing.TB, root string) {
 	t.Helper()
 	dirs, err := filepath.Glob(filepath.Join(root, programsPrefix+"*"))
 	if err != nil || len(dirs) != 1 {

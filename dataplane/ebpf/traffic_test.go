@@ -152,11 +152,25 @@ func (c *chain) link(t testing.TB, a space, aName, aMAC string, z space, zName, 
 // load loads generator and sink for s.
 func (c *chain) load(t testing.TB, s stream) {
 	t.Helper()
+	c.genIndex = c.gen.ifIndex(t, "gen0")
+	c.objs = c.traffic(t, s, nil)
+	attachXDP(t, c.sink, "sink0", c.objs.TrafficSink)
+}
+
+// aim makes the generator of a loaded chain that of s.
+func (c *chain) aim(t testing.TB, s stream) {
+	t.Helper()
+	c.head = pad(s.head)
+	c.objs.TrafficGenerate = c.traffic(t, s, map[string]*ebpf.Map{"tally": c.objs.Tally}).TrafficGenerate
+}
+
+// traffic loads programs for s, on maps that are there already.
+func (c *chain) traffic(t testing.TB, s stream, on map[string]*ebpf.Map) *trafficObjects {
+	t.Helper()
 	spec, err := loadTraffic()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.genIndex = c.gen.ifIndex(t, "gen0")
 	var words [16]uint64
 	n := min(len(c.head)/8, len(words))
 	for i := range n {
@@ -170,12 +184,12 @@ func (c *chain) load(t testing.TB, s stream) {
 			t.Fatal(err)
 		}
 	}
-	c.objs = new(trafficObjects)
-	if err := spec.LoadAndAssign(c.objs, nil); err != nil {
+	objs := new(trafficObjects)
+	if err := spec.LoadAndAssign(objs, &ebpf.CollectionOptions{MapReplacements: on}); err != nil {
 		t.Fatalf("load generator and sink: %v", err)
 	}
-	t.Cleanup(func() { c.objs.Close() })
-	attachXDP(t, c.sink, "sink0", c.objs.TrafficSink)
+	t.Cleanup(func() { objs.Close() })
+	return objs
 }
 
 // attachXDP attaches a program natively until the end of the test.
@@ -226,6 +240,9 @@ func (c *chain) pump(t testing.TB, stop *atomic.Bool, n, batch int) <-chan error
 	done := make(chan error, 1)
 	go func() {
 		done <- c.gen.enter(func() error {
+			if err := behindSoftirqs(); err != nil {
+				return err
+			}
 			for !stop.Load() {
 				if err := c.make(n, batch); err != nil {
 					return err
@@ -265,6 +282,9 @@ func (c *chain) window(t testing.TB, n int) (w window) {
 	t.Helper()
 	c.gen.do(t, func() error {
 		cpu, err := pin()
+		if err == nil {
+			err = behindSoftirqs()
+		}
 		if err != nil {
 			return err
 		}
@@ -282,6 +302,16 @@ func (c *chain) window(t testing.TB, n int) (w window) {
 		return nil
 	})
 	return w
+}
+
+// behindSoftirqs lets the thread of the kernel that forwards come before the
+// calling one, which makes the frames: on kernels before 6.6 that does all of it
+// as soon as there is much, and what is made meanwhile overflows its ring.
+func behindSoftirqs() error {
+	if !inGuest {
+		return nil
+	}
+	return unix.Setpriority(unix.PRIO_PROCESS, 0, 19)
 }
 
 // pin keeps the thread on the CPU it is on.

@@ -213,7 +213,21 @@ func (d *Driver) Counters(_ context.Context, keys []dataplane.Key, dst []datapla
 func (d *Driver) DropCounters() (map[string]uint64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return maps.Clone(d.drops), nil
+	out := maps.Clone(d.drops)
+	for _, name := range dropNames() {
+		out[name] += 0 // It counts it, and has counted none.
+	}
+	return out, nil
+}
+
+// dropNames are the names under which drops are counted.
+func dropNames() []string {
+	return []string{
+		"malformed", "short", "no-bottom", "too-deep", "too-long", "foreign-mac", "unknown-label", "unknown-payload", "ttl-expired",
+		"section-down", "lsp-down", "group-down", "group-empty", "pseudowire-down", "service-down", "blocked", "not-selected",
+		"special-label", "extension-label", "entropy-label", "nesting", "control-word", "sequence", "runt", "payload-too-long",
+		"vlan-mismatch", "no-attachment", "policed", "punted-gal",
+	}
 }
 
 // counters returns those of an object that is there. Caller holds mu.

@@ -95,8 +95,12 @@ type arrival struct {
 func (d *Driver) lookup(a arrival, b []byte) {
 	for range maxLookup {
 		e, ok := top(b)
-		if !ok {
-			d.drop("malformed")
+		switch {
+		case !ok && len(a.stack) == 0:
+			d.drop("short")
+			return
+		case !ok:
+			d.drop("no-bottom")
 			return
 		}
 		a.stack = append(a.stack, e.label)

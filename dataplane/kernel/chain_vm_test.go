@@ -330,58 +330,6 @@ func TestForeignIngress(t *testing.T) {
 	r.expect(t, r.in(lse(100, 0, 64)), drivertest.East, r.out(drivertest.East, lse(200, 0, 63)))
 }
 
-// benchSwap is n LSPs.
-func benchSwap(n int, out uint32) []dataplane.Op {
-	var objects []dataplane.Object
-	for i := range uint32(n) {
-		objects = append(objects, swap(fmt.Sprintf("l%d", i), 1000+i, "east", out+i))
-	}
-	return plan.Full(nil, objects)
-}
-
-// BenchmarkChains10000 puts 10,000 LSPs as filters, then replaces them.
-func BenchmarkChains10000(b *testing.B) {
-	const n = 10000
-	r := newChainRig(b)
-	r.put(b, r.sections()...)
-	plans := [2][]dataplane.Op{benchSwap(n, 20000), benchSwap(n, 40000)}
-	var took time.Duration
-	rounds := 0
-	for b.Loop() {
-		start := time.Now()
-		for _, err := range r.Apply(b.Context(), plans[rounds%2]) {
-			b.Fatalf("Apply: %v", err)
-		}
-		took += time.Since(start)
-		rounds++
-	}
-	b.ReportMetric(n*float64(rounds)/took.Seconds(), "filters/s")
-}
-
-// BenchmarkSwitch is a switch of a group by the number of members.
-func BenchmarkSwitch(b *testing.B) {
-	for _, n := range []int{1, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			r := newChainRig(b)
-			objects := append(r.sections(), tunnel()...)
-			for i := range n {
-				objects = append(objects, dataplane.LSP{
-					Name: fmt.Sprintf("m%d", i), Op: dataplane.SwapAndForward, InLabel: 1000 + uint32(i),
-					Out: dataplane.NextHop{Group: "tunnel", Stack: []dataplane.LabelEntry{{Label: 2000 + uint32(i), HasTC: true}}},
-				})
-			}
-			r.put(b, objects...)
-			leg := uint8(0)
-			for b.Loop() {
-				leg ^= 1
-				if err := r.Switch(b.Context(), "tunnel", leg); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
 // TestChainDrift: what is deleted behind our back is told with its owner.
 func TestChainDrift(t *testing.T) {
 	r := newChainRig(t)

@@ -95,6 +95,7 @@ type leftover struct {
 	prefixes []netip.Prefix
 	labels   []uint32 // Of routes of MPLS.
 	ifname   string
+	peer     link.Link // Of a section on routes.
 }
 
 // filterID names a filter in the kernel.
@@ -233,7 +234,14 @@ func (t *chains) enter(p chain.Port) error {
 		if was.IngressBlock == chain.Ingress {
 			return nil
 		}
-		return errForeignQdisc
+		if id, _ := t.link.Ingress(p.Index, tapName); id == 0 {
+			return errForeignQdisc
+		}
+		// A tap in front of routes, left by an earlier process.
+		if t.link.ClearIngress(p.Index, tapName, true) != nil || t.link.Conn().AddQdisc(q) != nil {
+			return errForeignQdisc
+		}
+		return nil
 	}
 	return err
 }

@@ -5,7 +5,6 @@ package kernel_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -411,61 +410,4 @@ func TestUnequalTTL(t *testing.T) {
 	if oe, ok := errors.AsType[*dataplane.OpError](err); !ok || !strings.Contains(oe.Reason, string(dataplane.FeatureImposedTTL)) {
 		t.Errorf("Prepare: %v", err)
 	}
-}
-
-// BenchmarkApply10000 puts 10,000 LSPs in one Apply and then, in the same
-// round, 10,000 routes with "ip -batch", the peer: both see the same load of
-// the host.
-func BenchmarkApply10000(b *testing.B) {
-	const n = 10000
-	r := newRig(b)
-	r.put(b, append(r.sections(), swap("top", 60000, "east", 16))...) // Enlarges the label table.
-	var plans [2][]dataplane.Op
-	var batch strings.Builder
-	for which := range plans {
-		var objects []dataplane.Object
-		for i := range uint32(n) {
-			objects = append(objects, swap(fmt.Sprintf("l%d", i), 1000+i, "east", 20000*uint32(which+1)+i))
-		}
-		plans[which] = plan.Full(nil, objects)
-	}
-	for i := range n {
-		fmt.Fprintf(&batch, "route replace %d as %d via link 02:00:00:00:00:a1 dev east0 proto 99\n", 20000+i, 20000+i)
-	}
-	file := b.TempDir() + "/batch"
-	if err := os.WriteFile(file, []byte(batch.String()), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	var ours, peer time.Duration
-	rounds := 0
-	for b.Loop() {
-		start := time.Now()
-		for _, err := range r.Apply(b.Context(), plans[rounds%2]) {
-			b.Fatalf("Apply: %v", err)
-		}
-		middle := time.Now()
-		r.ip(b, "-f", "mpls", "-batch", file)
-		ours += middle.Sub(start)
-		peer += time.Since(middle)
-		rounds++
-	}
-	b.ReportMetric(n*float64(rounds)/ours.Seconds(), "routes/s")
-	b.ReportMetric(n*float64(rounds)/peer.Seconds(), "ip-batch/s")
-	b.ReportMetric(peer.Seconds()/ours.Seconds(), "ratio")
-}
-
-func BenchmarkDump10000(b *testing.B) {
-	r := newRig(b)
-	desired := r.sections()
-	for i := range uint32(10000) {
-		desired = append(desired, swap(fmt.Sprintf("l%d", i), 1000+i, "east", 20000+i))
-	}
-	r.put(b, desired...)
-	for b.Loop() {
-		got, err := r.Dump(b.Context(), desired)
-		if err != nil || len(got) != len(desired) {
-			b.Fatalf("Dump: %d objects, %v", len(got), err)
-		}
-	}
-	b.ReportMetric(float64(10000*b.N)/b.Elapsed().Seconds(), "routes/s")
 }

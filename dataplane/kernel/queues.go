@@ -3,6 +3,8 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
@@ -76,3 +78,38 @@ func (s *survey) queued(o dataplane.Section, wanted map[string]bool) bool {
 	s.queues.Note(p.Index, o.Name, q)
 	return true
 }
+
+// InterfaceStates implements dataplane.InterfaceReporter.
+func (d *Driver) InterfaceStates() ([]dataplane.InterfaceState, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	used := map[string]string{} // What queues on an interface.
+	if d.chains == nil {
+		for _, s := range d.model.sections {
+			used[s.Interface] = ""
+		}
+	} else {
+		for _, o := range d.chains.state.Objects {
+			name := interfaceOf(o)
+			if name == "" || used[name] != "" {
+				continue
+			}
+			used[name] = ""
+			if q, ok := d.chains.queues.Of(d.chains.state.Ports[name].Index); ok {
+				used[name] = q.String()
+			}
+		}
+	}
+	reason := ""
+	if d.noTap != nil {
+		reason = "OAM takes its frames from packet sockets: " + d.noTap.Error()
+	}
+	out := make([]dataplane.InterfaceState, 0, len(used))
+	for name, queueing := range used {
+		out = append(out, dataplane.InterfaceState{Name: name, Mode: "kernel", Reason: reason, Queueing: queueing})
+	}
+	slices.SortFunc(out, func(a, b dataplane.InterfaceState) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+var _ dataplane.InterfaceReporter = (*Driver)(nil)

@@ -73,6 +73,11 @@ func TestQueuesOfSection(t *testing.T) {
 			t.Errorf("a packet of class %d is not in its queue: %+v, then %+v", class, before, after)
 		}
 	}
+	states, err := r.Driver.(dataplane.InterfaceReporter).InterfaceStates()
+	if err != nil || len(states) != 2 || states[0].Name != "east0" || states[0].Mode != "kernel" ||
+		!strings.Contains(states[0].Queueing, "weights 1:2 0:1") || states[1].Queueing != "" {
+		t.Errorf("interfaces %+v, %v", states, err)
+	}
 	todo := func(d dataplane.Driver) []dataplane.Op {
 		t.Helper()
 		got, err := d.Dump(t.Context(), desired)

@@ -15,6 +15,7 @@ import (
 	"github.com/tandem-ne/tandem/dataplane/drivertest"
 	"github.com/tandem-ne/tandem/dataplane/kernel"
 	"github.com/tandem-ne/tandem/dataplane/packetio"
+	"github.com/tandem-ne/tandem/dataplane/plan"
 	"github.com/tandem-ne/tandem/oam"
 )
 
@@ -241,6 +242,22 @@ func TestOutlet(t *testing.T) {
 		}
 		r.comes(t, drivertest.East, inner(501, drivertest.East))
 	}
+}
+
+// TestTapOfRoutesLeft: a process with routes has died and left its taps; one with
+// chains takes the interfaces over.
+func TestTapOfRoutesLeft(t *testing.T) {
+	r := newRig(t)
+	r.put(t, r.sections()...)
+	if got := r.tc(t, "filter show dev east0 ingress"); !strings.Contains(got, "tandem-tap") {
+		t.Fatalf("no tap in front of routes: %s", got)
+	}
+	d := r.open(t)
+	defer d.Close()
+	for _, err := range d.Apply(t.Context(), plan.Full(nil, append(r.sections(), swap("a", 100, "east", 200)))) {
+		t.Fatal(err)
+	}
+	r.expect(t, r.in(lse(100, 5, 64)), drivertest.East, r.out(drivertest.East, lse(200, 5, 63)))
 }
 
 func monotonic(t testing.TB) int64 {

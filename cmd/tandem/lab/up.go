@@ -243,7 +243,7 @@ func (l *Lab) Start(node string) error {
 
 // WaitReady returns when the element answers a NETCONF session.
 func (l *Lab) WaitReady(ctx context.Context, node string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	var last error
 	err := poll(ctx, 50*time.Millisecond, func() (bool, error) {

@@ -63,7 +63,7 @@ enum section_flag {
 };
 
 enum event {
-	EV_MALFORMED = 0,   // stack cut short, without bottom, or a GAL or router alert where none may be
+	EV_MALFORMED = 0,   // a GAL, router alert or other label where none may be
 	EV_TOO_DEEP,        // more than MAX_RECEIVE labels
 	EV_NO_LABEL,        // incoming label unknown
 	EV_FOREIGN_MAC,     // sent to another station
@@ -96,6 +96,8 @@ enum event {
 	EV_PUNT_CHANNEL,    // not punted: over the rate of its channel type
 	EV_PUNT_MEG,        // not punted: over the rate of its MEG
 	EV_BLOCKED,         // user traffic of a path that is blocked
+	EV_SHORT,           // not even one label
+	EV_NO_BOTTOM,       // ended before the bottom of the stack
 	EV_RESYNC,          // no drop: took the numbering of a peer that began anew
 	EV_PUNTED,          // first of PUNT_REASONS counters of frames punted
 	EV_MAX = EV_PUNTED + PUNT_REASONS,

@@ -432,7 +432,9 @@ static __always_inline int stack(struct xdp_md *ctx, struct packet *p)
 	}
 	if (stop == STOP_ENTROPY)
 		return deliver(ctx, p, counters_of(at.counter), at.off, 0);
-	return drop_in(p, NULL, stop == STOP_NOT ? EV_TOO_DEEP : EV_MALFORMED);
+	if (stop == STOP_NOT)
+		return drop_in(p, NULL, EV_TOO_DEEP);
+	return drop_in(p, NULL, at.depth ? EV_NO_BOTTOM : EV_SHORT);
 }
 
 // section_gach tells whether what has the label at offset off on top is of the

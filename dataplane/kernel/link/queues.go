@@ -30,6 +30,29 @@ type Queues struct {
 	ByLabel bool
 }
 
+// String describes queues for people: "htb, 1000000 bit/s, strict 7 6 5 4 3 2, weights 1:3 0:1".
+func (q Queues) String() string {
+	var strict, weighted []string
+	for class, w := range slices.Backward(q.Weights[:]) {
+		if w == 0 {
+			strict = append(strict, strconv.Itoa(class))
+		} else {
+			weighted = append(weighted, fmt.Sprintf("%d:%d", class, w))
+		}
+	}
+	s := "htb"
+	if q.Rate != 0 {
+		s += fmt.Sprintf(", %d bit/s", q.Rate)
+	}
+	if strict != nil {
+		s += ", strict " + strings.Join(strict, " ")
+	}
+	if weighted != nil {
+		s += ", weights " + strings.Join(weighted, " ")
+	}
+	return s
+}
+
 // QueueStats counts one queue. Octets are those of frames without FCS.
 type QueueStats struct {
 	Packets, Octets uint64 // Sent.

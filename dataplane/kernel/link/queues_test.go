@@ -101,6 +101,18 @@ func TestQueues(t *testing.T) {
 	}
 }
 
+func TestQueuesString(t *testing.T) {
+	for want, q := range map[string]link.Queues{
+		"htb, strict 7 6 5 4 3 2 1 0":                             {},
+		"htb, 1000000 bit/s, strict 7 6 5 4 3 2, weights 1:3 0:1": {Rate: 1_000_000, Weights: [8]uint16{1, 3}},
+		"htb, weights 7:8 6:7 5:6 4:5 3:4 2:3 1:2 0:1":            {Weights: [8]uint16{1, 2, 3, 4, 5, 6, 7, 8}},
+	} {
+		if got := q.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestQueuesDrift: what somebody changed is not taken for ours, and is repaired
 // by setting it again.
 func TestQueuesDrift(t *testing.T) {
