@@ -175,6 +175,9 @@ func (t *chains) reasons() (map[string]uint64, error) {
 			out[name] += s.Packets
 		}
 	})
+	// What is too long for a section is dropped by its interface, unless it is a
+	// client's.
+	delete(out, chain.TooLong.String())
 	if err == nil {
 		err = t.link.Conn().CountsOfKind(mplsnl.VLAN, []uint32{chain.IndexTag}, func(s mplsnl.ActionStats) { out[chain.Runt.String()] += s.Drops })
 	}

@@ -10,7 +10,8 @@ import (
 // them.
 const (
 	prefWire     = 0x11
-	prefPortMPLS = 0x3f // Before what is labelled and for nobody.
+	prefOnlyMPLS = 0x3e // Before what is labelled and for nobody.
+	prefPortMPLS = 0x3f
 	prefInner    = 0x100
 	prefInnerS   = 0x200
 	prefOuter    = 0x300
@@ -69,7 +70,11 @@ func admit(a dataplane.Attachment, port Port, packets bool, to uint32) []mplsnl.
 		if packets {
 			m.DstMAC = port.MAC
 		}
+		// The kernel replaces no filter by one that looks at other bits.
 		n := uint32(i)
+		if packets {
+			n++
+		}
 		switch {
 		case a.InnerVLAN != 0:
 			pref := uint16(prefInner)
@@ -87,7 +92,7 @@ func admit(a dataplane.Attachment, port Port, packets bool, to uint32) []mplsnl.
 			add(pref, tagType(a), index<<16|uint32(a.OuterVLAN)<<3|n, m)
 		case packets:
 			m.EtherType = 0
-			add([]uint16{prefPortIPv4, prefPortIPv6, prefPortMPLS}[i], typ, index, m)
+			add([]uint16{prefPortIPv4, prefPortIPv6, prefOnlyMPLS}[i], typ, index, m)
 			// VLAN 0 is a priority and no VLAN.
 			m.EtherType, m.VLAN = typ, mplsnl.Tag{Has: true}
 			add(prefOuter, mplsnl.EtherVLAN, index<<16|n, m)

@@ -114,6 +114,7 @@ func (v *servant) find(s *State, c *Compiled) *dataplane.OpError {
 	case v.o.SendGroup:
 		k := key(dataplane.KindGroup, v.o.Send)
 		c.need(k)
+		c.Follows = append(c.Follows, v.o.Send)
 		g, ok := s.Objects[k].(dataplane.Group)
 		if !ok {
 			return fail(v.o.Key(), fmt.Sprintf("group %s is not in the data plane", v.o.Send))
