@@ -318,3 +318,65 @@ func TestTwins(t *testing.T) {
 		}
 	}
 }
+
+// TestAdmission: whatever a circuit is and carries, no two of its filters have
+// one name, unless they match the same: the kernel replaces a filter only by
+// one that looks at the same bits.
+func TestAdmission(t *testing.T) {
+	type name struct {
+		pref   uint16
+		handle uint32
+	}
+	seen := map[name]mplsnl.Match{}
+	for _, wire := range [][]func(*dataplane.Pseudowire){nil, {layer3}} {
+		for _, a := range []dataplane.Attachment{
+			{}, {NNI: true}, {OuterVLAN: 1}, {OuterVLAN: 4094}, {OuterVLAN: 1, NNI: true}, {OuterVLAN: 1, InnerVLAN: 1}, {OuterVLAN: 1, InnerVLAN: 4094, NNI: true},
+		} {
+			for _, index := range []int{3, 64, 67, 1<<14 - 1} {
+				s := clientState(wire...)
+				s.Ports["user0"] = chain.Port{Name: "user0", Index: index, MAC: dataplane.MAC{2, 9}, MTU: 1500}
+				a.Interface = "user0"
+				for _, f := range compiled(t, s, served(func(v *dataplane.Service) { v.Attachment = a })).Filters {
+					if f.Chain != 0 {
+						continue
+					}
+					n := name{f.Pref, f.Handle}
+					f.Match.Interface += strings.Repeat("'", index%61) // The index is in the handle alone.
+					if was, ok := seen[n]; ok && was != f.Match {
+						t.Errorf("%+v with %d: preference %#x handle %#x is taken", a, index, f.Pref, f.Handle)
+					}
+					seen[n] = f.Match
+				}
+			}
+		}
+	}
+}
+
+// TestFollows: a service to redundant pseudowires is compiled again when their
+// group switches, and sends on the other one then.
+func TestFollows(t *testing.T) {
+	s := clientState()
+	put(s, dataplane.Group{Name: "pair", Pseudowires: true, Legs: []string{"p", "q"}})
+	v := served(func(v *dataplane.Service) { v.Send, v.SendGroup, v.Receive = "pair", true, []string{"p", "q"} })
+	label := func() uint32 {
+		got := compiled(t, s, v)
+		if !slices.Contains(got.Follows, "pair") {
+			t.Error("does not follow its group")
+		}
+		for _, f := range got.Filters {
+			for _, a := range f.Actions {
+				if a.Kind == mplsnl.MPLS && a.MPLS.Op == mplsnl.MPLSModify {
+					return a.MPLS.Label
+				}
+			}
+		}
+		return 0
+	}
+	if got := label(); got != 600 {
+		t.Errorf("sends on label %d, want 600", got)
+	}
+	s.Active["pair"] = 1
+	if got := label(); got != 601 {
+		t.Errorf("after the switch it sends on label %d, want 601", got)
+	}
+}
