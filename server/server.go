@@ -272,6 +272,13 @@ func (s *Server) Close() error {
 // Settled waits until the data plane has tried every change so far.
 func (s *Server) Settled(ctx context.Context) error { return s.reconciler.Flush(ctx) }
 
+// Driver names the data plane in use.
+func (s *Server) Driver() string { return s.driver.Capabilities().Driver }
+
+// Audit compares the data plane with the configuration, and puts right and tries
+// again what is not there.
+func (s *Server) Audit() { s.reconciler.Audit() }
+
 // closers undo what New has opened, last first.
 type closers []func() error
 
