@@ -153,6 +153,7 @@ func figureCell(line []row, records []record) string {
 
 func besideCell(records []record) string {
 	var peers, figures, ratios []string
+	unit := ""
 	for _, r := range records {
 		if r.Peer == "" {
 			continue
@@ -160,14 +161,15 @@ func besideCell(records []record) string {
 		if !slices.Contains(peers, r.Peer) {
 			peers = append(peers, r.Peer)
 		}
-		n, u := display(r.PeerIs, r.Unit)
-		figures = append(figures, n+" "+u)
+		var n string
+		n, unit = display(r.PeerIs, r.Unit)
+		figures = append(figures, n)
 		ratios = append(ratios, number(r.Ratio))
 	}
 	if len(peers) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s %s: %s x", strings.Join(peers, ", "), strings.Join(figures, " / "), strings.Join(ratios, " / "))
+	return fmt.Sprintf("%s: %s %s, %s x", strings.Join(peers, ", "), strings.Join(figures, " / "), unit, strings.Join(ratios, " / "))
 }
 
 func targetCell(line []row) string {

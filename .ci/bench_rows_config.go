@@ -7,7 +7,7 @@ import "fmt"
 // The suites of configuration, management and OAM.
 
 func commitSuite() suite {
-	s := suite{name: "one more LSP: edit-config and commit (fsync, data plane)", pkg: daemonPkg, pattern: "^BenchmarkCommit$", time: "300x", seconds: 25}
+	s := suite{name: "one more LSP: edit-config and commit (fsync, data plane)", pkg: daemonPkg, pattern: "^BenchmarkCommit$", time: "300x", seconds: 15}
 	for i, z := range sizes[1:] {
 		r := fig("one more LSP on "+z.text, fmt.Sprintf("BenchmarkCommit/%d", z.n), "ms/commit").want("<= 5").
 			readme("one more LSP, edit-config and commit with data plane, on 1,000 / 10,000 / 100,000")
@@ -51,7 +51,7 @@ func transactionSuite() suite {
 // peerSuite holds NETCONF against Debian's netconfd, which has no fsync and no
 // SSH.
 func peerSuite() suite {
-	s := suite{name: "NETCONF beside netconfd 2.13 (no fsync, no SSH)", pkg: daemonPkg, pattern: "^BenchmarkPeer$", time: "10x", seconds: 60}
+	s := suite{name: "NETCONF beside netconfd 2.13 (no fsync, no SSH)", pkg: daemonPkg, pattern: "^BenchmarkPeer$", time: "10x", seconds: 40}
 	for _, c := range []struct{ what, bench, metric, target, as string }{
 		{"edit-config of %s of 16 leafs", "load", "ms/edit", "<= 350", "model of 16 leafs, edit-config of 1,000 / 10,000"},
 		{"commit of those, %s", "load", "ms/commit", "<= 400", "commit of those"},
@@ -77,7 +77,7 @@ func peerSuite() suite {
 }
 
 func sessionSuite() suite {
-	return suite{name: "NETCONF sessions over SSH", pkg: daemonPkg, pattern: "^BenchmarkSessions$", time: "1x", seconds: 15, rows: []row{
+	return suite{name: "NETCONF sessions over SSH", pkg: daemonPkg, pattern: "^BenchmarkSessions$", time: "1x", seconds: 10, rows: []row{
 		fig("connect, authenticate, hello", "BenchmarkSessions/connect", "ms/connect").want("<= 20").readme("connect, authenticate, hello"),
 		fig("1,000 sessions held", "BenchmarkSessions/held", "KiB/session").readme("each of 1,000 sessions held"),
 		fig("worst of 100 small get-configs beside them", "BenchmarkSessions/held", "ms-worst"),
@@ -94,7 +94,7 @@ func accessSuite() suite {
 
 func gnmiSuite() suite {
 	const fanout, peer, peerBench = "BenchmarkFanout/100x1conns/1leafs", "gRPC alone, same readers", "BenchmarkFanoutCeiling"
-	return suite{name: "gNMI", pkg: "./northbound/gnmi", pattern: "^(BenchmarkSetOneLeaf|BenchmarkFanout|BenchmarkFanoutCeiling)$", time: "1s", seconds: 30, rows: []row{
+	return suite{name: "gNMI", pkg: "./northbound/gnmi", pattern: "^(BenchmarkSetOneLeaf|BenchmarkFanout|BenchmarkFanoutCeiling)$", time: "1s", seconds: 20, rows: []row{
 		fig("Set of one leaf on 10,000 leafs, durable", "BenchmarkSetOneLeaf", "ns/op").want("<= 5 ms").readme("gNMI Set of one leaf, durable"),
 		fig("fan-out to 100 subscribers, one leaf an event", fanout, "deliveries/s").beside(peer, peerBench).want(">= 500000").readme("gNMI to 100 subscribers"),
 		fig("the same, processor time of the server", fanout, "CPU-ns/delivery").beside(peer, peerBench).want("<= 700").readme("the same, processor time of the server for each"),
@@ -103,7 +103,7 @@ func gnmiSuite() suite {
 }
 
 func ccSuite() suite {
-	return suite{name: "CC", pkg: daemonPkg, pattern: "^BenchmarkCC$", time: "1x", seconds: 15, rows: []row{
+	return suite{name: "CC", pkg: daemonPkg, pattern: "^BenchmarkCC$", time: "1x", seconds: 10, rows: []row{
 		fig("100 sessions x 10 ms: processor per packet sent or received", "BenchmarkCC", "us-cpu/packet").want("<= 5").readme("CC, 100 sessions at 10 ms, per packet sent or received, kernel included"),
 		fig("100 sessions x 10 ms: of one core", "BenchmarkCC", "%-of-core"),
 	}}

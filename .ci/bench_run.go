@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +25,7 @@ type builder struct {
 }
 
 func newBuilder() (*builder, error) {
-	dir, err := os.MkdirTemp("", "tandem-bench-")
+	dir, err := os.MkdirTemp("", "tb") // The paths of sockets in it must be short.
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +60,14 @@ func (b *builder) run(ctx context.Context, s suite, c *collector) error {
 		}
 		cmd = exec.CommandContext(ctx, binary, flags...)
 		cmd.Dir = filepath.Clean(s.pkg)
+		cmd.Env = append(os.Environ(), "TMPDIR="+b.dir)
 	}
-	// With all the processes that it starts, so that none is left at the end.
+	// With all the processes that it starts, so that none is left at the end, nor a
+	// file system that it has mounted.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
+	}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	pr, pw := io.Pipe()
@@ -154,7 +160,7 @@ func (c *collector) line(text string) {
 		c.name, fields = c.plainName(fields[0]), fields[1:]
 	}
 	if c.name == "" || len(fields) < 3 || !isCount(fields[0]) {
-		if len(fields) > 0 {
+		if len(fields) > 0 && !slices.Contains([]string{"goos:", "goarch:", "pkg:", "cpu:"}, fields[0]) {
 			c.note(text)
 		}
 		return

@@ -87,7 +87,6 @@ type benchMapSpecs struct {
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
-	PuntHead        *ebpf.MapSpec `ebpf:"punt_head"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
 	PwRefs          *ebpf.MapSpec `ebpf:"pw_refs"`
 	PwStates        *ebpf.MapSpec `ebpf:"pw_states"`
@@ -154,7 +153,6 @@ type benchMaps struct {
 	Ports           *ebpf.Map `ebpf:"ports"`
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
-	PuntHead        *ebpf.Map `ebpf:"punt_head"`
 	Punts           *ebpf.Map `ebpf:"punts"`
 	PwRefs          *ebpf.Map `ebpf:"pw_refs"`
 	PwStates        *ebpf.Map `ebpf:"pw_states"`
@@ -193,7 +191,6 @@ func (m *benchMaps) Close() error {
 		m.Ports,
 		m.Prefixes4,
 		m.Prefixes6,
-		m.PuntHead,
 		m.Punts,
 		m.PwRefs,
 		m.PwStates,

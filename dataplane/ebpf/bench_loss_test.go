@@ -3,6 +3,7 @@ package ebpf
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
 )
@@ -77,7 +78,7 @@ func lossCases() []lossCase {
 			apply(b, d, nodeSections(c, 0)...)
 			apply(b, d, groupOf(10_000)...)
 			return func() {
-				for i := range 200_000 {
+				for i, until := 0, time.Now().Add(time.Second/2); time.Now().Before(until); i++ {
 					if err := d.Switch(b.Context(), "tunnel", uint8(i%2)); err != nil {
 						b.Fatal(err)
 					}

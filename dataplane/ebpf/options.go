@@ -76,7 +76,7 @@ type Options struct {
 	// ImposeDevice is the interface that the routes of IP clients point to, a
 	// veth whose far end is named with an "x" behind. Empty: "mtp0".
 	ImposeDevice string
-	// MaxLSPs is the size of the LSP table: 64 octets and 48 per CPU for
+	// MaxLSPs is the size of the LSP table: 128 octets and 64 per CPU for
 	// each. Empty: 65,536. A pinned table keeps its size.
 	MaxLSPs uint32
 	// GALRate limits G-ACh frames of one section, per CPU, ExceptionRate each of TTL expiry, router

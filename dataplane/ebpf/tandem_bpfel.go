@@ -393,7 +393,6 @@ type tandemMapSpecs struct {
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
 	Prefixes4       *ebpf.MapSpec `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.MapSpec `ebpf:"prefixes6"`
-	PuntHead        *ebpf.MapSpec `ebpf:"punt_head"`
 	Punts           *ebpf.MapSpec `ebpf:"punts"`
 	PwRefs          *ebpf.MapSpec `ebpf:"pw_refs"`
 	PwStates        *ebpf.MapSpec `ebpf:"pw_states"`
@@ -458,7 +457,6 @@ type tandemMaps struct {
 	Ports           *ebpf.Map `ebpf:"ports"`
 	Prefixes4       *ebpf.Map `ebpf:"prefixes4"`
 	Prefixes6       *ebpf.Map `ebpf:"prefixes6"`
-	PuntHead        *ebpf.Map `ebpf:"punt_head"`
 	Punts           *ebpf.Map `ebpf:"punts"`
 	PwRefs          *ebpf.Map `ebpf:"pw_refs"`
 	PwStates        *ebpf.Map `ebpf:"pw_states"`
@@ -496,7 +494,6 @@ func (m *tandemMaps) Close() error {
 		m.Ports,
 		m.Prefixes4,
 		m.Prefixes6,
-		m.PuntHead,
 		m.Punts,
 		m.PwRefs,
 		m.PwStates,

@@ -23,6 +23,7 @@ type batch struct {
 	labels   map[uint32]struct{}       // Perhaps to be deleted.
 	prefixes map[netip.Prefix]struct{} // Perhaps to be deleted.
 	leaving  []*section                // Deleted sections.
+	chains   bool                      // Chains of an earlier process are to go.
 	failed   []*dataplane.OpError
 
 	arena   arena
@@ -60,6 +61,11 @@ func (d *Driver) Apply(ctx context.Context, ops []dataplane.Op) []*dataplane.OpE
 	b.inform(ops)
 	for _, s := range b.leaving {
 		b.leave(s)
+	}
+	if b.chains {
+		if _, err := sweepChains(d.link); err != nil {
+			b.fail(staleChains().Key(), "cannot take the chains away", true, err)
+		}
 	}
 	return b.failed
 }
@@ -181,6 +187,10 @@ func (d *Driver) join(s *section, l link.Link) error {
 // lose their routes.
 func (b *batch) deleteSection(name string) {
 	m := &b.d.model
+	if name == staleChains().Name {
+		b.chains = true
+		return
+	}
 	s, ok := m.sections[name]
 	if !ok {
 		return
@@ -206,11 +216,7 @@ func (b *batch) leave(s *section) {
 		return
 	}
 	if err == nil {
-		err = errors.Join(
-			d.setInput(l.Name, false),
-			d.link.DeleteNeighbour(l.Index, gatewayIPv4()),
-			d.link.DeleteNeighbour(l.Index, gatewayIPv6()),
-		)
+		err = leavePeer(d.link, l)
 	}
 	if err != nil {
 		b.fail(s.Key(), "cannot leave interface "+s.Interface, true, err)

@@ -21,12 +21,14 @@ import (
 // each replaced in one step, those wanted no longer after them.
 type change struct {
 	*chains
-	check  func(dataplane.Object) error
-	dirty  map[dataplane.Key]edge // With what of it has changed.
-	now    map[dataplane.Key]*result
-	asked  map[dataplane.Key]struct{} // What was put, not only touched.
-	failed []*dataplane.OpError
-	leave  map[string]struct{} // Interfaces perhaps no longer used.
+	check   func(dataplane.Object) error
+	dirty   map[dataplane.Key]edge // With what of it has changed.
+	now     map[dataplane.Key]*result
+	asked   map[dataplane.Key]struct{} // What was put, not only touched.
+	failed  []*dataplane.OpError
+	leave   map[string]struct{} // Interfaces perhaps no longer used.
+	joining []joining
+	peers   []link.Link // Sections of the other way of this driver, to be undone.
 
 	put      []mplsnl.FilterChange
 	putBy    []dataplane.Key
@@ -81,7 +83,10 @@ func (c *change) run() {
 		c.failed = append(c.failed, &dataplane.OpError{Reason: "cannot read counters", Retry: true, Err: err})
 	}
 	c.rebind()
-	c.send()
+	told := map[dataplane.Key]bool{}
+	c.send(told)
+	c.enterAll()
+	c.endRoutes(told)
 	c.inform()
 	c.openTouched()
 	c.clearQueues()
@@ -145,14 +150,28 @@ func (c *change) joins(k dataplane.Key, name string, down bool) {
 	if errors.Is(err, link.ErrNotFound) {
 		return // Compiling tells.
 	}
-	if err == nil {
-		err = c.enter(p)
-	}
 	if err != nil {
-		if errors.Is(err, errForeignQdisc) && down {
-			return
-		}
 		c.fail(k, fmt.Sprintf("cannot use interface %s: %v", name, err), true, err)
+		return
+	}
+	c.joining = append(c.joining, joining{k, p, down})
+}
+
+// joining is an object on its way to an interface.
+type joining struct {
+	key  dataplane.Key
+	port chain.Port
+	down bool
+}
+
+// enterAll lets frames of the interfaces into the chains, which are there by
+// now.
+func (c *change) enterAll() {
+	for _, j := range c.joining {
+		err := c.enter(j.port)
+		if err != nil && !(errors.Is(err, errForeignQdisc) && j.down) {
+			c.fail(j.key, fmt.Sprintf("cannot use interface %s: %v", j.port.Name, err), true, err)
+		}
 	}
 }
 
@@ -199,6 +218,9 @@ func (c *change) drop(k dataplane.Key) {
 		}
 		if s.ifname != "" {
 			c.leave[s.ifname] = struct{}{}
+		}
+		if s.peer.Index != 0 {
+			c.peers = append(c.peers, s.peer)
 		}
 	}
 	o, ok := c.state.Objects[k]

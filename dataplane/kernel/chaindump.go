@@ -19,7 +19,8 @@ type survey struct {
 	qdiscs  map[int]mplsnl.Qdisc
 	claimed map[filterID]struct{}
 	kept    map[netip.Prefix]struct{}
-	labels  []uint32 // Routes of MPLS with our protocol: of the other kind of driver.
+	labels  []uint32    // Routes of MPLS with our protocol: of the other kind of driver.
+	peers   []link.Link // Sections of that.
 	objects []dataplane.Object
 	before  *chain.State
 }
@@ -103,6 +104,10 @@ func (s *survey) readKernel() error {
 		s.labels = append(s.labels, r.Label)
 	}
 	t.base = s.baseThere()
+	if err != nil {
+		return err
+	}
+	s.peers, err = peersOn(t.link)
 	return err
 }
 
@@ -283,6 +288,9 @@ func (s *survey) leftovers() {
 	for _, label := range s.labels {
 		o := dataplane.LSP{Name: fmt.Sprintf("?route-%d", label), Op: dataplane.PopAndForward, InLabel: label}
 		add(o, func(l *leftover) { l.labels = append(l.labels, label) })
+	}
+	for _, peer := range s.peers {
+		add(stalePeer(peer), func(l *leftover) { l.peer = peer })
 	}
 	used := map[string]bool{chain.Device: true}
 	for _, o := range t.state.Objects {

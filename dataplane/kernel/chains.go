@@ -93,6 +93,7 @@ type leftover struct {
 	prefixes []netip.Prefix
 	labels   []uint32 // Of routes of MPLS.
 	ifname   string
+	peer     link.Link // Of a section on routes.
 }
 
 // filterID names a filter in the kernel.

@@ -15,14 +15,8 @@ import (
 )
 
 // send gives the difference to the kernel and notes what became of it.
-func (c *change) send() {
-	told := map[dataplane.Key]bool{}
-	report := func(k dataplane.Key, what string, err error) {
-		if !told[k] {
-			told[k] = true
-			c.fail(k, refusedBecause(what, err), retryable(err), err)
-		}
-	}
+func (c *change) send(told map[dataplane.Key]bool) {
+	report := func(k dataplane.Key, what string, err error) { c.refused(told, k, what, err) }
 	wanted := make(map[filterID]struct{}, len(c.put))
 	for i := range c.put {
 		wanted[idOf(c.put[i].Filter)] = struct{}{}
@@ -58,11 +52,29 @@ func (c *change) send() {
 		c.chains.routes[r.Prefix] = held[mplsnl.IPRoute]{what: *r, owner: k}
 	})
 	c.sweep(wanted)
+}
+
+// refused reports what the kernel refuses, once for an object.
+func (c *change) refused(told map[dataplane.Key]bool, k dataplane.Key, what string, err error) {
+	if !told[k] {
+		told[k] = true
+		c.fail(k, refusedBecause(what, err), retryable(err), err)
+	}
+}
+
+// endRoutes takes away what the other way of this driver has left, when the
+// frames come here.
+func (c *change) endRoutes(told map[dataplane.Key]bool) {
 	c.changeRoutes(c.others, func(i int, err error) {
 		if err != nil {
-			report(c.othersBy[i], fmt.Sprintf("the deletion of label %d", c.others[i].MPLS.Label), err)
+			c.refused(told, c.othersBy[i], fmt.Sprintf("the deletion of label %d", c.others[i].MPLS.Label), err)
 		}
 	})
+	for _, l := range c.peers {
+		if err := leavePeer(c.link, l); err != nil && !errors.Is(err, unix.ENODEV) {
+			c.failed = append(c.failed, &dataplane.OpError{Reason: "cannot take the neighbour entries off " + l.Name, Retry: true, Err: err})
+		}
+	}
 }
 
 // sweep deletes what nobody wants any more.

@@ -19,6 +19,7 @@ type found struct {
 	byName   map[string]link.Link
 	routes   []mplsnl.Route // All protocols.
 	ipRoutes []mplsnl.IPRoute
+	chains   []link.Link           // Interfaces of the other way of this driver.
 	peers    map[int]dataplane.MAC // Interfaces with a neighbour entry of a section.
 }
 
@@ -40,6 +41,9 @@ func (d *Driver) Dump(ctx context.Context, desired []dataplane.Object) ([]datapl
 	p := parse{d: d, found: f, model: newModel(len(f.routes)), wanted: map[uint32]dataplane.LSP{}, prefixes: map[netip.Prefix]string{}}
 	p.sections(desired)
 	p.lsps(desired)
+	if len(f.chains) > 0 {
+		p.objects = append(p.objects, staleChains())
+	}
 	for _, s := range d.model.sections {
 		if n := p.model.sections[s.Name]; n != nil && n.Interface == s.Interface {
 			n.since = s.since
@@ -64,6 +68,9 @@ func (d *Driver) read() (found, error) {
 		return f, err
 	}
 	if f.ipRoutes, err = d.link.Conn().IPRoutes(link.Protocol); err != nil {
+		return f, err
+	}
+	if f.chains, err = chainsOn(d.link); err != nil {
 		return f, err
 	}
 	f.ipRoutes = slices.DeleteFunc(f.ipRoutes, func(r mplsnl.IPRoute) bool { return r.Metric != link.Metric })

@@ -74,15 +74,7 @@ func builtIn(module string) bool {
 }
 
 // setInput lets an interface take labelled frames, or not.
-func (d *Driver) setInput(name string, on bool) error {
-	value := "0"
-	if on {
-		value = "1"
-	}
-	return d.link.Do(func() error {
-		return os.WriteFile(filepath.Join(sysctlMPLS, "conf", name, "input"), []byte(value), 0)
-	})
-}
+func (d *Driver) setInput(name string, on bool) error { return setInput(d.link, name, on) }
 
 // input reports whether an interface takes labelled frames.
 func (d *Driver) input(name string) (on bool, err error) {

@@ -351,17 +351,19 @@ func (d *Driver) DropCounters() (map[string]uint64, error) {
 		}
 	}
 	if d.tap == nil {
-		delete(out, chain.Malformed.String())
 		return out, nil
 	}
 	taps := map[string]uint64{}
 	if err := d.tap.Counters(taps); err != nil {
 		return nil, err
 	}
-	for name, n := range taps {
-		if _, drops := out[name]; drops || !d.tap.passes || name != "malformed" && name != "too-deep" {
-			out[name] += n
+	if d.tap.passes {
+		for _, name := range []string{"malformed", "short", "no-bottom", "too-deep"} {
+			delete(taps, name) // The kernel's routes drop those.
 		}
+	}
+	for name, n := range taps {
+		out[name] += n
 	}
 	return out, nil
 }

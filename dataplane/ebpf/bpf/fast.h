@@ -25,7 +25,7 @@
 // octets from a section.
 static __always_inline int forward(struct xdp_md *ctx, struct section *in, __u32 at, __u32 len)
 {
-	__u32 base = bpf_get_smp_processor_id() * counters_per_cpu;
+	__u32 cpu = this_cpu();
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u32 v, label, ttl, s, tc, low, id, n, size, flags, i;
 	struct counters *inc, *c, *outc;
@@ -51,8 +51,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct section *in, __u32
 		return NOT_PLAIN;
 	id = e->ref;
 	l = bpf_map_lookup_elem(&lsps, &id);
-	id = base + e->counter;
-	c = bpf_map_lookup_elem(&counter_table, &id);
+	c = counters_at(cpu, e->counter);
 	// A pseudowire is beyond the end of the table, an empty entry has no operation.
 	if (!l || !c || l->counter != e->counter)
 		return NOT_PLAIN;
@@ -71,10 +70,8 @@ static __always_inline int forward(struct xdp_md *ctx, struct section *in, __u32
 		if (!proto)
 			return NOT_PLAIN;
 	}
-	id = base + in->counter;
-	inc = bpf_map_lookup_elem(&counter_table, &id);
-	id = base + out->counter;
-	outc = bpf_map_lookup_elem(&counter_table, &id);
+	inc = counters_at(cpu, in->counter);
+	outc = counters_at(cpu, out->counter);
 	if (!inc || !outc)
 		return NOT_PLAIN;
 	delta = (int)at + 4 - (int)(ETH_HLEN + (out->vlan ? 4 : 0) + 4 * n);

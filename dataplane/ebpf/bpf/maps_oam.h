@@ -119,15 +119,6 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps");
 
-// Where a record is written before there is room for it in the ring: the stack
-// of the programs is too small.
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct punt);
-} punt_head SEC(".maps");
-
 // Expired TTLs by section.
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -74,11 +74,24 @@ static __always_inline __u32 section_on(__u32 ifindex, __u32 vlan)
 	return id ? *id : 0;
 }
 
-// counters_of returns counters on this CPU. Newer kernels make one instruction of
-// the question for its number.
+// this_cpu is where the counters of this CPU begin.
+static __always_inline __u32 this_cpu(void)
+{
+	return bpf_get_smp_processor_id() * counters_per_cpu;
+}
+
+// counters_of returns counters on this CPU.
 static __always_inline struct counters *counters_of(__u32 id)
 {
-	__u32 at = bpf_get_smp_processor_id() * counters_per_cpu + id;
+	__u32 at = this_cpu() + id;
+
+	return bpf_map_lookup_elem(&counter_table, &at);
+}
+
+// counters_at is counters_of for who asks more than once.
+static __always_inline struct counters *counters_at(__u32 cpu, __u32 id)
+{
+	__u32 at = cpu + id;
 
 	return bpf_map_lookup_elem(&counter_table, &at);
 }

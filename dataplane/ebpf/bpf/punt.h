@@ -13,6 +13,10 @@ struct origin {
 	__u8 has_label;
 	__u8 depth; // labels above the one that led to the punt
 	__u32 ach;  // offset of the ACH, 0: there is none
+	// Filled in by punt_frame: where the frame came in.
+	__u32 section, section_counter, ifindex, len;
+	__u16 vlan;
+	__u16 stack;
 };
 
 // spend takes a token from a bucket.
@@ -72,19 +76,47 @@ static long add_cpu(__u32 cpu, struct sum *s)
 	return 0;
 }
 
+// What a record tells beside its origin.
+struct told {
+	__u64 now;
+	__u16 channel;
+	__u8 ach;
+};
+
+static __always_inline void tell(struct punt *r, const struct origin *o, const struct told *t, const struct sum *s)
+{
+	r->time = t->now;
+	r->in_packets = s->in_packets;
+	r->in_octets = s->in_octets;
+	r->out_packets = s->out_packets;
+	r->out_octets = s->out_octets;
+	r->ifindex = o->ifindex;
+	r->section = o->section;
+	r->label = o->label;
+	r->length = o->len;
+	r->vlan = o->vlan;
+	r->channel = t->channel;
+	r->reason = o->reason;
+	r->has_label = o->has_label;
+	r->stack = o->stack;
+	r->depth = o->depth;
+	r->entity = o->entity;
+	r->ach = t->ach;
+}
+
 #define PUNT_RECORD(SIZE)                                                                   \
-	static __always_inline int punt_##SIZE(struct xdp_md *ctx, const struct punt *head,  \
-					       __u32 len)                                    \
+	static __always_inline int punt_##SIZE(struct xdp_md *ctx, const struct origin *o,   \
+					       const struct told *t, const struct sum *s)    \
 	{                                                                                    \
 		struct {                                                                     \
 			struct punt head;                                                    \
 			__u8 frame[SIZE];                                                    \
 		} *r = bpf_ringbuf_reserve(&punts, sizeof(*r), 0);                           \
-		__u64 n = len > SIZE ? SIZE : len;                                           \
+		__u64 n = o->len > SIZE ? SIZE : o->len;                                     \
                                                                                              \
 		if (!r)                                                                      \
 			return EV_PUNT_FULL;                                                 \
-		r->head = *head;                                                             \
+		tell(&r->head, o, t, s);                                                     \
 		r->head.captured = n;                                                        \
 		/* 1..SIZE: the verifier of 6.1 learns nothing from a test for zero. */      \
 		n -= 1;                                                                      \
@@ -95,7 +127,7 @@ static long add_cpu(__u32 cpu, struct sum *s)
 			return EV_INTERNAL;                                                  \
 		}                                                                            \
 		bpf_ringbuf_submit(r, 0);                                                    \
-		return EV_PUNTED + (head->reason < PUNT_REASONS ? head->reason : 0);         \
+		return EV_PUNTED + (o->reason < PUNT_REASONS ? o->reason : 0);         \
 	}
 
 PUNT_RECORD(PUNT_SHORT)
@@ -168,89 +200,89 @@ static __always_inline int steady_at(struct xdp_md *ctx, struct steady_key *k, _
 	return 1;
 }
 
-static __always_inline int consume(struct xdp_md *ctx, struct packet *p, const struct origin *o, __u64 now)
+static __always_inline int consume(struct xdp_md *ctx, const struct origin *o, __u64 now)
 {
 	struct steady_key k = { .label = o->label, .has_label = o->has_label, .reason = o->reason };
 
 	if (o->has_label && steady_at(ctx, &k, o->ach, now))
 		return 1;
-	k.ifindex = p->ifindex;
-	k.vlan = p->vlan;
+	k.ifindex = o->ifindex;
+	k.vlan = o->vlan;
 	return steady_at(ctx, &k, o->ach, now);
 }
 
-// punt_frame ends a frame that is OAM's: it is consumed, or a copy of it goes
-// to user space.
-static __noinline int punt_frame(struct xdp_md *ctx, struct packet *p, struct origin *o)
+// report ends a frame that is OAM's: it is consumed, or a copy of it goes to user
+// space.
+__noinline int report(struct xdp_md *ctx, const struct origin *o)
 {
+	struct counters *secc;
 	struct channel *ch = NULL;
+	struct told t = {};
 	struct sum s = {};
-	__u32 ev, slot = 0, zero = 0;
-	struct punt *head = bpf_map_lookup_elem(&punt_head, &zero);
+	__u32 ev, slot = 0, section;
 
-	if (!head)
+	if (!o)
 		return XDP_DROP;
-	__builtin_memset(head, 0, sizeof(*head));
-	head->time = bpf_ktime_get_ns();
+	section = o->section;
+	secc = counters_of(o->section_counter);
+	t.now = bpf_ktime_get_ns();
 	if (o->reason == PUNT_TTL) {
-		__u64 *n = bpf_map_lookup_elem(&expiries, &p->section);
+		__u64 *n = bpf_map_lookup_elem(&expiries, &section);
 
 		if (n)
 			(*n)++;
 	}
 	if (o->ach) {
-		ch = channel_at(ctx, o->ach, &head->channel, &slot);
+		ch = channel_at(ctx, o->ach, &t.channel, &slot);
 		if (ch) {
 			ch->received++;
-			if (consume(ctx, p, o, head->time)) {
+			if (consume(ctx, o, t.now)) {
 				ch->consumed++;
 				return XDP_DROP;
 			}
-			head->ach = o->ach;
+			t.ach = o->ach;
 		}
 	}
 	ev = EV_PUNTED;
-	s.counter = o->entity == ENTITY_SECTION && p->sec ? p->sec->counter : o->counter;
-	if (!admit_meg(s.counter, head->time))
+	s.counter = o->entity == ENTITY_SECTION ? o->section_counter : o->counter;
+	if (!admit_meg(s.counter, t.now))
 		ev = EV_PUNT_MEG;
-	else if (ch && !spend(&ch->bucket, LIMIT_CHANNEL + slot, head->time))
+	else if (ch && !spend(&ch->bucket, LIMIT_CHANNEL + slot, t.now))
 		ev = EV_PUNT_CHANNEL;
-	else if (!admit(p->section, o->reason, head->time))
+	else if (!admit(section, o->reason, t.now))
 		ev = EV_PUNT_LIMITED;
 	if (ev != EV_PUNTED) {
 		if (ch)
 			ch->limited++;
 		count_event(ev);
-		if (p->secc)
-			p->secc->in_drops++;
+		if (secc)
+			secc->in_drops++;
 		return XDP_DROP;
 	}
 	if (s.counter)
 		bpf_loop(cpus, add_cpu, &s, 0);
-	head->in_packets = s.in_packets;
-	head->in_octets = s.in_octets;
-	head->out_packets = s.out_packets;
-	head->out_octets = s.out_octets;
-	head->ifindex = p->ifindex;
-	head->section = p->section;
-	head->label = o->label;
-	head->length = p->len;
-	head->reason = o->reason;
-	head->has_label = o->has_label;
-	head->entity = o->entity;
-	head->stack = p->stack;
-	head->depth = o->depth;
-	head->vlan = p->vlan;
-	if (p->len <= PUNT_SHORT)
-		ev = punt_PUNT_SHORT(ctx, head, p->len);
+	if (o->len <= PUNT_SHORT)
+		ev = punt_PUNT_SHORT(ctx, o, &t, &s);
 	else
-		ev = punt_PUNT_LONG(ctx, head, p->len);
+		ev = punt_PUNT_LONG(ctx, o, &t, &s);
 	count_event(ev);
 	if (ev < EV_PUNTED) {
-		if (p->secc)
-			p->secc->in_drops++;
+		if (secc)
+			secc->in_drops++;
 	} else if (ch) {
 		ch->punted++;
 	}
 	return XDP_DROP;
+}
+
+// punt_frame is report of what is known of the packet under way.
+static __always_inline int punt_frame(struct xdp_md *ctx, struct packet *p, struct origin *o)
+{
+	o->section = p->section;
+	o->section_counter = p->sec ? p->sec->counter : 0;
+	o->ifindex = p->ifindex;
+	o->len = p->len;
+	o->vlan = p->vlan;
+	o->stack = p->stack;
+	return report(ctx, o);
 }

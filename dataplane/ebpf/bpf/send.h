@@ -114,7 +114,7 @@ static __always_inline void drop_taken(struct legs *legs)
 // walk follows the groups from next to a section or a list of copies and
 // counts what enters them. size is the length under the labels of the sender. Negative:
 // the packet is dropped and counted.
-static __always_inline int walk(struct counters *sender, struct legs *legs, __u32 next, __u32 size)
+static __always_inline int walk(__u32 cpu, struct counters *sender, struct legs *legs, __u32 next, __u32 size)
 {
 	struct counters *c = NULL;
 	__u32 i, ev = EV_NESTING;
@@ -137,7 +137,7 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 			break;
 		state = *(volatile __u64 *)&g->state;
 		id = g->counter;
-		c = counters_of(id);
+		c = counters_at(cpu, id);
 		ev = EV_INTERNAL;
 		if (!c)
 			break;
@@ -160,7 +160,7 @@ static __always_inline int walk(struct counters *sender, struct legs *legs, __u3
 		if (!l || l->op != OP_IMPOSE)
 			break;
 		id = l->counter;
-		c = counters_of(id);
+		c = counters_at(cpu, id);
 		ev = EV_INTERNAL;
 		if (!c)
 			break;
@@ -314,7 +314,7 @@ static __always_inline int place(struct xdp_md *ctx, __u64 off, const __u32 *lse
 // that enters an LSP has to know, CARRY.
 __noinline int send_group(struct xdp_md *ctx)
 {
-	__u32 size, total, head = ETH_HLEN, tc, id = 0;
+	__u32 size, total, head = ETH_HLEN, tc, cpu, id = 0;
 	struct counters *oc = NULL, *c;
 	struct way *w;
 	struct section *s = NULL;
@@ -328,13 +328,14 @@ __noinline int send_group(struct xdp_md *ctx)
 	w = bpf_map_lookup_elem(&scratch, &id);
 	if (!w)
 		return XDP_DROP;
-	c = counters_of(w->counter);
+	cpu = this_cpu();
+	c = counters_at(cpu, w->counter);
 	if (!c)
 		return XDP_DROP;
 	if (w->n > MAX_IMPOSE || w->strip > w->len || w->tail_n > 2)
 		return drop_out(c, NULL, EV_INTERNAL);
 	size = w->len - w->strip + 4 * (w->n + w->tail_n);
-	if (walk(c, &legs, w->next, size) < 0)
+	if (walk(cpu, c, &legs, w->next, size) < 0)
 		return XDP_DROP;
 	total = w->n + w->tail_n + legs.n;
 	if (total > MAX_STACK)
@@ -345,7 +346,7 @@ __noinline int send_group(struct xdp_md *ctx)
 		s = section_of(legs.section);
 		if (!s)
 			return drop_path(c, &legs, NULL, EV_INTERNAL);
-		oc = counters_of(s->counter);
+		oc = counters_at(cpu, s->counter);
 		if (!oc)
 			return drop_path(c, &legs, NULL, EV_INTERNAL);
 		if (closed(s))

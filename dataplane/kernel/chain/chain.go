@@ -48,6 +48,7 @@ const (
 	offPop    // What pops its last label, by what is below.
 	offIPv4   // The same, IPv4.
 	offIPv6   // The same, IPv6.
+	offClass  // What becomes a label with the class of an IP packet.
 	spaceSize = 8
 )
 
@@ -104,6 +105,7 @@ const (
 	// The kernel tells apart the u32 filters of a block by preference alone:
 	// theirs begin at prefNibble and none occurs twice.
 	prefNibble   = 0x1000
+	prefClass    = 0x6000
 	prefNoNibble = 0xf000
 )
 

@@ -114,7 +114,7 @@ func (s *State) leave(c *Compiled, who dataplane.Key, from origin, n dataplane.N
 		if err != nil {
 			return nil, 0, err
 		}
-		return append(x.present(), x.send(true)...), 0, nil
+		return append(x.present(anyTC), x.send(true)...), 0, nil
 	}
 	legs, err := s.toSection(c, who, n)
 	if err != nil {
@@ -225,6 +225,10 @@ func (b *entering) match(m, below mplsnl.LSE, index uint32, actions []mplsnl.Act
 	f := labelFilter(b.chain(), b.ticket, m, append([]mplsnl.Action{counting(index)}, actions...)...)
 	f.Block, f.Match.LSE[1] = b.Block, below
 	f.Handle = b.ticket<<5 + variant(m, below) + 1
+	if len(b.g.Legs) == 2 && (m.TC == 0 && below.TC == 0) {
+		// Never reached: the counter of the other leg goes on while it is held.
+		f.Actions = append(f.Actions, counting(index^1))
+	}
 	b.c.Filters = append(b.c.Filters, f)
 }
 

@@ -82,6 +82,7 @@ func (b *builder) add(chain uint32, m mplsnl.LSE, actions ...mplsnl.Action) {
 	f := labelFilter(chain, b.l.InLabel, m, actions...)
 	if b.pref != 0 {
 		f.Pref, f.Match.LSE[1] = b.pref, b.inner
+		f.Handle = b.l.InLabel<<5 + variant(m, b.inner) + 1
 	}
 	b.c.Filters = append(b.c.Filters, f)
 }
@@ -125,6 +126,9 @@ func (b *builder) operation(pref uint16) *dataplane.OpError {
 		return nil
 	case b.l.Op == dataplane.PopAndForward && !labelled(legs):
 		return b.pop(legs)
+	case b.l.Op == dataplane.PopAndForward && b.l.TTLMode == dataplane.ShortPipe:
+		b.shortPipe(legs)
+		return nil
 	}
 	return b.swap(legs)
 }
@@ -206,6 +210,31 @@ func (b *builder) pop(legs []leg) *dataplane.OpError {
 		b.add(b.at+offIPv6, withTC(mplsnl.LSE{}, tc), append([]mplsnl.Action{counting(b.passed)}, send(mplsnl.EtherIPv6, tc)...)...)
 	}
 	return nil
+}
+
+// shortPipe adds the filters of what takes the label off and imposes others
+// that have the traffic class of the client: of the next label, or of the
+// precedence of an IP packet (RFC 3270 section 2.6.2.2), which the shared
+// filters of the label space write into the label.
+func (b *builder) shortPipe(legs []leg) {
+	for tc := range 8 {
+		b.inner.HasTC, b.inner.TC = true, uint8(tc)
+		b.add(b.at, mplsnl.LSE{HasBOS: true}, b.begin(forward(legs, ticket, tc)...)...)
+	}
+	b.inner = mplsnl.LSE{}
+	if b.pref == prefGACh {
+		return
+	}
+	b.add(b.at, mplsnl.LSE{HasBOS: true, BOS: true}, counting(b.in), decTTL(), going(b.at+offClass))
+	for _, at := range []uint32{b.at + offIPv4, b.at + offIPv6} {
+		if !copies(legs, given) {
+			b.add(at, mplsnl.LSE{}, append([]mplsnl.Action{counting(b.passed)}, forward(legs, given, anyTC)...)...)
+			continue
+		}
+		for tc := range 8 {
+			b.add(at, mplsnl.LSE{HasTC: true, TC: uint8(tc)}, append([]mplsnl.Action{counting(b.passed)}, forward(legs, given, tc)...)...)
+		}
+	}
 }
 
 // lookup adds the filters of what ends here: the next label is looked up in

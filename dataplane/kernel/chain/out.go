@@ -273,6 +273,9 @@ func rewrite(e dataplane.LabelEntry, ttl uint8, tc int) mplsnl.Action {
 func copies(legs []leg, f front) bool {
 	with, without := false, false
 	for _, x := range legs {
+		if x.inPlace && f == ticket {
+			return true
+		}
 		for i, e := range x.stack {
 			lowest := i == len(x.stack)-1
 			switch {
@@ -299,17 +302,20 @@ func (x leg) labels(f front, tc int) []mplsnl.Action {
 		}
 		all = append([]mplsnl.Action{rewrite(x.stack[last], ttl, tc)}, push(x.stack[:last], tc)...)
 	}
-	return append(all, x.present()...)
+	if f != ticket {
+		tc = anyTC
+	}
+	return append(all, x.present(tc)...)
 }
 
 // present puts the label in front by which the group is known in its chain.
-func (x leg) present() []mplsnl.Action {
+func (x leg) present(tc int) []mplsnl.Action {
 	e := dataplane.LabelEntry{Label: x.ticket}
 	switch {
 	case x.into == 0:
 		return nil
 	case x.inPlace:
-		return []mplsnl.Action{rewrite(e, 0, anyTC)}
+		return []mplsnl.Action{rewrite(e, 0, tc)}
 	}
 	return push([]dataplane.LabelEntry{e}, 0)
 }

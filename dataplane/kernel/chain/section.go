@@ -160,7 +160,20 @@ func Space(space uint32) []mplsnl.Filter {
 	}
 	all = append(all,
 		nibble(at+offPop, 0, 4, going(at+offIPv4)), nibble(at+offPop, 1, 6, going(at+offIPv6)),
-		rest(at+offPop, prefNoNibble, NotIP))
+		rest(at+offPop, prefNoNibble, NotIP), rest(at+offClass, prefNoNibble, NotIP))
+	for precedence := range uint32(8) {
+		set := mpls(mplsnl.MPLSAction{Op: mplsnl.MPLSModify, HasTC: true, TC: uint8(precedence)})
+		for i, version := range []uint32{4, 6} {
+			f := nibble(at+offClass, 0, version, set, going(at+offIPv4+uint32(i)))
+			f.Pref = prefClass + uint16(16*space+2*precedence) + uint16(i)
+			// The class is in the second octet of IPv4, and follows the
+			// version of IPv6.
+			shift := []uint32{21, 25}[i]
+			f.Match.Words[0].Value |= precedence << shift
+			f.Match.Words[0].Mask |= 7 << shift
+			all = append(all, f)
+		}
+	}
 	mark(all)
 	return all
 }

@@ -159,7 +159,7 @@ func (t *Tap) RemovePort(p Port) error {
 	if err != nil {
 		return err
 	}
-	return t.objs.Expiries.Update(slot, make([]uint64, cpus), ebpf.UpdateAny)
+	return t.objs.Sections.Update(slot, make([]tapSection, cpus), ebpf.UpdateAny)
 }
 
 // Ports calls f with the sections that are known.
@@ -234,7 +234,7 @@ func (t *Tap) Source() (*punt.Ring, error) {
 
 // eventNames are the names of enum event of bpf/maps.h, in order.
 var eventNames = [...]string{
-	"malformed", "too-deep", "punt-rate", "punt-full", "punt-channel-limited", "punt-meg-limited",
+	"malformed", "short", "no-bottom", "too-deep", "punt-rate", "punt-full", "punt-channel-limited", "punt-meg-limited",
 	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved", "punted-pw-ach",
 }
 
@@ -272,7 +272,15 @@ func (t *Tap) Expiries(p Port) (uint64, error) {
 	if !ok {
 		return 0, nil
 	}
-	return t.sum(t.objs.Expiries, slot)
+	var perCPU []tapSection
+	if err := t.objs.Sections.Lookup(slot, &perCPU); err != nil {
+		return 0, fmt.Errorf("read expired TTLs: %w", err)
+	}
+	n := uint64(0)
+	for _, s := range perCPU {
+		n += s.Expired
+	}
+	return n, nil
 }
 
 func (t *Tap) sum(m *ebpf.Map, at uint32) (n uint64, err error) {

@@ -67,6 +67,12 @@ type tapPortKey struct {
 	Pad     uint16
 }
 
+type tapSection struct {
+	_       structs.HostLayout
+	Bucket  [5]tapBucket
+	Expired uint64
+}
+
 type tapSlotTable struct {
 	_    structs.HostLayout
 	Slot [65536]uint8
@@ -121,16 +127,15 @@ type tapProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tapMapSpecs struct {
-	Buckets      *ebpf.MapSpec `ebpf:"buckets"`
 	ChannelSlots *ebpf.MapSpec `ebpf:"channel_slots"`
 	Channels     *ebpf.MapSpec `ebpf:"channels"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
-	Expiries     *ebpf.MapSpec `ebpf:"expiries"`
 	Labels       *ebpf.MapSpec `ebpf:"labels"`
 	Limits       *ebpf.MapSpec `ebpf:"limits"`
 	Megs         *ebpf.MapSpec `ebpf:"megs"`
 	Ports        *ebpf.MapSpec `ebpf:"ports"`
 	Punts        *ebpf.MapSpec `ebpf:"punts"`
+	Sections     *ebpf.MapSpec `ebpf:"sections"`
 	SpaceLabels  *ebpf.MapSpec `ebpf:"space_labels"`
 }
 
@@ -160,31 +165,29 @@ func (o *tapObjects) Close() error {
 //
 // It can be passed to loadTapObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tapMaps struct {
-	Buckets      *ebpf.Map `ebpf:"buckets"`
 	ChannelSlots *ebpf.Map `ebpf:"channel_slots"`
 	Channels     *ebpf.Map `ebpf:"channels"`
 	Events       *ebpf.Map `ebpf:"events"`
-	Expiries     *ebpf.Map `ebpf:"expiries"`
 	Labels       *ebpf.Map `ebpf:"labels"`
 	Limits       *ebpf.Map `ebpf:"limits"`
 	Megs         *ebpf.Map `ebpf:"megs"`
 	Ports        *ebpf.Map `ebpf:"ports"`
 	Punts        *ebpf.Map `ebpf:"punts"`
+	Sections     *ebpf.Map `ebpf:"sections"`
 	SpaceLabels  *ebpf.Map `ebpf:"space_labels"`
 }
 
 func (m *tapMaps) Close() error {
 	return _TapClose(
-		m.Buckets,
 		m.ChannelSlots,
 		m.Channels,
 		m.Events,
-		m.Expiries,
 		m.Labels,
 		m.Limits,
 		m.Megs,
 		m.Ports,
 		m.Punts,
+		m.Sections,
 		m.SpaceLabels,
 	)
 }

@@ -217,7 +217,9 @@ func cases() []struct {
 		passes("as deep as the kernel goes", "\x45", deep...),
 		{name: "to all of MPLS-TP", frame: frame(multicast, channel, gal), reason: oam.ReasonGAL, entity: oam.Section, verdict: unspec},
 		{name: "to another station", frame: frame(peer(), channel, gal), reason: none, verdict: unspec},
-		drops("a stack without a bottom", "malformed", open(lse{110, 64}, lse{110, 64})),
+		drops("a stack without a bottom", "no-bottom", open(lse{110, 64}, lse{110, 64})),
+		drops("half a label", "short", open(lse{110, 64})[:17]),
+		drops("no label at all", "short", open()),
 		drops("a GAL with nothing below", "malformed", frame(me, "\x10", gal)),
 		drops("G-ACh below an explicit null", "malformed", frame(me, channel, lse{0, 64}, gal)),
 		drops("a stack too deep", "too-deep", frame(me, "\x45", append(deep, lse{100, 64})...)),
@@ -466,4 +468,17 @@ func monotonic() int64 {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // It cannot fail.
 	return ts.Nano()
+}
+
+// BenchmarkLoad is what the tap costs at start.
+func BenchmarkLoad(b *testing.B) {
+	for b.Loop() {
+		tap, err := Load(punt.Rates{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := tap.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -39,6 +39,8 @@ enum entity {
 
 enum event {
 	EV_MALFORMED = 0,
+	EV_SHORT,
+	EV_NO_BOTTOM,
 	EV_TOO_DEEP,
 	EV_RATE,
 	EV_FULL,
@@ -152,7 +154,7 @@ struct {
 // Labels in the spaces of interfaces.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 1 << 17);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct label_key);
 	__type(value, __u32);
@@ -165,12 +167,19 @@ struct {
 	__type(value, struct limit);
 } limits SEC(".maps");
 
+// What a section has on a CPU: a bucket for each reason, and how many TTLs have
+// expired.
+struct section {
+	struct bucket bucket[PUNT_REASONS];
+	__u64 expired;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MAX_SECTIONS * PUNT_REASONS);
+	__uint(max_entries, MAX_SECTIONS);
 	__type(key, __u32);
-	__type(value, struct bucket);
-} buckets SEC(".maps");
+	__type(value, struct section);
+} sections SEC(".maps");
 
 // One bucket for each MEG that has punted lately, made by the program. Shared
 // by all CPUs without a lock: a race lets one frame more through.
@@ -201,14 +210,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } events SEC(".maps");
-
-// Expired TTLs by section.
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, MAX_SECTIONS);
-	__type(key, __u32);
-	__type(value, __u64);
-} expiries SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -73,16 +73,6 @@ static __always_inline int spend(struct bucket *b, __u32 limit, __u64 now)
 	return 1;
 }
 
-// admit takes a token from the bucket of a section and reason. The buckets are
-// per CPU: no lock, and the rate holds per receive queue's CPU.
-static __always_inline int admit(__u32 section, __u32 reason, __u64 now)
-{
-	__u32 key = section * PUNT_REASONS + reason;
-	struct bucket *b = bpf_map_lookup_elem(&buckets, &key);
-
-	return b && spend(b, reason, now);
-}
-
 // admit_meg takes a token from the bucket of a MEG.
 static __always_inline int admit_meg(const struct frame *f, const struct origin *o, __u64 now)
 {
@@ -150,20 +140,16 @@ static __always_inline struct channel *channel_of(__u32 ach, __u16 *type, __u32 
 static __noinline int punt_frame(struct __sk_buff *skb, const struct frame *f, const struct origin *o)
 {
 	struct channel *ch = NULL;
+	__u32 ev, slot = 0, id = f->port->section, reason = o->reason;
+	struct section *s = bpf_map_lookup_elem(&sections, &id);
 	struct punt head = {};
-	__u32 ev, slot = 0;
 	__be32 ach;
 
-	if (!f || !o || !f->port)
+	if (!s || reason >= PUNT_REASONS)
 		return TC_ACT_UNSPEC;
 	head.time = bpf_ktime_get_ns();
-	if (o->reason == PUNT_TTL) {
-		__u32 section = f->port->section;
-		__u64 *n = bpf_map_lookup_elem(&expiries, &section);
-
-		if (n)
-			(*n)++;
-	}
+	if (reason == PUNT_TTL)
+		s->expired++;
 	if (o->ach && !bpf_skb_load_bytes(skb, o->ach, &ach, sizeof(ach))) {
 		ch = channel_of(bpf_ntohl(ach), &head.channel, &slot);
 		if (ch) {
@@ -176,7 +162,7 @@ static __noinline int punt_frame(struct __sk_buff *skb, const struct frame *f, c
 		ev = EV_MEG_LIMITED;
 	else if (ch && !spend(&ch->bucket, LIMIT_CHANNEL + slot, head.time))
 		ev = EV_CHANNEL_LIMITED;
-	else if (!admit(f->port->section, o->reason, head.time))
+	else if (!spend(&s->bucket[reason], reason, head.time)) // Per CPU: no lock.
 		ev = EV_RATE;
 	if (ev != EV_PUNTED) {
 		if (ch)
@@ -185,7 +171,7 @@ static __noinline int punt_frame(struct __sk_buff *skb, const struct frame *f, c
 		return TC_ACT_UNSPEC;
 	}
 	head.ifindex = f->ifindex;
-	head.section = f->port->section;
+	head.section = id;
 	head.label = o->label;
 	head.length = skb->len;
 	head.reason = o->reason;
@@ -232,14 +218,20 @@ static __always_inline __u32 word_at(struct __sk_buff *skb, __u32 off, int *ok)
 	return bpf_ntohl(w);
 }
 
+// GO_PUNT is returned instead of a verdict where a frame is to be punted, as the
+// origin says. There is one place that does it, so that the verifier looks at it
+// once.
+#define GO_PUNT 100
+
 // pseudowire looks at what came with the label v of a pseudowire, below which
 // is the word at offset off.
-static __always_inline int pseudowire(struct __sk_buff *skb, struct frame *f, struct origin *o, __u32 kind, __u32 v, __u32 off)
+static __always_inline int pseudowire(struct __sk_buff *skb, struct origin *o, __u32 kind, __u32 v, __u32 off)
 {
 	int room, s = v >> 8 & 1;
 	__u32 below = word_at(skb, off, &room);
 
 	o->entity = ENTITY_PW;
+	o->ach = 0;
 	// The channel below the GAL is found by its label, that below a control
 	// word by its nibble (RFC 5586, RFC 4385 section 5).
 	if (room && !s && below >> 12 == LABEL_GAL && below >> 8 & 1) {
@@ -250,11 +242,11 @@ static __always_inline int pseudowire(struct __sk_buff *skb, struct frame *f, st
 		o->reason = PUNT_PW_ACH;
 	}
 	if (o->ach && !(kind & LABEL_JOIN))
-		return punt_frame(skb, f, o);
+		return GO_PUNT;
 	if ((v & 255) > 1)
 		return TC_ACT_UNSPEC;
 	o->reason = PUNT_TTL;
-	return punt_frame(skb, f, o);
+	return GO_PUNT;
 }
 
 // special looks at a special-purpose label that ends the work on the stack.
@@ -273,19 +265,20 @@ static __always_inline int special(struct __sk_buff *skb, struct frame *f, struc
 		o->entity = o->has_label ? ENTITY_LSP : ENTITY_SECTION;
 		o->ach = off + 4;
 		o->reason = PUNT_GAL;
-		return punt_frame(skb, f, o);
+		return GO_PUNT;
 	}
 	o->label = label;
 	o->has_label = 1;
 	o->entity = ENTITY_NONE;
 	o->space = 0;
+	o->ach = 0;
 	if (label == LABEL_ROUTER_ALERT && !s)
 		o->reason = PUNT_ROUTER_ALERT;
 	else if ((label == LABEL_IPV4_NULL || label == LABEL_IPV6_NULL) && (v & 255) <= 1)
 		o->reason = PUNT_TTL;
 	else
 		return TC_ACT_UNSPEC;
-	return punt_frame(skb, f, o);
+	return GO_PUNT;
 }
 
 static __always_inline int same_mac(const __u8 *a, const __u8 *b)
@@ -293,13 +286,82 @@ static __always_inline int same_mac(const __u8 *a, const __u8 *b)
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]));
 }
 
+// look works down the label stack as far as labels end here.
+static __always_inline int look(struct __sk_buff *skb, struct frame *f, struct origin *o)
+{
+	__u32 depth, off = ETH_HLEN, above = 0, above_space = 0, has_above = 0;
+
+	for (depth = 0; depth < MAX_RECEIVE; depth++) {
+		__u32 v, next, label, kind, space;
+		int ok, gal_next;
+
+		v = word_at(skb, off, &ok);
+		label = v >> 12;
+		if (f->port->flags & PORT_BLOCKED && (!ok || label != LABEL_GAL))
+			return TC_ACT_UNSPEC;
+		if (!ok)
+			return drop(f, depth ? EV_NO_BOTTOM : EV_SHORT);
+		if (label < LABEL_MIN) {
+			if ((label == LABEL_IPV4_NULL || label == LABEL_IPV6_NULL) && (v & 255) > 1) {
+				if (v & 1 << 8)
+					return TC_ACT_UNSPEC;
+				off += 4;
+				has_above = 0; // nobody's G-ACh can be below an explicit null
+				continue;
+			}
+			o->depth = depth;
+			o->label = has_above ? above : 0;
+			o->space = has_above ? above_space : 0;
+			o->has_label = has_above;
+			return special(skb, f, o, v, off);
+		}
+		kind = kind_of(f->port, label, &space);
+		if (!kind)
+			return TC_ACT_UNSPEC;
+		if (kind & LABEL_PW) {
+			o->depth = depth;
+			o->label = label;
+			o->has_label = 1;
+			o->space = space;
+			return pseudowire(skb, o, kind, v, off + 4);
+		}
+		next = word_at(skb, off + 4, &ok);
+		gal_next = ok && !(v & 1 << 8) && next >> 12 == LABEL_GAL;
+		// OAM of an LSP that ends here reaches its MEP also while users are
+		// not taken, and with whatever TTL it arrives.
+		if (!gal_next || !(kind & LABEL_ENDS) || (kind & LABEL_LOOP && (v & 255) > 1)) {
+			int expired = (v & 255) <= 1;
+
+			// The MEP of a bud node is here.
+			if (expired || (!(kind & LABEL_LOOP) && kind & LABEL_BUD && gal_next && !(kind & LABEL_HELD))) {
+				o->depth = depth + !expired;
+				o->label = label;
+				o->has_label = 1;
+				o->space = space;
+				o->entity = ENTITY_LSP;
+				o->ach = gal_next && next & 1 << 8 ? off + 8 : 0;
+				o->reason = expired ? PUNT_TTL : PUNT_GAL;
+				return GO_PUNT;
+			}
+			if (kind & LABEL_LOOP || !(kind & LABEL_ENDS) || kind & LABEL_HELD || v & 1 << 8)
+				return TC_ACT_UNSPEC;
+		}
+		above = label;
+		above_space = space;
+		has_above = 1;
+		off += 4;
+	}
+	return drop(f, EV_TOO_DEEP);
+}
+
 SEC("tc")
 int tandem_tap(struct __sk_buff *skb)
 {
 	static const __u8 multicast[6] = { 0x01, 0x00, 0x5e, 0x90, 0x00, 0x00 };
 	struct port_key key = { .ifindex = skb->ifindex };
-	__u32 depth, off = ETH_HLEN, above = 0, above_space = 0, has_above = 0;
 	struct frame f = { .ifindex = skb->ifindex };
+	struct origin o = {};
+	int verdict;
 	__u8 to[6];
 
 	if (skb->protocol != bpf_htons(ETH_P_MPLS_UC))
@@ -315,63 +377,6 @@ int tandem_tap(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if (!same_mac(to, f.port->own) && !same_mac(to, multicast))
 		return TC_ACT_UNSPEC;
-	for (depth = 0; depth < MAX_RECEIVE; depth++) {
-		struct origin o = { .depth = depth };
-		__u32 v, next, label, kind;
-		int ok, gal_next;
-
-		v = word_at(skb, off, &ok);
-		label = v >> 12;
-		if (f.port->flags & PORT_BLOCKED && (!ok || label != LABEL_GAL))
-			return TC_ACT_UNSPEC;
-		if (!ok)
-			return drop(&f, EV_MALFORMED);
-		if (label < LABEL_MIN) {
-			if ((label == LABEL_IPV4_NULL || label == LABEL_IPV6_NULL) && (v & 255) > 1) {
-				if (v & 1 << 8)
-					return TC_ACT_UNSPEC;
-				off += 4;
-				has_above = 0; // nobody's G-ACh can be below an explicit null
-				continue;
-			}
-			o.label = above;
-			o.space = above_space;
-			o.has_label = has_above;
-			return special(skb, &f, &o, v, off);
-		}
-		o.label = label;
-		o.has_label = 1;
-		kind = kind_of(f.port, label, &o.space);
-		if (!kind)
-			return TC_ACT_UNSPEC;
-		if (kind & LABEL_PW)
-			return pseudowire(skb, &f, &o, kind, v, off + 4);
-		next = word_at(skb, off + 4, &ok);
-		gal_next = ok && !(v & 1 << 8) && next >> 12 == LABEL_GAL;
-		// OAM of an LSP that ends here reaches its MEP also while users are
-		// not taken, and with whatever TTL it arrives.
-		if (!gal_next || !(kind & LABEL_ENDS) || (kind & LABEL_LOOP && (v & 255) > 1)) {
-			o.entity = ENTITY_LSP;
-			if (gal_next && next & 1 << 8)
-				o.ach = off + 8;
-			if ((v & 255) <= 1) {
-				o.reason = PUNT_TTL;
-				return punt_frame(skb, &f, &o);
-			}
-			if (kind & LABEL_LOOP)
-				return TC_ACT_UNSPEC;
-			if (kind & LABEL_BUD && gal_next && !(kind & LABEL_HELD)) {
-				o.reason = PUNT_GAL; // The MEP of a bud node is here.
-				o.depth++;
-				return punt_frame(skb, &f, &o);
-			}
-			if (!(kind & LABEL_ENDS) || kind & LABEL_HELD || v & 1 << 8)
-				return TC_ACT_UNSPEC;
-		}
-		above = label;
-		above_space = o.space;
-		has_above = 1;
-		off += 4;
-	}
-	return drop(&f, EV_TOO_DEEP);
+	verdict = look(skb, &f, &o);
+	return verdict == GO_PUNT ? punt_frame(skb, &f, &o) : verdict;
 }
