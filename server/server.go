@@ -275,9 +275,12 @@ func (s *Server) Settled(ctx context.Context) error { return s.reconciler.Flush(
 // Driver names the data plane in use.
 func (s *Server) Driver() string { return s.driver.Capabilities().Driver }
 
-// Audit compares the data plane with the configuration, and puts right and tries
-// again what is not there.
-func (s *Server) Audit() { s.reconciler.Audit() }
+// Reapply puts every section once more and compares the rest of the data plane
+// with the configuration: somebody has left the interfaces.
+func (s *Server) Reapply() {
+	s.reconciler.Again(dataplane.KindSection)
+	s.reconciler.Audit()
+}
 
 // closers undo what New has opened, last first.
 type closers []func() error

@@ -22,14 +22,14 @@ func TestDriverChange(t *testing.T) {
 	if err := r.ConfigureAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	pings := func() {
+	pings := func(t *testing.T) {
 		t.Helper()
 		for _, p := range r.Topology.Demo.Pings {
 			eventually(t, p.From+" reaches "+p.To, func() bool { return r.Ping(t.Context(), p.From, p.To) == nil })
 		}
 	}
 	eventually(t, "all CC sessions up", func() bool { return r.allUp(t) })
-	pings()
+	pings(t)
 	for _, to := range []string{"ebpf", "kernel"} {
 		for _, node := range []string{"p1", "pe1"} {
 			t.Run(node+" to "+to, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestDriverChange(t *testing.T) {
 					}
 					return true
 				})
-				pings()
+				pings(t)
 				sent, lost := count()
 				t.Logf("%d packets sent, %d lost", sent, lost)
 				eventually(t, "all CC sessions up", func() bool { return r.allUp(t) })

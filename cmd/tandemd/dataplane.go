@@ -168,7 +168,7 @@ func (f *flags) startSweep(s *server.Server, log *slog.Logger) (stop func()) {
 		}
 		if swept {
 			log.Info("swept what another data plane left", "driver", s.Driver())
-			s.Audit()
+			s.Reapply()
 		}
 	}()
 	return func() {
