@@ -95,9 +95,6 @@ func (r *rig) leftOver(t *testing.T, node, now string) string {
 		add("blocks", lines(r.run(t, node, "tc", "qdisc", "show"), "ingress_block "+fmt.Sprint(chain.Ingress)))
 		add("routes", r.run(t, node, "ip", "-f", "mpls", "route", "show", "proto", "201"))
 	}
-	if left != nil {
-		t.Log(left)
-	}
 	return strings.Join(left, "\n")
 }
 
