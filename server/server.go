@@ -272,6 +272,16 @@ func (s *Server) Close() error {
 // Settled waits until the data plane has tried every change so far.
 func (s *Server) Settled(ctx context.Context) error { return s.reconciler.Flush(ctx) }
 
+// Driver names the data plane in use.
+func (s *Server) Driver() string { return s.driver.Capabilities().Driver }
+
+// Reapply puts every section once more and compares the rest of the data plane
+// with the configuration: somebody has left the interfaces.
+func (s *Server) Reapply() {
+	s.reconciler.Again(dataplane.KindSection)
+	s.reconciler.Audit()
+}
+
 // closers undo what New has opened, last first.
 type closers []func() error
 

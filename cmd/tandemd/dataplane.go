@@ -148,3 +148,49 @@ func (f *flags) open(ctx context.Context, log *slog.Logger, keys []string) (*ser
 		OAMThread: func() { realTime(log) }, Log: log,
 	})
 }
+
+// startSweep takes away, beside everything else, what the other driver has left
+// of an earlier start with another --dataplane. The present one takes over
+// before that, so that one of them forwards at any time; what it finds in its way
+// it tries again afterwards. The function it returns ends it.
+func (f *flags) startSweep(s *server.Server, log *slog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if s.Settled(ctx) != nil {
+			return
+		}
+		swept, err := f.sweep(s.Driver(), log)
+		if err != nil {
+			// The element works; what is left shows in what it cannot apply.
+			log.Warn("what another data plane left is not swept", "err", err)
+		}
+		if swept {
+			log.Info("swept what another data plane left", "driver", s.Driver())
+			s.Reapply()
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// sweep does so for a driver that is in use and reports whether there was
+// anything.
+func (f *flags) sweep(name string, log *slog.Logger) (bool, error) {
+	if name == "ebpf" {
+		n, err := kernel.Sweep(log)
+		return n > 0, err
+	}
+	opt, err := f.ebpfOptions(log)
+	if err != nil {
+		return false, err
+	}
+	left, err := ebpf.Left(opt)
+	if err != nil || !left {
+		return false, err
+	}
+	return true, ebpf.Remove(opt)
+}

@@ -144,6 +144,7 @@ func run(ctx context.Context, f flags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, element.Close()) }()
+	defer f.startSweep(element, log)()
 	north, err := startNorthbound(element, listeners, f.urlDir(), log)
 	if err != nil {
 		return err

@@ -50,16 +50,9 @@ func (p pins) link(ifindex int, what string) string {
 // openPins finds or mounts the BPF file system and makes the directories. It
 // runs in the network namespace of the driver.
 func openPins(o Options) (pins, error) {
-	instance := o.Instance
-	if instance == "" {
-		var st unix.Stat_t
-		if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
-			return pins{}, fmt.Errorf("identify network namespace: %w", err)
-		}
-		instance = fmt.Sprintf("ns-%d", st.Ino)
-	}
-	if !instanceName.MatchString(instance) || strings.Trim(instance, ".") == "" {
-		return pins{}, fmt.Errorf("instance name %q: only letters, digits, \"-\", \"_\" and \".\", up to 64", instance)
+	instance, err := o.instance()
+	if err != nil {
+		return pins{}, err
 	}
 	base, err := ensureBPFFS(o.BPFFS)
 	if err != nil {
@@ -67,6 +60,45 @@ func openPins(o Options) (pins, error) {
 	}
 	p := pins{root: filepath.Join(base, "tandem", instance)}
 	return p, p.make()
+}
+
+// instance is the name that keeps this element's pins apart.
+func (o Options) instance() (string, error) {
+	instance := o.Instance
+	if instance == "" {
+		var st unix.Stat_t
+		if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
+			return "", fmt.Errorf("identify network namespace: %w", err)
+		}
+		instance = fmt.Sprintf("ns-%d", st.Ino)
+	}
+	if !instanceName.MatchString(instance) || strings.Trim(instance, ".") == "" {
+		return "", fmt.Errorf("instance name %q: only letters, digits, \"-\", \"_\" and \".\", up to 64", instance)
+	}
+	return instance, nil
+}
+
+// Left reports whether an element of this name has left something that Remove
+// would take away. It changes nothing and mounts nothing.
+func Left(o Options) (bool, error) {
+	instance, err := o.instance()
+	if err != nil {
+		return false, err
+	}
+	bases := []string{o.BPFFS}
+	if o.BPFFS == "" {
+		bases = []string{sysBPFFS, runBPFFS}
+	}
+	for _, base := range bases {
+		_, err := os.Lstat(filepath.Join(base, "tandem", instance))
+		switch {
+		case err == nil:
+			return true, nil
+		case !errors.Is(err, os.ErrNotExist):
+			return false, fmt.Errorf("look for pins: %w", err)
+		}
+	}
+	return false, nil
 }
 
 // make makes the directories, and mounts the file system below them, where they

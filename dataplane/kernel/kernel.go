@@ -69,9 +69,9 @@ func Open(opt Options) (*Driver, error) {
 	if err := Probe(); err != nil {
 		return nil, err
 	}
-	chains := !opt.Routes
+	chains, chainCaps := !opt.Routes, Capabilities()
 	if chains {
-		if err := Complete(); err != nil {
+		if err := complete(&chainCaps); err != nil {
 			opt.Log.Warn("traffic control is not complete, LSPs become routes", "error", err)
 			chains = false
 		}
@@ -82,7 +82,7 @@ func Open(opt Options) (*Driver, error) {
 	}
 	caps := RouteCapabilities()
 	if chains {
-		caps = Capabilities()
+		caps = chainCaps
 		withoutClients(&caps)
 		if err := link.ProbeQueues(); err != nil {
 			caps.Features[dataplane.FeatureQueues] = false

@@ -240,3 +240,34 @@ func TestDeletesGoDown(t *testing.T) {
 func sectionKey(name string) dataplane.Key {
 	return dataplane.Key{Kind: dataplane.KindSection, Name: name}
 }
+
+// TestAgain puts what is there and what failed once more, and nothing else.
+func TestAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.begin(t, tunnel()...)
+		r.plan()
+		r.Again(dataplane.KindSection)
+		r.flush(t)
+		sections := 0
+		for _, o := range tunnel() {
+			if o.Key().Kind == dataplane.KindSection {
+				sections++
+			}
+		}
+		ops := r.driver.TakeOps()
+		for _, op := range ops {
+			if op.Verb != dataplane.Put || op.Key.Kind != dataplane.KindSection {
+				t.Errorf("%v %v", op.Verb, op.Key)
+			}
+		}
+		if len(ops) != sections || sections == 0 {
+			t.Errorf("%d operations for %d sections", len(ops), sections)
+		}
+		r.Again(dataplane.KindSwitchingPoint) // There is none.
+		r.flush(t)
+		if ops := r.driver.TakeOps(); len(ops) != 0 {
+			t.Errorf("%d operations", len(ops))
+		}
+	})
+}

@@ -291,6 +291,20 @@ func (r *Reconciler) Audit() {
 	r.wake()
 }
 
+// Again puts every desired object of a kind once more, whether it is there or
+// not, and forgets its back-off: what was in its way has gone.
+func (r *Reconciler) Again(kind dataplane.Kind) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for o := range r.desired.All() {
+		if k := o.Key(); k.Kind == kind {
+			r.mark(k)
+			delete(r.retry, k)
+		}
+	}
+	r.wake()
+}
+
 // Status returns the status of an object; false: it is neither desired nor
 // left in the data plane.
 func (r *Reconciler) Status(k dataplane.Key) (Status, bool) {

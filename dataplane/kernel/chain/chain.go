@@ -288,9 +288,11 @@ func Ours(f *mplsnl.Filter) bool {
 func Cookie() [16]byte { return [16]byte{'t', 'a', 'n', 'd', 'e', 'm'} }
 
 // counting counts and goes on. An action of an index that exists stays as it
-// is, so all of one index have the same verdict.
+// is, so all of one index have the same verdict. Counters for each CPU would
+// cost a fifth of the time that it takes to put a filter, and save no lock: the
+// actions behind it have their own.
 func counting(index uint32) mplsnl.Action {
-	return mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Pipe, Index: index, Cookie: Cookie()}
+	return mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Pipe, Index: index, Cookie: Cookie(), NoPerCPU: true}
 }
 
 // dropping drops for a reason that is counted; silent without.
