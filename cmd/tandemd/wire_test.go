@@ -68,7 +68,8 @@ func (r *rig) packetSocket(t *testing.T, node, ifc string) *packetSocket {
 		if s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol); err != nil {
 			return err
 		}
-		return errors.Join(unix.Bind(s.fd, &s.address), unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}))
+		// All that a test sends before it reads has room.
+		return errors.Join(unix.Bind(s.fd, &s.address), unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20), unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}))
 	})
 	if err != nil {
 		t.Fatal(err)
