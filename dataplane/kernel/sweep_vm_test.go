@@ -109,7 +109,7 @@ func TestModes(t *testing.T) {
 			t.Errorf("%d of %d packets are lost in the change to routes %v", sent-got, sent, routes)
 		}
 		left := r.left(t)
-		if other := map[bool]string{true: "mtk0", false: "neigh"}[routes]; strings.Contains(left, other) || strings.Contains(left, "clsact") == routes {
+		if other := map[bool]string{true: "mtk0", false: "neigh"}[routes]; strings.Contains(left, other) || strings.Contains(left, "ingress_block") == routes {
 			t.Errorf("with routes %v is left:\n%s", routes, left)
 		}
 	}

@@ -66,10 +66,12 @@ func (p *tapping) hook(index int) {
 	if p == nil {
 		return
 	}
+	// One that an earlier process has left is on a clsact of ours.
+	before, _ := p.link.Ingress(index, tapName)
 	added, err := p.link.SetIngress(index, p.Program(), tapName)
 	p.tell(err)
 	if err == nil {
-		p.hooked[index] = p.hooked[index] || added
+		p.hooked[index] = p.hooked[index] || added || before != 0
 	}
 }
 
@@ -286,11 +288,8 @@ func (p *tapping) close(block uint32) error {
 			errs = append(errs, p.link.ClearBlock(block))
 		}
 	}
-	for index := range p.hooked {
-		if now, err := p.link.Ingress(index, tapName); err == nil && now == id {
-			p.unhook(index)
-		}
-	}
+	// What is on interfaces stays for the next process: a clsact that goes, or
+	// comes, stops the transmit queues of its interface for a moment.
 	return errors.Join(append(errs, p.Tap.Close())...)
 }
 
