@@ -121,7 +121,7 @@ func removeHost(p pins, net *link.Handle) error {
 			case name == clsactAdded:
 				clean[k.Ifindex] = true
 			case ifc != "":
-				if err := net.SetFeatures(ifc, map[string]bool{name: true}); !errors.Is(err, link.ErrFixed) {
+				if err := putBack(net, int(k.Ifindex), ifc, name); !errors.Is(err, link.ErrFixed) {
 					failed = errors.Join(failed, err)
 				}
 			}

@@ -29,8 +29,12 @@ type foundKey struct {
 	Name    [32]byte // ETH_GSTRING_LEN.
 }
 
-// clsactAdded stands among the features for a clsact that we added.
+// What is no feature begins with a plus. clsactAdded stands among the features for a clsact that we added.
 const clsactAdded = "+clsact"
+
+// madePromiscuous stands among the features for an interface that took frames
+// for its own addresses only.
+const madePromiscuous = "+promiscuous"
 
 // foundPin is the pin beside the links.
 const foundPin = "found"
@@ -108,7 +112,7 @@ func (d *Driver) forgetKey(k foundKey) {
 func (d *Driver) remembered(ifindex int) []string {
 	var names []string
 	for k := range d.found.entries {
-		if name := unix.ByteSliceToString(k.Name[:]); int(k.Ifindex) == ifindex && name != clsactAdded {
+		if name := unix.ByteSliceToString(k.Name[:]); int(k.Ifindex) == ifindex && name[0] != '+' {
 			names = append(names, name)
 		}
 	}
@@ -141,6 +145,9 @@ func unwanted(h *hook) map[string]bool {
 
 // switchOffloads turns off what is unwanted, after it has noted what was on.
 func (d *Driver) switchOffloads(h *hook) error {
+	if err := d.takeAll(h); err != nil {
+		return err
+	}
 	want := unwanted(h)
 	// What is unwanted no more comes back, if it was on.
 	for _, name := range d.remembered(h.ifindex) {
@@ -176,9 +183,33 @@ func (d *Driver) switchOffloads(h *hook) error {
 	return nil
 }
 
+// takeAll makes a client's interface promiscuous: a card drops frames that are
+// not for its own addresses, and a client's never are (RFC 4448, section 4.1).
+func (d *Driver) takeAll(h *hook) error {
+	if h.roles&roleAttachment == 0 {
+		if d.found.entries[keyOf(h.ifindex, madePromiscuous)] {
+			d.restore(h.ifindex, h.name, madePromiscuous)
+		}
+		return nil
+	}
+	l, err := d.net.ByIndex(h.ifindex)
+	if err != nil || l.Promiscuous {
+		return err
+	}
+	d.remember(h.ifindex, madePromiscuous)
+	if err := d.net.SetPromiscuous(h.ifindex, true); err != nil {
+		return err
+	}
+	d.log.Info("interface made promiscuous, for it is a client's", "interface", h.name)
+	return nil
+}
+
 // restoreOffloads puts back what was found on an interface.
 func (d *Driver) restoreOffloads(ifindex int) {
 	names := d.remembered(ifindex)
+	if d.found.entries[keyOf(ifindex, madePromiscuous)] {
+		names = append(names, madePromiscuous)
+	}
 	if names == nil {
 		return
 	}
@@ -193,11 +224,19 @@ func (d *Driver) restoreOffloads(ifindex int) {
 }
 
 func (d *Driver) restore(ifindex int, ifc, name string) {
-	err := d.net.SetFeatures(ifc, map[string]bool{name: true})
+	err := putBack(d.net, ifindex, ifc, name)
 	if err != nil && !errors.Is(err, link.ErrFixed) {
-		d.log.Warn("offload not turned on again", "interface", ifc, "offload", name, "error", err)
+		d.log.Warn("setting not put back", "interface", ifc, "setting", name, "error", err)
 	} else if err == nil {
-		d.log.Info("offload turned on again", "interface", ifc, "offload", name)
+		d.log.Info("setting put back", "interface", ifc, "setting", name)
 	}
 	d.forget(ifindex, name)
+}
+
+// putBack undoes what was remembered under a name.
+func putBack(net *link.Handle, ifindex int, ifc, name string) error {
+	if name == madePromiscuous {
+		return net.SetPromiscuous(ifindex, false)
+	}
+	return net.SetFeatures(ifc, map[string]bool{name: true})
 }

@@ -367,6 +367,7 @@ func (c *change) difference(k dataplane.Key) {
 		if v, ok := c.state.Objects[k].(dataplane.Service); ok {
 			c.joins(k, v.Attachment.Interface, false)
 			c.keepWhole(v.Attachment.Interface)
+			c.takeAll(v.Attachment.Interface)
 		}
 	case asked || !was: // Who has failed already and is only touched again says nothing new.
 		c.failed = append(c.failed, now.err)

@@ -25,7 +25,6 @@ func clientLimits() []string {
 		"Pseudowires have no sequence numbers: no action of the kernel counts.",
 		"A bandwidth profile counts the tagged frames of a port without their outer tag; its bursts last at most 274 seconds at their rate.",
 		"Offloads that merge frames are off where clients are. A client on a veth or tap must not leave segments or checksums to its peer: the kernel does not cut frames below labels.",
-		"Frames of a client are taken whatever their address: the interface must be promiscuous if its card filters addresses.",
 	}
 }
 
@@ -143,5 +142,35 @@ func (t *chains) mayMerge(name string) {
 		// The interface may be gone; then there is nothing to switch.
 		_ = t.link.SetFeatures(name, on)
 		delete(t.merging, name)
+	}
+}
+
+// takeAll makes a client's interface promiscuous: a card drops frames that are
+// not for its own addresses, and a client's never are (RFC 4448, section 4.1).
+func (t *chains) takeAll(name string) {
+	l, err := t.link.ByName(name)
+	if err != nil || l.Promiscuous {
+		return
+	}
+	if err := t.link.SetPromiscuous(l.Index, true); err != nil {
+		t.log.Warn("a client's interface does not become promiscuous", "interface", name, "error", err)
+		return
+	}
+	if t.selective == nil {
+		t.selective = map[string]bool{}
+	}
+	t.selective[name] = true
+}
+
+// takeOwn undoes what this process has done in takeAll.
+func (t *chains) takeOwn(name string) {
+	if !t.selective[name] {
+		return
+	}
+	delete(t.selective, name)
+	if l, err := t.link.ByName(name); err == nil {
+		if err := t.link.SetPromiscuous(l.Index, false); err != nil {
+			t.log.Warn("an interface stays promiscuous", "interface", name, "error", err)
+		}
 	}
 }

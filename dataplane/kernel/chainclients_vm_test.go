@@ -12,6 +12,7 @@ import (
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/drivertest"
 	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 	"github.com/tandem-ne/tandem/dataplane/plan"
 )
 
@@ -100,5 +101,41 @@ func TestClientDrift(t *testing.T) {
 			}
 			r.through(t)
 		})
+	}
+}
+
+// TestClientIsPromiscuous: a client's interface takes frames for all addresses
+// while a service is on it, if it did not before.
+func TestClientIsPromiscuous(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		r := newChainRig(t)
+		var h *link.Handle
+		r.Do(t, func() {
+			var err error
+			if h, err = link.Open(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		defer h.Close()
+		l, err := h.ByName("customer0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.SetPromiscuous(l.Index, before); err != nil {
+			t.Fatal(err)
+		}
+		is := func(when string, want bool) {
+			t.Helper()
+			if l, err := h.ByName("customer0"); err != nil || l.Promiscuous != want {
+				t.Errorf("promiscuous %v before, %s: %v, %v", before, when, l.Promiscuous, err)
+			}
+		}
+		desired := r.served()
+		r.put(t, desired...)
+		is("with a service", true)
+		for _, err := range r.Apply(t.Context(), []dataplane.Op{{Verb: dataplane.Delete, Key: desired[len(desired)-1].Key()}}) {
+			t.Fatal(err)
+		}
+		is("without", before)
 	}
 }

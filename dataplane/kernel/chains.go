@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // chains is the driver where LSPs are chains of traffic control: what it was
 // given, what that becomes, and what is in the kernel.
 type chains struct {
+	log   *slog.Logger
 	link  *link.Handle
 	state *chain.State
 	// made is what each object has become.
@@ -40,6 +42,9 @@ type chains struct {
 	stale map[dataplane.Key]leftover
 	// merging are the offloads that were switched off where clients are.
 	merging map[string]map[string]bool
+	// selective are the interfaces of clients that took frames for their own
+	// addresses only.
+	selective map[string]bool
 	// queues are those of sections, by name.
 	queues *link.Scheduling[string]
 	tap    *tapping // nil: there is none.
@@ -140,8 +145,9 @@ func (t *chains) find(f *mplsnl.Filter) (id filterID, h held[mplsnl.Filter], kno
 	return id, h, false
 }
 
-func newChains(h *link.Handle) *chains {
+func newChains(h *link.Handle, log *slog.Logger) *chains {
 	return &chains{
+		log:  log,
 		link: h, state: chain.NewState(), queues: link.NewScheduling[string](h), outlets: newOutlets(),
 		made: map[dataplane.Key]*made{}, users: map[dataplane.Key]map[dataplane.Key]edge{}, entered: map[chain.Entry]int{},
 		have: map[filterID]held[mplsnl.Filter]{}, routes: map[netip.Prefix]held[mplsnl.IPRoute]{},
@@ -257,6 +263,7 @@ func (t *chains) leaveInterface(name string) error {
 		}
 	}
 	t.mayMerge(name)
+	t.takeOwn(name)
 	p, ok := t.state.Ports[name]
 	delete(t.state.Ports, name)
 	if !ok {

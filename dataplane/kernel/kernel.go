@@ -96,7 +96,7 @@ func Open(opt Options) (*Driver, error) {
 		model: newModel(0),
 	}
 	if chains {
-		d.chains = newChains(h)
+		d.chains = newChains(h, d.log)
 		d.outlets = d.chains.outlets
 	}
 	d.openTap(opt)

@@ -40,6 +40,9 @@ type Link struct {
 	// Up is the administrative state; Carrier tells whether it is operational
 	// besides.
 	Up, Carrier bool
+	// Promiscuous tells that somebody set it to take frames for all addresses;
+	// not that a packet socket asks for it meanwhile.
+	Promiscuous bool
 	// Ethernet tells that its frames have Ethernet headers.
 	Ethernet bool
 	// Kind is the kind of a virtual interface, "veth" for example; empty for
@@ -133,6 +136,19 @@ func (h *Handle) SetUp(index int) error {
 	return nil
 }
 
+// SetPromiscuous makes an interface take frames for all addresses, or not.
+func (h *Handle) SetPromiscuous(index int, on bool) error {
+	l := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: index}}
+	set := h.nl.SetPromiscOff
+	if on {
+		set = h.nl.SetPromiscOn
+	}
+	if err := set(l); err != nil {
+		return fmt.Errorf("set interface %d promiscuous %v: %w", index, on, err)
+	}
+	return nil
+}
+
 // Delete removes an interface; one that is not there is no error.
 func (h *Handle) Delete(name string) error {
 	l, err := h.nl.LinkByName(name)
@@ -201,7 +217,8 @@ func neighbour(index int, ip netip.Addr, mac dataplane.MAC) *netlink.Neigh {
 func fromKernel(l mplsnl.Link) Link {
 	return Link{
 		Index: l.Index, Name: l.Name, MAC: l.MAC, MTU: l.MTU, Up: l.Up(), Carrier: l.Carrier(),
-		Ethernet: l.Type == unix.ARPHRD_ETHER, Kind: l.Kind, Master: l.Master,
+		Promiscuous: l.Flags&unix.IFF_PROMISC != 0,
+		Ethernet:    l.Type == unix.ARPHRD_ETHER, Kind: l.Kind, Master: l.Master,
 	}
 }
 

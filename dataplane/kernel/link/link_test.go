@@ -66,6 +66,14 @@ func TestLinks(t *testing.T) {
 	if got, err = h.ByName(port.Name); err != nil || !got.Up {
 		t.Errorf("after SetUp: %+v, %v", got, err)
 	}
+	for _, on := range []bool{true, true, false, false} {
+		if err := h.SetPromiscuous(got.Index, on); err != nil {
+			t.Errorf("SetPromiscuous(%v): %v", on, err)
+		}
+		if got, err = h.ByName(port.Name); err != nil || got.Promiscuous != on {
+			t.Errorf("after SetPromiscuous(%v): %+v, %v", on, got, err)
+		}
+	}
 	for _, err := range []error{
 		func() error { _, err := h.ByName("nowhere0"); return err }(),
 		func() error { _, err := h.ByIndex(4242); return err }(),
@@ -76,6 +84,9 @@ func TestLinks(t *testing.T) {
 	}
 	if err := h.SetUp(4242); err == nil {
 		t.Error("SetUp of no interface succeeds")
+	}
+	if err := h.SetPromiscuous(4242, true); err == nil {
+		t.Error("SetPromiscuous of no interface succeeds")
 	}
 }
 
