@@ -50,8 +50,9 @@ guest() {
 	(cd "$job" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$work/job.gz"
 	cat "$base/base.cpio.gz" "$work/job.gz" >"$work/initrd"
 	: >"$work/test.out"; : >"$work/console.out"
-	# cx16=off: with it QEMU 7.2 lets kernel 6.12 crash at boot now and then.
-	timeout $((limit + boot_limit)) qemu-system-x86_64 -M pc -accel tcg -cpu max,cx16=off -m "${memory}M" -smp 2 \
+	# cx16: with it QEMU 7.2 lets kernel 6.12 crash at boot now and then. erms, fsrm:
+	# with them the kernel clears pages by an instruction that QEMU runs octet by octet.
+	timeout $((limit + boot_limit)) qemu-system-x86_64 -M pc -accel tcg -cpu max,cx16=off,erms=off,fsrm=off -m "${memory}M" -smp 2 \
 		-nodefaults -no-user-config -nographic -no-reboot -nic none \
 		-kernel "$base/vmlinuz" -initrd "$work/initrd" -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on" \
 		-serial file:"$work/console.out" -serial file:"$work/test.out" </dev/null 2>"$work/qemu.out" &
