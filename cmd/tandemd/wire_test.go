@@ -126,7 +126,7 @@ func testBadFrames(t *testing.T, r *rig) {
 		{"IP behind the GAL", toPE1(gal, []byte{0x45, 0, 0, 20}), "not-ach"},
 		{"nothing behind the GAL", toPE1(gal), "data-plane malformed"},
 		{"ACH cut after an octet", toPE1(gal, []byte{0x10}), "data-plane malformed"},
-		{"stack without a bottom", toPE1(lse(401, false, 255), lse(401, false, 255)), "data-plane malformed"},
+		{"stack without a bottom", toPE1(lse(401, false, 255), lse(401, false, 255)), "data-plane no-bottom"},
 		{"GAL that is not the bottom", toPE1(lse(401, false, 255), lse(13, false, 1), lse(500, true, 1), channelCC, control(nil)), "data-plane malformed"},
 		{"label of nobody", toPE1(lse(7777, true, 64), []byte{0x45, 0, 0, 20}), "data-plane unknown-label"},
 		{"ACH of version 1", toPE1(lsp1, []byte{0x11, 0, 0, 0x22}, control(nil)), "not-ach"},
