@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,16 +287,15 @@ func testBothProtocols(t *testing.T, r *rig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until := func(what string, f func(*gnmi.SubscribeResponse) bool) {
+	// Changes that are close together may come in one message, in any order.
+	until := func(what string, wanted ...func(*gnmi.SubscribeResponse) bool) {
 		t.Helper()
-		for {
+		for len(wanted) > 0 {
 			m, err := stream.Recv()
 			if err != nil {
-				t.Fatalf("%s: %v", what, err)
+				t.Fatalf("%s: %d more: %v", what, len(wanted), err)
 			}
-			if f(m) {
-				return
-			}
+			wanted = slices.DeleteFunc(wanted, func(f func(*gnmi.SubscribeResponse) bool) bool { return f(m) })
 		}
 	}
 	leaf := func(name, value string) func(*gnmi.SubscribeResponse) bool {
@@ -312,8 +312,7 @@ func testBothProtocols(t *testing.T, r *rig) {
 	until("sync", (*gnmi.SubscribeResponse).GetSyncResponse)
 
 	r.commit(t, "p2", transit("both", 550))
-	until("the label that NETCONF committed", leaf("incoming-label", "550"))
-	until("the LSP in the data plane", leaf("state", "applied"))
+	until("the label that NETCONF committed, and the LSP in the data plane", leaf("incoming-label", "550"), leaf("state", "applied"))
 	change(t, ctx, changes)
 
 	if _, err := client.Set(ctx, &gnmi.SetRequest{Update: []*gnmi.Update{{
