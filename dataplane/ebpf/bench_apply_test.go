@@ -51,8 +51,8 @@ func BenchmarkApply(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if todo := plan.Full(got, desired); len(todo) != 0 {
-					b.Fatalf("%d differences", len(todo))
+				if missing := plan.Full(got, desired); len(missing) != 0 {
+					b.Fatalf("%d differences", len(missing))
 				}
 			}
 			b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N), "ms")

@@ -78,7 +78,7 @@ func TestQueuesOfSection(t *testing.T) {
 		!strings.Contains(states[0].Queueing, "weights 1:2 0:1") || states[1].Queueing != "" {
 		t.Errorf("interfaces %+v, %v", states, err)
 	}
-	todo := func(d dataplane.Driver) []dataplane.Op {
+	missing := func(d dataplane.Driver) []dataplane.Op {
 		t.Helper()
 		got, err := d.Dump(t.Context(), desired)
 		if err != nil {
@@ -86,11 +86,11 @@ func TestQueuesOfSection(t *testing.T) {
 		}
 		return plan.Full(got, desired)
 	}
-	if ops := todo(r); len(ops) != 0 {
+	if ops := missing(r); len(ops) != 0 {
 		t.Errorf("to do:\n%s", plan.Print(ops))
 	}
 	r.tc(t, "qdisc del dev east0 root")
-	if ops := todo(r); len(ops) == 0 || ops[0].Key != queued.Key() {
+	if ops := missing(r); len(ops) == 0 || ops[0].Key != queued.Key() {
 		t.Errorf("to do without queues:\n%s", plan.Print(ops))
 	}
 	r.put(t, queued)
@@ -100,7 +100,7 @@ func TestQueuesOfSection(t *testing.T) {
 	d := r.open(t)
 	defer d.Close()
 	r.Driver = d
-	if ops := todo(d); len(ops) != 0 || !has() {
+	if ops := missing(d); len(ops) != 0 || !has() {
 		t.Errorf("to do after adoption:\n%s", plan.Print(ops))
 	}
 	other := dataplane.Section{Name: "vlan", Interface: "east0", VLAN: 7, Queues: dataplane.Queues{Enabled: true, Rate: 1}}
