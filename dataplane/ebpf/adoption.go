@@ -63,7 +63,7 @@ func (d *Driver) adoptLSPs(im *image) error {
 			// Two generations: the process died while it replaced one. The one
 			// that the label points to is in force; without a label, the newer.
 			k := labelKey{e.InSection, e.InLabel}
-			if im.labels[k] != id && (im.labels[k] == old.id || old.entry.Generation > e.Generation) {
+			if im.ref(k) != id && (im.ref(k) == old.id || old.entry.Generation > e.Generation) {
 				l, old = old, l
 			}
 			if err := d.objs.Lsps.Update(old.id, tandemLsp{}, ebpf.UpdateAny); err != nil {
@@ -145,7 +145,8 @@ func (d *Driver) adoptReferences(im *image) error {
 	for _, l := range d.lsps {
 		byID[l.id] = l
 	}
-	for k, id := range im.labels {
+	for k := range im.labels {
+		id := im.ref(k)
 		if l := byID[id]; l != nil && k == l.labelKey() {
 			d.labels[k] = l
 		} else if d.adoptLabel(k, id) {

@@ -82,6 +82,7 @@ type benchMapSpecs struct {
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
+	PlainLsps       *ebpf.MapSpec `ebpf:"plain_lsps"`
 	PlatformLabels  *ebpf.MapSpec `ebpf:"platform_labels"`
 	Policers        *ebpf.MapSpec `ebpf:"policers"`
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
@@ -148,6 +149,7 @@ type benchMaps struct {
 	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
+	PlainLsps       *ebpf.Map `ebpf:"plain_lsps"`
 	PlatformLabels  *ebpf.Map `ebpf:"platform_labels"`
 	Policers        *ebpf.Map `ebpf:"policers"`
 	Ports           *ebpf.Map `ebpf:"ports"`
@@ -186,6 +188,7 @@ func (m *benchMaps) Close() error {
 		m.Groups,
 		m.Limits,
 		m.Lsps,
+		m.PlainLsps,
 		m.PlatformLabels,
 		m.Policers,
 		m.Ports,

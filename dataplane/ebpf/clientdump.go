@@ -200,7 +200,7 @@ func (d *Driver) pwWorks(pw *pseudowire, im *image, cim *clientImage) bool {
 	e := pw.entry
 	k := labelKey{0, e.InLabel}
 	return cim.pws[pw.slot] == e && cim.refs[e.Id] == tandemPwRef{Entry: pw.slot, To: pw.to} &&
-		(e.InLabel == 0 || d.labels[k] != nil || im.labels[k] == refPW|e.Id)
+		(e.InLabel == 0 || d.labels[k] != nil || im.labels[k] == leadTo(refPW|e.Id, e.Counter))
 }
 
 // serviceInPlace tells whether the tables hold a service as it was written.

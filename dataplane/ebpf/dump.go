@@ -341,7 +341,8 @@ func (d *Driver) prefixesInPlace(im *image, c client) bool {
 }
 
 func labelInPlace(im *image, e tandemLsp, id uint32) bool {
-	return e.InLabel == 0 || im.labels[labelKey{e.InSection, e.InLabel}] == id
+	k := labelKey{e.InSection, e.InLabel}
+	return e.InLabel == 0 || im.labels[k] == leadOf(&e, id) && im.ref(k) == id
 }
 
 // dumpLoose returns labels, prefixes and routes that lead to no LSP of ours:
@@ -352,7 +353,8 @@ func (d *Driver) dumpLoose(im *image, rts []link.Route) []dataplane.Object {
 		d.strays[o.Key()] = remove
 		out = append(out, o)
 	}
-	for k, id := range im.labels {
+	for k := range im.labels {
+		id := im.ref(k)
 		if e, ok := im.lsps[id]; !ok || (labelKey{e.InSection, e.InLabel}) != k {
 			if d.labels[k] != nil || d.adoptLabel(k, id) {
 				continue // Bent away from its LSP, which is not shown.

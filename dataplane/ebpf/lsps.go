@@ -118,7 +118,7 @@ func (d *Driver) turnTo(o dataplane.LSP, l, old *lsp, branches map[uint64]*branc
 	l.name, l.branches = o.Name, branches
 	d.lsps[l.entry.Name] = l
 	if l.entry.InLabel != 0 {
-		if err := d.objs.setLabel(l.labelKey(), l.id, l.entry.Counter); err != nil {
+		if err := d.objs.setLSPLabel(l); err != nil {
 			return fmt.Errorf("write label: %w", err)
 		}
 		d.labels[l.labelKey()] = l

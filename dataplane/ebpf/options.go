@@ -76,8 +76,8 @@ type Options struct {
 	// ImposeDevice is the interface that the routes of IP clients point to, a
 	// veth whose far end is named with an "x" behind. Empty: "mtp0".
 	ImposeDevice string
-	// MaxLSPs is the size of the LSP table: 128 octets and 64 per CPU for
-	// each. Empty: 65,536. A pinned table keeps its size.
+	// MaxLSPs is the size of the LSP table: 136 octets and 64 per CPU for
+	// each. Empty: 65,536. At most 8,388,608. A pinned table keeps its size.
 	MaxLSPs uint32
 	// GALRate limits G-ACh frames of one section, per CPU, ExceptionRate each of TTL expiry, router
 	// alert and reserved labels. Zero: 200,000/s in bursts of 8,192 and
@@ -109,6 +109,7 @@ func (o Options) withDefaults() Options {
 	if o.MaxLSPs == 0 {
 		o.MaxLSPs = 1 << 16
 	}
+	o.MaxLSPs = min(o.MaxLSPs, 1<<23)
 	if o.AuditInterval == 0 {
 		o.AuditInterval = 10 * time.Second
 	}

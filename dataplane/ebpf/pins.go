@@ -21,7 +21,7 @@ import (
 
 // schemaVersion is the version of bpf/maps.h. A process finds only pins of its
 // own version; those of another are replaced (see openTables).
-const schemaVersion = 5
+const schemaVersion = 6
 
 const (
 	sysBPFFS = "/sys/fs/bpf"
@@ -209,6 +209,7 @@ func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error
 	for _, name := range []string{"groups", "pws", "sections"} {
 		counters += spec.Maps[name].MaxEntries
 	}
+	spec.Maps["plain_lsps"].MaxEntries = counters
 	if err := sizeCounters(spec, counters); err != nil {
 		return nil, false, err
 	}

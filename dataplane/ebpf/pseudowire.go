@@ -302,7 +302,7 @@ func (d *Driver) releaseLabel(k labelKey, ref uint32) error {
 	if err := d.objs.PlatformLabels.Lookup(k.label, &now); err != nil {
 		return err
 	}
-	if now.Ref != ref {
+	if uint32(now.Lead) != ref || lead(now.Lead)&leadPlain != 0 {
 		return nil
 	}
 	return d.objs.clearLabel(k)

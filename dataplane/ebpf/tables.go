@@ -56,9 +56,6 @@ func hashName(name string) uint64 {
 	return h.Sum64()
 }
 
-// labelKey names a label in its space; section 0 is the per-platform space.
-type labelKey struct{ section, label uint32 }
-
 // lspEntry builds the table entry of an LSP, without name, time and counter.
 func lspEntry(l dataplane.LSP, in, out uint32) tandemLsp {
 	e := hopEntry(l.Op, l.Out, out)
@@ -140,23 +137,6 @@ func (t *tandemMaps) clearPort(k tandemPortKey) error {
 	return absent(t.Ports.Delete(k))
 }
 
-// setLabel points a label to what has the counter.
-func (t *tandemMaps) setLabel(k labelKey, ref, counter uint32) error {
-	if k.section == 0 {
-		// Both halves in one store, in the order of the machine.
-		return t.write(t.PlatformLabels, k.label, 0, uint64(ref)|uint64(counter)<<32)
-	}
-	e := tandemLabelEntry{Ref: ref, Counter: counter}
-	return t.SectionLabels.Update(tandemLabelKey{Section: k.section, Label: k.label}, e, ebpf.UpdateAny)
-}
-
-func (t *tandemMaps) clearLabel(k labelKey) error {
-	if k.section == 0 {
-		return t.write(t.PlatformLabels, k.label, 0, uint64(0))
-	}
-	return absent(t.SectionLabels.Delete(tandemLabelKey{Section: k.section, Label: k.label}))
-}
-
 func (t *tandemMaps) setPrefix(p netip.Prefix, id uint32) error {
 	if p.Addr().Is4() {
 		return t.Prefixes4.Update(prefix4(p), id, ebpf.UpdateAny)
@@ -225,7 +205,8 @@ type image struct {
 	groups   map[uint32]tandemGroup
 	copies   map[uint32]tandemCopies
 	relays   map[uint32]tandemRelay
-	labels   map[labelKey]uint32
+	labels   map[labelKey]lead
+	plain    map[uint32]uint32 // by counter
 	prefixes map[netip.Prefix]uint32
 }
 
@@ -234,7 +215,8 @@ func (t *tandemMaps) read() (*image, error) {
 	im := &image{
 		sections: map[uint32]sectionImage{}, ports: map[tandemPortKey]uint32{}, lsps: map[uint32]tandemLsp{},
 		branches: map[uint32]tandemLsp{}, groups: map[uint32]tandemGroup{}, copies: map[uint32]tandemCopies{},
-		relays: map[uint32]tandemRelay{}, labels: map[labelKey]uint32{}, prefixes: map[netip.Prefix]uint32{},
+		relays: map[uint32]tandemRelay{}, labels: map[labelKey]lead{}, prefixes: map[netip.Prefix]uint32{},
+		plain: map[uint32]uint32{},
 	}
 	err := errors.Join(
 		each(t.Sections, func(k uint32, v *tandemSectionSlot) {
@@ -267,12 +249,17 @@ func (t *tandemMaps) read() (*image, error) {
 			}
 		}),
 		eachMapped(t.PlatformLabels, func(k uint32, v *tandemLabelEntry) {
-			if v.Ref != 0 {
-				im.labels[labelKey{0, k}] = v.Ref
+			if v.Lead != 0 {
+				im.labels[labelKey{0, k}] = lead(v.Lead)
 			}
 		}),
 		each(t.SectionLabels, func(k tandemLabelKey, v *tandemLabelEntry) {
-			im.labels[labelKey{k.Section, k.Label}] = v.Ref
+			im.labels[labelKey{k.Section, k.Label}] = lead(v.Lead)
+		}),
+		eachMapped(t.PlainLsps, func(k uint32, v *uint32) {
+			if *v != 0 {
+				im.plain[k] = *v
+			}
 		}),
 		eachMapped(t.DirectPorts, func(k uint32, v *uint32) {
 			if *v != 0 {

@@ -77,9 +77,8 @@ type tandemGroup struct {
 }
 
 type tandemLabelEntry struct {
-	_       structs.HostLayout
-	Ref     uint32
-	Counter uint32
+	_    structs.HostLayout
+	Lead uint64
 }
 
 type tandemLabelKey struct {
@@ -388,6 +387,7 @@ type tandemMapSpecs struct {
 	Groups          *ebpf.MapSpec `ebpf:"groups"`
 	Limits          *ebpf.MapSpec `ebpf:"limits"`
 	Lsps            *ebpf.MapSpec `ebpf:"lsps"`
+	PlainLsps       *ebpf.MapSpec `ebpf:"plain_lsps"`
 	PlatformLabels  *ebpf.MapSpec `ebpf:"platform_labels"`
 	Policers        *ebpf.MapSpec `ebpf:"policers"`
 	Ports           *ebpf.MapSpec `ebpf:"ports"`
@@ -452,6 +452,7 @@ type tandemMaps struct {
 	Groups          *ebpf.Map `ebpf:"groups"`
 	Limits          *ebpf.Map `ebpf:"limits"`
 	Lsps            *ebpf.Map `ebpf:"lsps"`
+	PlainLsps       *ebpf.Map `ebpf:"plain_lsps"`
 	PlatformLabels  *ebpf.Map `ebpf:"platform_labels"`
 	Policers        *ebpf.Map `ebpf:"policers"`
 	Ports           *ebpf.Map `ebpf:"ports"`
@@ -489,6 +490,7 @@ func (m *tandemMaps) Close() error {
 		m.Groups,
 		m.Limits,
 		m.Lsps,
+		m.PlainLsps,
 		m.PlatformLabels,
 		m.Policers,
 		m.Ports,

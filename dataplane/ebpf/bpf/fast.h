@@ -27,13 +27,14 @@ static __always_inline int forward(struct xdp_md *ctx, struct section *in, __u32
 {
 	__u32 cpu = this_cpu();
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 v, label, ttl, s, tc, low, id, n, size, flags, i;
+	__u32 v, label, ttl, s, tc, top, low = 0, id, n, size, i;
 	struct counters *inc, *c, *outc;
 	struct label_entry *e;
+	struct lsp *l = NULL;
 	struct section *out;
 	__u16 proto = P_MPLS;
+	__u64 lead;
 	word *lse;
-	struct lsp *l;
 	int delta;
 
 	lse = data + at;
@@ -49,19 +50,32 @@ static __always_inline int forward(struct xdp_md *ctx, struct section *in, __u32
 	e = bpf_map_lookup_elem(&platform_labels, &label);
 	if (!e)
 		return NOT_PLAIN;
-	id = e->ref;
-	l = bpf_map_lookup_elem(&lsps, &id);
-	c = counters_at(cpu, e->counter);
-	// A pseudowire is beyond the end of the table, an empty entry has no operation.
-	if (!l || !c || l->counter != e->counter)
+	lead = *(volatile __u64 *)&e->lead;
+	c = counters_at(cpu, LEAD_COUNTER(lead));
+	if (!c)
 		return NOT_PLAIN;
-	flags = l->flags & ~FAST_LSP_FLAGS;
-	if (flags | l->copies | REF_KIND(l->out) || l->op < OP_SWAP || l->op > OP_POP_IMPOSE)
-		return NOT_PLAIN;
-	out = section_of(l->out);
+	if (lead & LEAD_PLAIN) {
+		id = LEAD_SECTION(lead);
+		n = !(lead & LEAD_POP);
+		top = LEAD_LABEL(lead) | (lead & LEAD_TC_SET ? LEAD_TC(lead) : tc);
+		low = ttl - 1;
+	} else {
+		id = LEAD_REF(lead);
+		l = bpf_map_lookup_elem(&lsps, &id);
+		// A pseudowire is beyond the end of the table, an empty entry has no operation.
+		if (!l || l->counter != LEAD_COUNTER(lead) || l->op < OP_SWAP || l->op > OP_POP_IMPOSE)
+			return NOT_PLAIN;
+		id = l->out;
+		if ((l->flags & ~FAST_LSP_FLAGS) | l->copies | REF_KIND(id))
+			return NOT_PLAIN;
+		n = l->n;
+		top = l->lse[0] | (l->tc_set & 1 ? 0 : tc);
+		if (l->op == OP_SWAP)
+			low = ttl - 1;
+	}
+	out = section_of(id);
 	if (!out || !out->ifindex || out->flags & ~(SECTION_OWN_SPACE | SECTION_BY_TC))
 		return NOT_PLAIN;
-	n = l->n;
 	size = len - at - 4 + 4 * n;
 	if (n > FAST_LABELS || size > out->mtu || size < FAST_SIZE)
 		return NOT_PLAIN;
@@ -96,16 +110,20 @@ static __always_inline int forward(struct xdp_md *ctx, struct section *in, __u32
 	}
 	*(half *)(data + 2 * ETH_ALEN) = proto;
 	lse = data + ETH_HLEN;
-	low = s << 8 | (l->op == OP_SWAP ? ttl - 1 : 0);
+	low |= s << 8;
+	if (n)
+		lse[0] = bpf_htonl(n == 1 ? top | low : top);
+	if (l && n > 1) {
 #pragma unroll
-	for (i = 0; i < FAST_LABELS; i++) {
-		if (i < n) {
-			v = l->lse[i];
-			if (!(l->tc_set & 1 << i))
-				v |= tc;
-			if (i == n - 1)
-				v |= low;
-			lse[i] = bpf_htonl(v);
+		for (i = 1; i < FAST_LABELS; i++) {
+			if (i < n) {
+				v = l->lse[i];
+				if (!(l->tc_set & 1 << i))
+					v |= tc;
+				if (i == n - 1)
+					v |= low;
+				lse[i] = bpf_htonl(v);
+			}
 		}
 	}
 	c->out_packets++;

@@ -139,12 +139,23 @@ struct label_key {
 	__u32 label;
 };
 
-// What a label refers to, and the counter of that: a packet needs both, and
-// neither fetch has to wait for the other.
+// What a label leads to, in one word, so that one write turns it: 0 for nothing;
+// what it refers to and the counter of that, for a packet needs both and neither
+// fetch has to wait for the other; or, with LEAD_PLAIN, all of an LSP that swaps
+// one label or pops it towards a section. A plain packet has no need of the
+// entry of such an LSP, any other one finds it by the counter in plain_lsps.
 struct label_entry {
-	__u32 ref; // 0: nothing
-	__u32 counter;
+	__u64 lead;
 };
+
+#define LEAD_REF(lead) ((__u32)(lead))
+#define LEAD_COUNTER(lead) ((__u32)((lead) >> 32) & 0xffffff)
+#define LEAD_SECTION(lead) ((__u32)(lead) & 0xfff)
+#define LEAD_LABEL(lead) ((__u32)(lead) & 0xfffff000) // in its place
+#define LEAD_TC(lead) ((__u32)((lead) >> 56 & 7) << 9) // in its place
+#define LEAD_TC_SET (1ull << 59)
+#define LEAD_POP (1ull << 60)
+#define LEAD_PLAIN (1ull << 63)
 
 // One LSP, or one branch of a point-to-multipoint one. What a packet needs is
 // in one cache line. lse holds label, TC and TTL in place, S clear; of OP_SWAP
@@ -257,8 +268,8 @@ struct {
 	__type(value, struct section_slot);
 } sections SEC(".maps");
 
-// The per-platform label space: label to LSP, 0 for none. An array, because a
-// hash costs a cache miss more per packet once it is large. It and the table of
+// The per-platform label space. An array, because a hash costs a cache miss more
+// per packet once it is large. It and the table of
 // LSPs are mapped into memory by audits: a batch read of a million takes 0.3 s.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -276,6 +287,15 @@ struct {
 	__type(key, struct label_key);
 	__type(value, struct label_entry);
 } section_labels SEC(".maps");
+
+// The LSPs that labels tell as a whole: counter to entry.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, DEFAULT_LSPS);
+	__type(key, __u32);
+	__type(value, __u32);
+} plain_lsps SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

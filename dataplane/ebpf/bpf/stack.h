@@ -119,6 +119,18 @@ struct position {
 	__u32 ref;     // what it refers to
 };
 
+// referred returns what a label refers to, also where it tells all of it.
+static __always_inline __u32 referred(const struct label_entry *e)
+{
+	__u64 lead = *(volatile __u64 *)&e->lead;
+	__u32 id = LEAD_COUNTER(lead), *ref;
+
+	if (!(lead & LEAD_PLAIN))
+		return LEAD_REF(lead);
+	ref = bpf_map_lookup_elem(&plain_lsps, &id);
+	return ref ? *ref : 0;
+}
+
 // find looks a label up in the section's own space, or in the per-platform
 // one, and returns what it refers to, 0 for nothing. A label below another was
 // given to a peer that need not be on this section, so it can be of the
@@ -133,12 +145,12 @@ static __always_inline __u32 find(const struct position *at, __u32 label)
 
 		e = bpf_map_lookup_elem(&section_labels, &k);
 		if (e)
-			return e->ref;
+			return referred(e);
 		if (!at->depth)
 			return 0;
 	}
 	e = bpf_map_lookup_elem(&platform_labels, &label);
-	return e ? e->ref : 0;
+	return e ? referred(e) : 0;
 }
 
 // What a condition makes of the way of a packet.
