@@ -162,6 +162,17 @@ func TestDrift(t *testing.T) {
 		{"label cleared", func(t *testing.T, e *element) error {
 			return e.objs.clearLabel(labelKey{0, 100})
 		}, drift(dataplane.KindLSP, "x")},
+		{"label tells another way", func(t *testing.T, e *element) error {
+			entry := lspX(e).entry
+			entry.Lse[0] = 999 << 12
+			return e.objs.writeLabel(labelKey{0, 100}, leadOf(&entry, lspX(e).id))
+		}, drift(dataplane.KindLSP, "x")},
+		{"label tells nothing", func(t *testing.T, e *element) error {
+			return e.objs.setLabel(labelKey{0, 100}, lspX(e).id, lspX(e).entry.Counter)
+		}, drift(dataplane.KindLSP, "x")},
+		{"label of another entry", func(t *testing.T, e *element) error {
+			return e.objs.PlainLsps.Update(lspX(e).entry.Counter, e.lsps[hashName("imp")].id, ebpf.UpdateAny)
+		}, drift(dataplane.KindLSP, "x")},
 		{"prefix cleared", func(t *testing.T, e *element) error {
 			return e.objs.clearPrefix(netip.MustParsePrefix("198.51.100.0/24"))
 		}, drift(dataplane.KindLSP, "imp")},
@@ -289,22 +300,45 @@ func TestSchemaChange(t *testing.T) {
 }
 
 // TestHalfReplaced adopts what a process leaves that dies while it replaces an
-// LSP: two entries of one name.
+// LSP: two entries of one name, of which the label leads to the old one, or for
+// plain packets to the old one and for others to the new one.
 func TestHalfReplaced(t *testing.T) {
-	e := newElement(t)
-	x := e.lsps[hashName("x")]
-	later := x.entry
-	later.Generation, later.Lse[0] = x.entry.Generation+10, 555<<12
-	if err := e.objs.Lsps.Update(uint32(50), later, ebpf.UpdateAny); err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		name string
+		then func(e *element, counter uint32) error
+		todo int
+	}{
+		{"entry written", func(*element, uint32) error { return nil }, 0},
+		{"label half turned", func(e *element, counter uint32) error {
+			return e.objs.PlainLsps.Update(counter, uint32(50), ebpf.UpdateAny)
+		}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := newElement(t)
+			x := e.lsps[hashName("x")]
+			later := x.entry
+			later.Generation, later.Lse[0] = x.entry.Generation+10, 555<<12
+			if err := e.objs.Lsps.Update(uint32(50), later, ebpf.UpdateAny); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.then(e, x.entry.Counter); err != nil {
+				t.Fatal(err)
+			}
+			e.Close()
+			e.lab.Do(t, func() { e.Driver = mustOpen(t, e.opt) })
+			defer e.Close()
+			e.forwards(t)
+			ops := e.missing(t)
+			if len(ops) != c.todo {
+				t.Errorf("to do:\n%s", plan.Print(ops))
+			}
+			apply(t, e.Driver, e.desired...)
+			if ops := e.missing(t); len(ops) != 0 {
+				t.Errorf("to do after the repair:\n%s", plan.Print(ops))
+			}
+			e.forwards(t)
+		})
 	}
-	e.Close()
-	e.lab.Do(t, func() { e.Driver = mustOpen(t, e.opt) })
-	defer e.Close()
-	if ops := e.missing(t); len(ops) != 0 {
-		t.Errorf("to do:\n%s", plan.Print(ops))
-	}
-	e.forwards(t)
 }
 
 func TestOpenRefuses(t *testing.T) {
