@@ -319,7 +319,7 @@ func TestChannelRates(t *testing.T) {
 	for i := range ach.ChannelType(punt.Channels) {
 		tooMany.ChannelRates[0x7000+i] = Rate{PerSecond: 1, Burst: 1}
 	}
-	if err := r.objs.setLimits(tooMany); err == nil {
+	if err := r.objs.punting().Set(tooMany.rates()); err == nil {
 		t.Error("more channel types than slots are taken")
 	}
 }

@@ -29,7 +29,7 @@ func peer() dataplane.MAC { return dataplane.MAC{2, 0, 0, 0, 0, 2} }
 // rig is a tap with a reader.
 type rig struct {
 	*Tap
-	ring *punt.Ring
+	ring *punt.Reader
 }
 
 func newRig(t testing.TB, rates punt.Rates) rig {
