@@ -47,12 +47,15 @@ type health struct {
 	block     blocker
 	locks     map[string]*lock                // By MEG.
 	faults    map[dataplane.Key]string        // Alarms of pseudowires that are raised, with their text.
+	narrow    map[dataplane.Key]string        // The same of those whose frames do not fit a section.
 	paired    map[string]string               // oper-state of bidirectional LSPs, tunnels, services and attachment circuits, by path.
 	circuits  map[string]map[string]tree.Path // Attachment circuits that have a state, by service.
 	active    map[dataplane.Key]string        // LSP_Num that a group sends on.
 	touched   map[string]tree.Path            // Those that must be derived again, but for attachment circuits.
 	dirty     map[dataplane.Key]bool
-	out       []tree.Edit
+	// unmeasured are the objects after which MTUs must be looked at again.
+	unmeasured map[dataplane.Key]bool
+	out        []tree.Edit
 
 	root                              tree.Path // /mpls-tp
 	pairNode, tunnelNode, serviceNode *schema.Node
@@ -67,7 +70,7 @@ func newHealth(s *Server) *health {
 		status: map[dataplane.Key]reconcile.Status{}, links: map[string]Interface{},
 		defects: map[string]oam.Defects{}, published: map[dataplane.Key]string{},
 		block: newBlocker(), locks: map[string]*lock{},
-		faults: map[dataplane.Key]string{}, paired: map[string]string{},
+		faults: map[dataplane.Key]string{}, narrow: map[dataplane.Key]string{}, unmeasured: map[dataplane.Key]bool{}, paired: map[string]string{},
 		circuits: map[string]map[string]tree.Path{}, active: map[dataplane.Key]string{}, touched: map[string]tree.Path{}, dirty: map[dataplane.Key]bool{},
 		root: root, pairNode: lsps.Child("bidirectional-lsp"), tunnelNode: tunnels.Child("tunnel"), serviceNode: services.Child("service"),
 	}
@@ -119,6 +122,7 @@ func (h *health) turn() {
 		f()
 	}
 	h.derive()
+	h.measure()
 	if len(h.out) == 0 {
 		return
 	}
@@ -148,6 +152,7 @@ func (h *health) configure(state *intent.State, old, running *tree.Node, r *inte
 			h.objects[k] = o
 			h.link(k, true)
 			h.dirty[k] = true
+			h.remeasure(k)
 			h.guardObject(k)
 		}
 		for _, name := range r.OAM.Delete {
@@ -195,6 +200,7 @@ func (h *health) forget(k dataplane.Key, at tree.Path) {
 	}
 	h.clearMismatch(k, at)
 	h.clearFault(k, at)
+	h.clearNarrow(k, at)
 }
 
 // link notes, or forgets, what the object k needs.
@@ -261,6 +267,7 @@ func (h *health) clearMismatch(k dataplane.Key, at tree.Path) {
 // onLink is the host's report about an interface; Index 0: it is gone.
 func (h *health) onLink(i Interface) {
 	h.do(func() {
+		resized := h.links[i.Name].MTU != i.MTU
 		if i.Index == 0 {
 			delete(h.links, i.Name)
 		} else {
@@ -270,6 +277,9 @@ func (h *health) onLink(i Interface) {
 		for k, o := range h.objects {
 			if s, ok := o.(dataplane.Section); ok && s.Interface == i.Name {
 				h.dirty[k] = true
+				if resized {
+					h.remeasure(k)
+				}
 			}
 		}
 		if h.state != nil {
