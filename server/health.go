@@ -41,6 +41,7 @@ type health struct {
 	objects   map[dataplane.Key]dataplane.Object
 	users     map[dataplane.Key]map[dataplane.Key]bool // Who needs an object to forward.
 	status    map[dataplane.Key]reconcile.Status
+	installed map[dataplane.Key]bool // What the data plane holds: until a replacement has failed the last one applied.
 	links     map[string]Interface
 	defects   map[string]oam.Defects // By MEG.
 	published map[dataplane.Key]string
@@ -67,7 +68,7 @@ func newHealth(s *Server) *health {
 	h := &health{
 		s: s, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		objects: map[dataplane.Key]dataplane.Object{}, users: map[dataplane.Key]map[dataplane.Key]bool{},
-		status: map[dataplane.Key]reconcile.Status{}, links: map[string]Interface{},
+		status: map[dataplane.Key]reconcile.Status{}, installed: map[dataplane.Key]bool{}, links: map[string]Interface{},
 		defects: map[string]oam.Defects{}, published: map[dataplane.Key]string{},
 		block: newBlocker(), locks: map[string]*lock{},
 		faults: map[dataplane.Key]string{}, narrow: map[dataplane.Key]string{}, unmeasured: map[dataplane.Key]bool{}, paired: map[string]string{},
@@ -179,6 +180,7 @@ func (h *health) forget(k dataplane.Key, at tree.Path) {
 	h.unguard(k)
 	delete(h.objects, k)
 	delete(h.status, k)
+	delete(h.installed, k)
 	delete(h.published, k)
 	delete(h.dirty, k)
 	delete(h.active, k)
@@ -228,6 +230,9 @@ func (h *health) onStatus(k dataplane.Key, st reconcile.Status) {
 		}
 		before := h.status[k]
 		h.status[k] = st
+		if st.State != reconcile.Pending {
+			h.installed[k] = st.State == reconcile.Applied
+		}
 		h.dirty[k] = true
 		h.guardFailed()
 		e := edits{at: h.state.Path(k)}
