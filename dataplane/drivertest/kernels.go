@@ -31,7 +31,7 @@ func Kernels() []Linux {
 			BPF: []string{"bpf_loop for XDP", "bpf_xdp_load_bytes for XDP"},
 		},
 		{Series: "6.1", Where: "guest, Debian 12"},
-		{Series: "6.12", Where: "guest, Debian 12 backports"},
+		{Series: "6.12", Where: "guest, Debian 13"},
 		{Series: "6.18", Where: "build machine, without mpls_router", NoMPLS: true},
 	}
 }
