@@ -23,7 +23,7 @@ type Driver struct {
 	log  *slog.Logger
 	pins pins
 	net  *link.Handle
-	objs *tandemObjects
+	objs *objects
 	// attachmentProgram is for attachment circuits on cards alone, so that a
 	// start does not wait for it.
 	attachmentProgram *laterProgram

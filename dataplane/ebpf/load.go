@@ -13,7 +13,7 @@ import (
 // on top: large tables and verification take nearly all of the time, and neither
 // needs the other ones to be done. The one program that a start does not wait
 // for follows later. The tables found are those of the objects from now on.
-func load(p pins, spec *ebpf.CollectionSpec, found map[string]*ebpf.Map) (*tandemObjects, *laterProgram, error) {
+func load(p pins, spec *ebpf.CollectionSpec, found map[string]*ebpf.Map) (*objects, *laterProgram, error) {
 	objs := new(tandemObjects)
 	tables, err := makeTables(spec, found)
 	all := ebpf.Collection{Maps: tables}
@@ -42,7 +42,7 @@ func load(p pins, spec *ebpf.CollectionSpec, found map[string]*ebpf.Map) (*tande
 		objs.Close()
 		return nil, nil, err
 	}
-	return objs, l.later(attachmentName), nil
+	return newObjects(objs), l.later(attachmentName), nil
 }
 
 // makeTables adds to the tables found those that are not there. Those with room

@@ -62,9 +62,8 @@ func (l *programLoader) load(name string) (*ebpf.Program, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, errors.Join(fmt.Errorf("unpin program: %w", err), prog.Close())
 	}
-	if err := prog.Pin(path); err != nil {
-		return nil, errors.Join(fmt.Errorf("pin program: %w", err), prog.Close())
-	}
+	// A pin that cannot be made is missed by the next look at the pins (restorePins).
+	_ = prog.Pin(path)
 	return prog, nil
 }
 
