@@ -88,7 +88,7 @@ func TestArraysMapped(t *testing.T) {
 	if _, err := d.Dump(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if after := mappedTables(t); after != before {
+	if after := mappedTables(t); after > before { // What earlier tests have left may go meanwhile.
 		t.Errorf("%d octets of tables mapped, before an audit and a dump %d", after, before)
 	}
 	if _, err := d.Counters(t.Context(), []dataplane.Key{{Kind: dataplane.KindLSP, Name: swaps(1, 1)[0].Key().Name}}, nil); err != nil {
