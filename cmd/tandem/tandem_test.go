@@ -140,7 +140,7 @@ func TestViews(t *testing.T) {
 	const reply = `<data><mpls-tp><node><data-plane><driver>ebpf</driver><reason>asked for</reason><maximum-label-stack-depth>8</maximum-label-stack-depth>
 <feature><name>gal-punt</name><supported>true</supported></feature>
 <interface><name>eth1</name><mode>generic</mode><reason>veth</reason><offload-switched>tx-checksum-ip-generic</offload-switched><queueing>fair</queueing></interface>
-<discard><reason>unknown-label</reason><packets>41</packets></discard><discard><reason>runt</reason><packets>0</packets></discard></data-plane></node>
+<discard><reason>unknown-label</reason><packets>41</packets></discard><discard><reason>runt</reason><packets>0</packets></discard><sequence-resynchronizations>3</sequence-resynchronizations></data-plane></node>
 <sections><section><name>s1</name><interface>eth1</interface><oper-state>up</oper-state><data-plane-state><state>failed</state><reason>no interface eth1</reason></data-plane-state>
 <statistics><in-packets>3</in-packets><in-drops>4</in-drops><out-drops>5</out-drops></statistics></section></sections>
 <lsps><static-lsp><name>l1</name><operation>impose-and-forward</operation><in-segment><ip-prefix>192.0.2.0/25</ip-prefix><ip-prefix>2001:db8::/64</ip-prefix></in-segment>
@@ -175,7 +175,7 @@ func TestViews(t *testing.T) {
 		"alarms":      {"loss", "cleared", "/r"},
 		"sessions":    {"7", "noc", "netconf-tls", "candidate running"},
 		"commits":     {"unless confirmed by soon", "12", "noc", "pending", "ticket"},
-		"data-plane":  {"driver ebpf: asked for", "at most: 8", "gal-punt", "true", "eth1", "generic", "veth", "tx-checksum-ip-generic", "fair", "unknown-label", "41"},
+		"data-plane":  {"driver ebpf: asked for", "at most: 8", "gal-punt", "true", "eth1", "generic", "veth", "tx-checksum-ip-generic", "fair", "unknown-label", "41", "taken anew: 3"},
 	}
 	for _, v := range views {
 		t.Run(v.name, func(t *testing.T) {
