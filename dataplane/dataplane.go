@@ -384,6 +384,8 @@ type Capabilities struct {
 	MaxLabel uint32
 	// Limits are sentences for people: what this driver does differently.
 	Limits []string
+	// Lacking tells why this host has not a feature that the driver has elsewhere.
+	Lacking map[Feature]string
 }
 
 // Counter is packets and octets. Octets count the frame from the label stack

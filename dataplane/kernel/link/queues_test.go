@@ -336,8 +336,10 @@ func TestWeights(t *testing.T) {
 	l, h := open(t)
 	west := index(t, l, h, drivertest.West)
 	port := l.Port(drivertest.West)
-	// Slow, so that both queues stay full while the order is looked at.
-	if err := h.SetQueues(west, link.Queues{Rate: 10_000_000, Weights: [8]uint16{1, 3}}); err != nil {
+	// Both queues are filled while next to nothing leaves, however long that
+	// takes, and then emptied so slowly that the reader keeps up.
+	queues := link.Queues{Rate: 200_000, Weights: [8]uint16{1, 3}}
+	if err := h.SetQueues(west, queues); err != nil {
 		t.Fatal(err)
 	}
 	for class := range 2 {
@@ -348,8 +350,12 @@ func TestWeights(t *testing.T) {
 			}
 		}
 	}
+	queues.Rate = 10_000_000
+	if err := h.SetQueues(west, queues); err != nil {
+		t.Fatal(err)
+	}
 	// The first frames left before the second queue was filled.
-	before := arrived(t, l, 0, 40)
+	before := arrived(t, l, 1, 100)
 	first := arrived(t, l, 1, 300)
 	ratio := float64(first[1]) / float64(first[0])
 	t.Logf("before %v, then %v: ratio %.2f", before, first, ratio)
