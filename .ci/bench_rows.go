@@ -62,11 +62,11 @@ func programSuite() suite {
 	const net, as = "net-ns/packet", "program, ns a packet beyond those of an empty one: "
 	free := func(name, bench string) row { return fig("program: "+name, bench, net) }
 	program := func(name, bench string) row { return free(name, bench).want("<= 35") }
-	const main, clients = "BenchmarkProgram/", "BenchmarkProgramClients/"
+	const main, clients, punts = "BenchmarkProgram/", "BenchmarkProgramClients/", "BenchmarkProgramPunt/"
 	labels := as + "swap / push / pop to IP / pop and look up / impose"
 	pw := as + "PW encapsulation / decapsulation / switching point"
-	rest := as + "punt / CC consumed / swap into a protected tunnel"
-	return suite{name: "programs by BPF_PROG_TEST_RUN, the least of 7 runs, less what an empty program takes", pkg: ebpfPkg, pattern: "^(BenchmarkProgram|BenchmarkProgramClients)$", time: "200000x", seconds: 20, rows: []row{
+	rest := as + "punt / the record of it alone / CC consumed / swap into a protected tunnel"
+	return suite{name: "programs by BPF_PROG_TEST_RUN, the least of 7 runs, less what an empty program takes", pkg: ebpfPkg, pattern: "^BenchmarkProgram(Clients|Punt)?$", time: "200000x", seconds: 20, rows: []row{
 		program("swap", main+"swap").readme(labels), program("swap and push", main+"swap-and-push-1").readme(labels),
 		program("pop-to-ip", main+"pop-to-ip").readme(labels), program("pop-and-lookup", main+"pop-and-lookup").readme(labels),
 		program("impose one label", main+"impose-1").readme(labels),
@@ -74,7 +74,8 @@ func programSuite() suite {
 		program("PW encapsulation into a tunnel", clients+"pw-encapsulation").readme(pw), program("PW decapsulation", clients+"pw-decapsulation").readme(pw),
 		free("PW switching point (S-PE)", clients+"pw-switching-point").readme(pw),
 		free("PW encapsulation, control word, VLAN", clients+"pw-encapsulation-cw-vlan"),
-		program("punt", clients+"punt").readme(rest), free("steady CC packet consumed", clients+"consumed-cc").readme(rest),
+		program("punt", punts+"punt-cc").readme(rest), free("punt: time and an empty record in the ring", punts+"record").readme(rest),
+		free("steady CC packet consumed", punts+"consumed-cc").readme(rest),
 		free("swap into a protection group", clients+"swap-into-a-group").readme(rest),
 	}}
 }
