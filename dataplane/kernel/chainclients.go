@@ -106,6 +106,17 @@ func (t *total) countClient(w chain.What, n dataplane.Counter) bool {
 	return true
 }
 
+// serve brings a service to its interface, and makes that ready for clients.
+func (c *change) serve(k dataplane.Key, name string) {
+	c.joins(k, name, false)
+	if _, done := c.serving[name]; done {
+		return
+	}
+	c.serving[name] = struct{}{}
+	c.keepWhole(name)
+	c.takeAll(name)
+}
+
 // keepWhole switches off what makes one frame of several on an interface of
 // clients: the kernel cannot cut them again below labels. What cannot be
 // switched, or is no card, stays as it is.

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ func TestRestrict(t *testing.T) {
 		c := Capabilities()
 		limits := len(c.Limits)
 		err := restrict(&c, []string{p.name})
-		only := p.name == macPush || p.name == pushEth || p.name == popEth || p.name == policing
+		only := slices.Contains(forClients(), p.name)
 		switch {
 		case only && (err != nil || c.Features[dataplane.FeatureEthernetPW] || !c.Features[dataplane.FeatureSwap] || len(c.Limits) != limits+1):
 			t.Errorf("without %s: %v, features %v", p.name, err, c.Features)

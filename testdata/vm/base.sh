@@ -17,7 +17,7 @@ if ldd "$(command -v busybox)" >/dev/null 2>&1; then die "busybox is not static;
 
 # The modules that the drivers and their tests use; what they depend on comes by
 # itself. A name that the kernel has built in costs nothing.
-modules="mpls_router mpls_iptunnel veth dummy 8021q ipv6 af_packet sch_ingress cls_bpf cls_flower cls_matchall cls_u32 act_mpls act_vlan act_mirred act_gact act_skbedit act_pedit act_police sch_htb"
+modules="mpls_router mpls_iptunnel veth dummy 8021q ipv6 af_packet sch_ingress cls_bpf cls_flower cls_matchall cls_u32 act_mpls act_vlan act_mirred act_gact act_skbedit act_pedit act_police act_tunnel_key sch_htb"
 
 # 5.10 is that of the last bullseye, looked up with lists of its own: the sources of
 # this machine stay as they are.
