@@ -60,7 +60,7 @@ func (s *survey) readKernel() error {
 	t := s.chains
 	s.before, s.was, s.filters = t.state, t.made, map[filterID]*mplsnl.Filter{}
 	t.state = chain.NewState()
-	t.state.Outlets = s.before.Outlets
+	t.state.Outlets, t.state.Shared = s.before.Outlets, s.before.Shared
 	t.made, t.users = map[dataplane.Key]*made{}, map[dataplane.Key]map[dataplane.Key]edge{}
 	t.entered = map[chain.Entry]int{}
 	t.have, t.routes, t.on = map[filterID]heldFilter{}, map[netip.Prefix]heldRoute{}, map[string]int{}
@@ -85,6 +85,9 @@ func (s *survey) readKernel() error {
 		err := t.link.Conn().Filters(block, func(f mplsnl.Filter, _ []mplsnl.ActionStats, err error) {
 			if err == nil && chain.Ours(&f) {
 				t.have[idOf(&f)], s.filters[idOf(&f)] = heldFilter{}, &f
+				for _, a := range f.Actions {
+					t.state.Shared.Note(a)
+				}
 			} else {
 				t.foreign[idOf(&f)] = struct{}{}
 			}

@@ -149,6 +149,8 @@ type State struct {
 	// Outlets are the groups into which OAM sends.
 	Outlets map[string]bool
 	Device  Port
+	// Shared are the actions that filters have in common.
+	Shared *Pool
 }
 
 // NewState returns an empty state.
@@ -156,7 +158,7 @@ func NewState() *State {
 	return &State{
 		Objects: map[dataplane.Key]dataplane.Object{}, Ports: map[string]Port{}, Active: map[string]uint8{},
 		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[dataplane.Key]uint32{}, Entries: map[string][]Entry{},
-		Outlets: map[string]bool{},
+		Outlets: map[string]bool{}, Shared: NewPool(),
 	}
 }
 
@@ -236,6 +238,7 @@ func (s *State) Compile(o dataplane.Object) (Compiled, *dataplane.OpError) {
 		c.Filters, c.Routes, c.Counts, c.Enters = nil, nil, nil, nil
 	}
 	mark(c.Filters)
+	s.Shared.share(c.Filters)
 	slices.SortStableFunc(c.Counts, func(a, b Count) int { return cmp.Compare(a.Index, b.Index) })
 	return c, err
 }

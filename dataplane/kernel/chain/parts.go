@@ -38,6 +38,7 @@ const (
 	chainStages     = 0x8230 // Behind the last.
 	indexObject     = 0x80000000
 	indexSize       = 128
+	indexKnown      = 0x50000000
 )
 
 // IndexRelease is the index of the action of kind tunnel_key that takes the
@@ -57,14 +58,16 @@ func fromClient(number uint32, stage int) place {
 
 // known gives a frame the number of an object.
 func known(number uint32) mplsnl.Action {
-	return pipe(mplsnl.Action{Kind: mplsnl.TunnelKey, Tunnel: mplsnl.TunnelKeyAction{ID: number}})
+	a := pipe(mplsnl.Action{Kind: mplsnl.TunnelKey, Index: indexKnown + number, Tunnel: mplsnl.TunnelKeyAction{ID: number}})
+	a.Cookie = Cookie()
+	return a
 }
 
 // release takes the number off a frame again.
 func release() mplsnl.Action {
-	a := pipe(mplsnl.Action{Kind: mplsnl.TunnelKey, Index: IndexRelease, Tunnel: mplsnl.TunnelKeyAction{Release: true}})
-	a.Cookie = Cookie()
-	return a
+	return mplsnl.Action{
+		Kind: mplsnl.TunnelKey, Verdict: mplsnl.Pipe, Index: IndexRelease, Cookie: Cookie(), Tunnel: mplsnl.TunnelKeyAction{Release: true},
+	}
 }
 
 // Preferences of the chains of pseudowires and objects: levels, in each one for
