@@ -6,6 +6,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/tandem-ne/tandem/dataplane/drivertest"
 	"github.com/tandem-ne/tandem/dataplane/packetio"
 )
 
@@ -82,8 +83,8 @@ func BenchmarkProgramClients(b *testing.B) {
 	inner := frame(outPeer, acPeer, 0, typeIPv4, ip4("10.1.2.3"))
 	in := func(parts ...any) []byte { return frame(own, outPeer, 0, typeMPLS, parts...) }
 	ach := []byte{0x10, 0, 0, 0x22, 0x20, 0xc0, 3, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-	cc := in(lse{24, 0, 64, false}, gal, ccPacket(), make([]byte, 8))
-	if _, err := groups.punts.Watch(packetio.Arrival{Label: 24, HasLabel: true}, ccPacket()); err != nil {
+	cc := in(lse{24, 0, 64, false}, gal, drivertest.SteadyPacket(), make([]byte, 8))
+	if _, err := groups.punts.Watch(packetio.Arrival{Label: 24, HasLabel: true}, drivertest.SteadyPacket()); err != nil {
 		b.Fatal(err)
 	}
 	for _, c := range []struct {

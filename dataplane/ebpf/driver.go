@@ -133,7 +133,7 @@ func (d *Driver) open() (err error) {
 	d.relayIDs = newSlots(d.objs.Relays.MaxEntries())
 	d.listIDs = newSlots(d.objs.CopyLists.MaxEntries())
 	d.clients.init(&d.objs.tandemMaps)
-	if err := d.objs.setLimits(d.opt); err != nil {
+	if err := d.objs.punting().Set(d.opt.rates()); err != nil {
 		return err
 	}
 	if adopted {
@@ -318,7 +318,7 @@ func (d *Driver) DropCounters() (map[string]uint64, error) {
 			out[name] += n
 		}
 	}
-	return out, d.objs.channelCounters(out)
+	return out, d.objs.punting().Counters(out)
 }
 
 // eventNames are the names of enum event of bpf/maps.h, in order.

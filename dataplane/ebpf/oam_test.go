@@ -114,131 +114,35 @@ func (r *oamRig) dropped(t testing.TB) map[string]uint64 {
 	return all
 }
 
-// ccPacket is a CC packet from the ACH on.
-func ccPacket() []byte {
-	return []byte{0x10, 0, 0, 0x22, 0x20, 0xc0, 3, 24, 0, 0, 0, 9, 0, 0, 0, 7, 0, 0, 0x27, 0x10, 0, 0, 0x27, 0x10, 0, 0, 0, 0}
-}
-
 var gal = lse{13, 0, 1, true}
 
 func ends(name string, label uint32) dataplane.LSP {
 	return dataplane.LSP{Name: name, Op: dataplane.PopAndLookup, InLabel: label}
 }
 
-// TestSteady: what a session expects is noted and gone, everything else is
-// punted as ever.
 func TestSteady(t *testing.T) {
 	r := newOAMRig(t, Options{}, ends("a", 100), ends("b", 101),
 		dataplane.LSP{Name: "swap", Op: dataplane.SwapAndForward, InLabel: 102,
 			Out: dataplane.NextHop{Section: "east", Stack: []dataplane.LabelEntry{{Label: 202}}}})
-	lsp := lse{100, 3, 64, false}
-	seen, err := r.punts.Watch(packetio.Arrival{Label: 100, HasLabel: true}, ccPacket())
-	if err != nil {
-		t.Fatal(err)
-	}
-	section, err := r.punts.Watch(packetio.Arrival{IfIndex: uint32(r.west)}, ccPacket())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.punts.Watch(packetio.Arrival{Label: 100, HasLabel: true}, ccPacket()); err == nil {
-		t.Error("one place is watched twice")
-	}
-	if _, err := r.punts.Watch(packetio.Arrival{Label: 101, HasLabel: true}, ccPacket()[1:]); err == nil {
-		t.Error("27 octets are taken")
-	}
-	type test struct {
-		name  string
-		frame []byte
-		seen  *oam.Seen // nil: punted
-	}
-	tests := []test{
-		{"LSP", r.in(lsp, gal, ccPacket()), seen},
-		{"other TC and TTL, padding", r.in(lse{100, 0, 1, false}, lse{13, 7, 255, true}, ccPacket(), make([]byte, 18)), seen},
-		{"section", r.in(gal, ccPacket()), section},
-		{"cut short", r.in(lsp, gal, ccPacket()[:27]), nil},
-		{"another LSP", r.in(lse{101, 0, 64, false}, gal, ccPacket()), nil},
-		{"an expired TTL", r.in(lse{102, 0, 1, false}, gal, ccPacket()), nil},
-	}
-	for i := range ccPacket() {
-		for _, bit := range []byte{1, 0x80} {
-			b := ccPacket()
-			b[i] ^= bit
-			tests = append(tests, test{"another octet", r.in(lsp, gal, b), nil})
-		}
-	}
-	// All but the one that is cut and the two whose first octet is no version 0 have a channel.
-	for _, c := range tests {
-		before := map[*oam.Seen]uint64{}
-		for _, s := range []*oam.Seen{seen, section} {
-			_, before[s] = s.Load()
-		}
-		start := monotonic()
-		if verdict, _ := r.run(t, c.frame, 1); verdict != xdpDrop {
-			t.Errorf("%s: verdict %d", c.name, verdict)
-		}
-		got := r.taken()
-		if c.seen == nil && len(got) != 1 || c.seen != nil && len(got) != 0 {
-			t.Errorf("%s (%x): %d frames punted", c.name, c.frame, len(got))
-		}
-		for _, s := range []*oam.Seen{seen, section} {
-			last, n := s.Load()
-			switch {
-			case s != c.seen && n != before[s]:
-				t.Errorf("%s (%x): noted where it does not belong", c.name, c.frame)
-			case s == c.seen && (n != before[s]+1 || last < start || last > monotonic()):
-				t.Errorf("%s: noted %d at %d, %d now", c.name, n-before[s], last, monotonic())
+	p := r.lab.Port(drivertest.West)
+	drivertest.Steady(t, drivertest.SteadyRig{
+		IfIndex: uint32(r.west), Own: p.MAC, Peer: p.Peer,
+		Run: func(f []byte) {
+			if verdict, _ := r.run(t, f, 1); verdict != xdpDrop {
+				t.Errorf("%x: verdict %d", f, verdict)
 			}
-		}
-	}
-	counts := r.dropped(t)
-	if counts["channel-0x0022-consumed"] != 3 || counts["channel-0x0022-received"] != counts["channel-0x0022-punted"]+3 || counts["channel-0x0022-limited"] != 0 {
-		t.Errorf("counters %v", counts)
-	}
-
-	// An LSP that is replaced is watched as before; one that is muted or no more
-	// watched is not.
-	r.put(t, ends("a", 100))
-	r.run(t, tests[0].frame, 1000)
-	if _, n := seen.Load(); n != 1002 || len(r.taken()) != 0 {
-		t.Errorf("%d noted", n)
-	}
-	r.punts.Mute(seen)
-	r.punts.Mute(seen)
-	if r.run(t, tests[0].frame, 1); len(r.taken()) != 1 {
-		t.Error("muted, and not punted")
-	}
-	r.punts.Unwatch(seen)
-	r.punts.Unwatch(seen)
-	if again, err := r.punts.Watch(packetio.Arrival{Label: 100, HasLabel: true}, ccPacket()); err != nil || again == seen {
-		t.Errorf("watched again: %v, the same memory at once %v", err, again == seen)
-	}
-	if r.run(t, tests[0].frame, 1); len(r.taken()) != 0 {
-		t.Error("watched again, and punted")
-	}
-
-	// A process that starts finds what its predecessor expected, and forgets it.
-	r.punts.Close()
-	r.reader(t)
-	if r.run(t, tests[0].frame, 1); len(r.taken()) != 1 {
-		t.Error("what an earlier process expected is still consumed")
-	}
-	if r.run(t, tests[2].frame, 1); len(r.taken()) != 1 {
-		t.Error("what an earlier process expected on the section is still consumed")
-	}
-}
-
-// TestSteadyLooks: looking at what was noted allocates nothing.
-func TestSteadyLooks(t *testing.T) {
-	r := newOAMRig(t, Options{}, ends("a", 100))
-	seen, err := r.punts.Watch(packetio.Arrival{Label: 100, HasLabel: true}, ccPacket())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.run(t, r.in(lse{100, 0, 64, false}, gal, ccPacket()), 50)
-	var n uint64
-	if a := testing.AllocsPerRun(100, func() { _, n = seen.Load() }); a != 0 || n != 50 {
-		t.Errorf("%v allocations, %d noted", a, n)
-	}
+		},
+		Reader: func() drivertest.Consuming {
+			reader, err := r.Punts()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return reader
+		},
+		Again:    func() { r.put(t, ends("a", 100)) },
+		Now:      monotonic,
+		Counters: func() map[string]uint64 { return r.dropped(t) },
+	})
 }
 
 // once is a rate that gives a burst and then, in the life of a test, nothing.
@@ -319,7 +223,7 @@ func TestChannelRates(t *testing.T) {
 	for i := range ach.ChannelType(punt.Channels) {
 		tooMany.ChannelRates[0x7000+i] = Rate{PerSecond: 1, Burst: 1}
 	}
-	if err := r.objs.setLimits(tooMany); err == nil {
+	if err := r.objs.punting().Set(tooMany.rates()); err == nil {
 		t.Error("more channel types than slots are taken")
 	}
 }
@@ -329,7 +233,7 @@ func TestPuntTells(t *testing.T) {
 	r := newOAMRig(t, Options{}, ends("spme", 99), ends("a", 100),
 		dataplane.LSP{Name: "swap", Op: dataplane.SwapAndForward, InLabel: 102,
 			Out: dataplane.NextHop{Section: "east", Stack: []dataplane.LabelEntry{{Label: 202}}}})
-	cc := ccPacket()
+	cc := drivertest.SteadyPacket()
 	user := r.in(lse{102, 0, 64, true}, ip4("10.0.0.1"))
 	for range 10 {
 		r.run(t, user, 1)
@@ -373,7 +277,7 @@ func TestPuntTells(t *testing.T) {
 func TestTTLExpiries(t *testing.T) {
 	r := newOAMRig(t, Options{ExceptionRate: Rate{PerSecond: 1, Burst: 1}}, ends("a", 100))
 	r.run(t, r.in(lse{100, 0, 1, true}, ip4("10.0.0.1")), 300)
-	r.run(t, r.in(lse{100, 0, 64, false}, gal, ccPacket()), 5)
+	r.run(t, r.in(lse{100, 0, 64, false}, gal, drivertest.SteadyPacket()), 5)
 	got, err := r.TTLExpiries()
 	if err != nil || len(got) != 2 || got["west"] != 300 || got["east"] != 0 {
 		t.Errorf("%v, %v", got, err)

@@ -21,7 +21,7 @@ import (
 
 // schemaVersion is the version of bpf/maps.h. A process finds only pins of its
 // own version; those of another are replaced (see openTables).
-const schemaVersion = 5
+const schemaVersion = 6
 
 const (
 	sysBPFFS = "/sys/fs/bpf"

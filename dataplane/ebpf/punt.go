@@ -1,21 +1,20 @@
 package ebpf
 
 import (
-	"errors"
 	"fmt"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/packetio"
 	"github.com/tandem-ne/tandem/dataplane/punt"
 )
 
+// maxSections is that of punts.h.
+const maxSections = 4096
+
 // Punts reads the frames that the programs punt. There is one reader at a
 // time: a second one takes frames away from the first.
 type Punts struct {
-	*punt.Ring
-	steady  steadyTable
+	*punt.Reader
 	outlets *outlets
 }
 
@@ -23,28 +22,21 @@ var _ packetio.Source = (*Punts)(nil)
 
 // Punts returns a reader of punted frames. It outlives the driver's Close.
 func (d *Driver) Punts() (*Punts, error) {
-	fd, err := unix.FcntlInt(uintptr(d.objs.Punts.FD()), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open punt ring: %w", err)
-	}
-	ring, err := punt.OpenRing(fd, int(d.objs.Punts.MaxEntries()))
+	r, err := d.objs.punting().Open()
 	if err != nil {
 		return nil, err
 	}
-	p := &Punts{Ring: ring, outlets: &d.outlets}
-	if err := p.openSteady(&d.objs.tandemMaps); err != nil {
-		return nil, errors.Join(err, p.Close())
-	}
-	return p, nil
+	return &Punts{Reader: r, outlets: &d.outlets}, nil
 }
 
-// Close implements packetio.Source.
-func (p *Punts) Close() error {
-	var err error
-	if p.steady.expected != nil {
-		err = p.steady.expected.Close()
-	}
-	return errors.Join(err, p.Ring.Close())
+// punting returns the tables of punts.
+func (t *tandemMaps) punting() punt.Tables {
+	return punt.Tables{Limits: t.Limits, ChannelSlots: t.ChannelSlots, Channels: t.Channels, Steady: t.Steady, Seen: t.Seen, Punts: t.Punts}
+}
+
+// rates are those of the options.
+func (o Options) rates() punt.Rates {
+	return punt.Rates{GAL: o.GALRate, Exception: o.ExceptionRate, MEG: o.MEGRate, Channels: o.ChannelRates, Unknown: o.UnknownChannelRate}
 }
 
 // TTLExpiries returns how often the TTL of a packet has expired, by the name of

@@ -2,7 +2,6 @@ package ebpf
 
 import (
 	"testing"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 
@@ -16,10 +15,10 @@ import (
 func TestPuntRate(t *testing.T) {
 	p := newPair(t, basicObjects())
 	// One punt a day after the burst.
-	p.put(t, p.objs.Limits, uint32(oam.ReasonTTLExpired), tandemLimit{Cost: 86400e9, Burst: 3 * 86400e9})
+	p.put(t, p.objs.Limits, uint32(oam.ReasonTTLExpired), punt.Limit{Cost: 86400e9, Burst: 3 * 86400e9})
 	expired := frame(own, outPeer, 0, 0x8847, lse{16, 0, 1, true}, ip4("10.0.0.1"))
 	// Time since boot has filled the bucket at most to its burst; fill it.
-	bucket := make([]tandemBucket, ebpf.MustPossibleCPU())
+	bucket := make([]punt.Bucket, ebpf.MustPossibleCPU())
 	for i := range bucket {
 		bucket[i].Credit = 3 * 86400e9
 	}
@@ -112,16 +111,5 @@ func TestPuntsAllocs(t *testing.T) {
 	})
 	if allocs != 0 || read != 101*len(frames) {
 		t.Errorf("%v allocations per read, %d frames", allocs, read)
-	}
-}
-
-// TestPuntHead: the head of a record is what package punt reads.
-func TestPuntHead(t *testing.T) {
-	p := tandemPunt{Time: 1, InPackets: 2, InOctets: 3, OutPackets: 4, OutOctets: 5, Ifindex: 6, Section: 7, Label: 8, Length: 9,
-		Captured: 10, Vlan: 11, Channel: 12, Reason: 13, HasLabel: 14, Stack: 15, Depth: 16, Entity: 17, Ach: 18}
-	want := punt.Head{Time: 1, InPackets: 2, InOctets: 3, OutPackets: 4, OutOctets: 5, Ifindex: 6, Section: 7, Label: 8, Length: 9,
-		Captured: 10, Vlan: 11, Channel: 12, Reason: 13, HasLabel: 14, Stack: 15, Depth: 16, Entity: 17, Ach: 18}
-	if got := *(*punt.Head)(unsafe.Pointer(&p)); unsafe.Sizeof(p) != unsafe.Sizeof(want) || got != want {
-		t.Errorf("%+v is read as %+v", p, got)
 	}
 }

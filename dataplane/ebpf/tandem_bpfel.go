@@ -150,29 +150,6 @@ type tandemPrefix6Key struct {
 	Address [16]uint8
 }
 
-type tandemPunt struct {
-	_          structs.HostLayout
-	Time       uint64
-	InPackets  uint64
-	InOctets   uint64
-	OutPackets uint64
-	OutOctets  uint64
-	Ifindex    uint32
-	Section    uint32
-	Label      uint32
-	Length     uint32
-	Captured   uint16
-	Vlan       uint16
-	Channel    uint16
-	Reason     uint8
-	HasLabel   uint8
-	Stack      uint8
-	Depth      uint8
-	Entity     uint8
-	Ach        uint8
-	_          [4]byte
-}
-
 type tandemPw struct {
 	_          structs.HostLayout
 	Name       uint64

@@ -31,6 +31,7 @@ func Capabilities() dataplane.Capabilities {
 			"An IP payload that leaves an LSP is routed by the host: IP forwarding must be on, and reverse path filtering not strict.",
 			"A stack that traffic classes are copied into takes eight filters, one for each class.",
 			"The ingress of an interface that has a clsact or ingress queueing discipline of somebody else cannot be used.",
+			noSnapshots,
 		},
 	}
 	c.Limits = append(c.Limits, clientLimits()...)
@@ -44,12 +45,15 @@ func Capabilities() dataplane.Capabilities {
 		dataplane.FeatureMulticastSend, dataplane.FeatureMulticastReceive, dataplane.FeatureVLANSection,
 		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime,
 		dataplane.FeatureHierarchy, dataplane.FeatureGroupSwitch, dataplane.FeatureOnePlusOne, dataplane.FeatureP2MP, dataplane.FeatureBud, dataplane.FeatureBlock,
-		dataplane.FeatureQueues, dataplane.FeatureLLSP, dataplane.FeatureLoopback, dataplane.FeatureSectionBlock, dataplane.FeaturePuntLimits,
+		dataplane.FeatureQueues, dataplane.FeatureLLSP, dataplane.FeatureLoopback, dataplane.FeatureSectionBlock, dataplane.FeaturePuntLimits, dataplane.FeatureSteadyCC,
 	) {
 		c.Features[f] = true
 	}
 	return c
 }
+
+// noSnapshots is why there is no direct loss measurement.
+const noSnapshots = "Punts carry no counters: those of actions and interfaces cannot be read where OAM's frames are taken, nor is what was sent counted in the order of frames."
 
 // checkChain refuses what one filter cannot hold.
 func checkChain(o dataplane.Object) error {

@@ -116,7 +116,9 @@ func (d *Driver) openTap(opt Options) {
 	if d.noTap != nil {
 		d.log.Warn("OAM takes its frames from packet sockets", "reason", d.noTap)
 		d.caps.Limits = append(d.caps.Limits, "G-ACh and expired packets reach OAM through packet sockets, which see a copy of every frame: "+d.noTap.Error()+".")
-		d.caps.Features[dataplane.FeaturePuntLimits] = false
+		for _, f := range []dataplane.Feature{dataplane.FeaturePuntLimits, dataplane.FeatureSteadyCC} {
+			d.caps.Features[f] = false
+		}
 		return
 	}
 	if d.chains != nil {
@@ -198,6 +200,7 @@ func RouteCapabilities() dataplane.Capabilities {
 			"A section on a VLAN is configured on the VLAN's own interface.",
 			"An IP payload that leaves an LSP is routed by the host as if it came in on lo: IP forwarding must be on, and reverse path filtering not strict.",
 			"Label 1048575 cannot be received.",
+			noSnapshots,
 		},
 	}
 	for _, f := range dataplane.Features() {
@@ -207,7 +210,7 @@ func RouteCapabilities() dataplane.Capabilities {
 		dataplane.FeatureImpose, dataplane.FeatureSwap, dataplane.FeaturePop,
 		dataplane.FeaturePopImpose, dataplane.FeaturePopLookup,
 		dataplane.FeatureSectionCounters, dataplane.FeatureMulticastSend, dataplane.FeatureShortPipe,
-		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime, dataplane.FeaturePuntLimits,
+		dataplane.FeatureGALPunt, dataplane.FeatureTTLPunt, dataplane.FeatureKernelTime, dataplane.FeaturePuntLimits, dataplane.FeatureSteadyCC,
 	} {
 		c.Features[f] = true
 	}

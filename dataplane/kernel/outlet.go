@@ -6,6 +6,7 @@ import (
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
 	"github.com/tandem-ne/tandem/dataplane/packetio"
+	"github.com/tandem-ne/tandem/dataplane/punt"
 )
 
 // outlets are the ways into groups for frames of OAM: the client label of the
@@ -59,13 +60,22 @@ func (o *outlets) of(group string, f func(group string, out *packetio.Outlet)) {
 	}
 }
 
-// source is what gives OAM its frames and takes those for groups.
-type source struct {
+// tapped and sockets are what gives OAM its frames and takes those for groups.
+type tapped struct {
+	*punt.Reader
+	*outlets
+}
+
+type sockets struct {
 	packetio.Source
 	*outlets
 }
 
-var _ packetio.Grouper = source{}
+var (
+	_ packetio.Grouper  = tapped{}
+	_ packetio.Consumer = tapped{}
+	_ packetio.Grouper  = sockets{}
+)
 
 // serve opens outlets as OAM asks for them.
 func (d *Driver) serve() {

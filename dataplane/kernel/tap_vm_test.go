@@ -152,6 +152,66 @@ func TestPunts(t *testing.T) {
 	}
 }
 
+// TestSteadyOfSessions: frames that a session in a steady state expects are noted
+// beside all ways of forwarding, by the transport that OAM has; packet sockets
+// note none.
+func TestSteadyOfSessions(t *testing.T) {
+	for name, opt := range ways() {
+		t.Run(name, func(t *testing.T) {
+			r := newOAMRig(t, opt, dataplane.LSP{Name: "ends", Op: dataplane.PopAndLookup, InLabel: 110})
+			cc := func(octets []byte, lses ...uint32) []byte {
+				return append(r.gal(lses...)[:14+4*(len(lses)+1)], octets...)
+			}
+			other := drivertest.SteadyPacket()
+			other[5] ^= 0x40
+			lsp := oam.Arrival{Label: 110, HasLabel: true}
+			seen, section := r.transport.Watch(lsp, drivertest.SteadyPacket()), r.transport.Watch(oam.Arrival{Section: "west"}, drivertest.SteadyPacket())
+			if has := r.driver.Capabilities().Features[dataplane.FeatureSteadyCC]; has == opt.Sockets || (seen == nil) != opt.Sockets || (section == nil) != opt.Sockets {
+				t.Fatalf("steady-cc: %v, watched %v and %v", has, seen, section)
+			}
+			ofLSP, ofSection := cc(drivertest.SteadyPacket(), lse(110, 0, 64)), cc(drivertest.SteadyPacket())
+			if opt.Sockets {
+				if r.Send(t, drivertest.West, ofLSP); r.next(t, 10*time.Second) == nil {
+					t.Error("not received")
+				}
+				return
+			}
+			start := monotonic(t)
+			for range 5 {
+				r.Send(t, drivertest.West, ofLSP)
+			}
+			r.Send(t, drivertest.West, ofSection)
+			// Frames are taken in order: with this one they are all noted.
+			r.Send(t, drivertest.West, cc(other, lse(110, 0, 64)))
+			if rx := r.next(t, 10*time.Second); rx == nil || !bytes.Equal(rx.Payload, other) || rx.Label != 110 {
+				t.Errorf("another octet: %+v", rx)
+			}
+			for s, want := range map[*oam.Seen]uint64{seen: 5, section: 1} {
+				if last, n := s.Load(); n != want || last < start || last > monotonic(t) {
+					t.Errorf("%d noted, want %d, the last at %d", n, want, last-start)
+				}
+			}
+			counts, err := r.driver.DropCounters()
+			if err != nil || counts["channel-0x0022-consumed"] != 6 || counts["channel-0x0022-punted"] != 1 {
+				t.Errorf("counters %v, %v", counts, err)
+			}
+			r.transport.Unwatch(seen)
+			if r.Send(t, drivertest.West, ofLSP); r.next(t, 10*time.Second) == nil {
+				t.Error("no more watched, and not received")
+			}
+			// A section that changes may be another one's by now.
+			if r.transport.RemoveSection("west"); r.transport.Watch(oam.Arrival{Section: "west"}, drivertest.SteadyPacket()) != nil {
+				t.Error("watched on a section that is not there")
+			}
+			r.Send(t, drivertest.West, ofSection)
+			r.eventually(t, "the frame is punted", func() bool {
+				counts, err := r.driver.DropCounters()
+				return err == nil && counts["channel-0x0022-punted"] == 3
+			})
+		})
+	}
+}
+
 // TestTapGoes: a driver that closes takes the tap along, one that follows brings
 // its own, and a filter that somebody removed is back with the next audit.
 func TestTapGoes(t *testing.T) {

@@ -298,22 +298,25 @@ func (p *tapping) close(block uint32) error {
 	return errors.Join(append(errs, p.Tap.Close())...)
 }
 
-// Source returns what gives the frames that are OAM's: the tap, or packet
-// sockets where this host does not take it. It is to be called in the network
-// namespace of the driver.
+// Source returns what gives the frames that are OAM's: the tap, to which steady
+// sessions leave theirs (packetio.Consumer), or packet sockets where this host does
+// not take it. It is to be called in the network namespace of the driver.
 func (d *Driver) Source() (packetio.Source, error) {
-	from, err := d.source()
-	if err != nil || d.chains == nil {
-		return from, err
-	}
-	return source{from, d.outlets}, nil
-}
-
-func (d *Driver) source() (packetio.Source, error) {
 	if d.tap == nil {
-		return packetio.NewSocketSource()
+		from, err := packetio.NewSocketSource()
+		if err != nil || d.chains == nil {
+			return from, err
+		}
+		return sockets{from, d.outlets}, nil
 	}
-	return d.tap.Source()
+	from, err := d.tap.Source()
+	if err != nil {
+		return nil, err
+	}
+	if d.chains == nil {
+		return from, nil
+	}
+	return tapped{from, d.outlets}, nil
 }
 
 // Taps tells why OAM gets its frames from packet sockets; nil: it gets them

@@ -1,8 +1,10 @@
 // Punts: copies of frames for OAM, as far as the buckets allow, and the CC
-// packets that are consumed here because they change nothing.
+// packets that are consumed here because they change nothing. What is the same in
+// the kernel driver's tap is in punting.h.
 #pragma once
 
 #include "packet.h"
+#include "../../punt/bpf/punting.h"
 
 // What a punted frame belongs to.
 struct origin {
@@ -19,34 +21,12 @@ struct origin {
 	__u16 stack;
 };
 
-// spend takes a token from a bucket.
-static __always_inline int spend(struct bucket *b, __u32 limit, __u64 now)
-{
-	struct limit *l = bpf_map_lookup_elem(&limits, &limit);
-	__u64 credit;
-
-	if (!l)
-		return 0;
-	credit = b->credit + (now - b->time);
-	if (credit > l->burst)
-		credit = l->burst;
-	b->time = now;
-	if (credit < l->cost) {
-		b->credit = credit;
-		return 0;
-	}
-	b->credit = credit - l->cost;
-	return 1;
-}
-
-// admit takes a token from the bucket of a section and reason. The buckets are
-// per CPU: no lock, and the rate holds per receive queue's CPU.
-static __always_inline int admit(__u32 section, __u32 reason, __u64 now)
+// bucket_of is the bucket of a section and reason.
+static __always_inline struct bucket *bucket_of(__u32 section, __u32 reason)
 {
 	__u32 key = section * PUNT_REASONS + reason;
-	struct bucket *b = bpf_map_lookup_elem(&buckets, &key);
 
-	return b && spend(b, reason, now);
+	return bpf_map_lookup_elem(&buckets, &key);
 }
 
 // admit_meg takes a token from the bucket of a MEG.
@@ -76,24 +56,27 @@ static long add_cpu(__u32 cpu, struct sum *s)
 	return 0;
 }
 
-// What a record tells beside its origin.
+// What a record tells.
 struct told {
+	const struct origin *o;
 	__u64 now;
 	__u16 channel;
 	__u8 ach;
+	struct sum sum;
 };
 
-static __always_inline void tell(struct punt *r, const struct origin *o, const struct told *t, const struct sum *s)
+static __always_inline void tell(struct punt *r, const struct told *t)
 {
+	const struct origin *o = t->o;
+
 	r->time = t->now;
-	r->in_packets = s->in_packets;
-	r->in_octets = s->in_octets;
-	r->out_packets = s->out_packets;
-	r->out_octets = s->out_octets;
+	r->in_packets = t->sum.in_packets;
+	r->in_octets = t->sum.in_octets;
+	r->out_packets = t->sum.out_packets;
+	r->out_octets = t->sum.out_octets;
 	r->ifindex = o->ifindex;
 	r->section = o->section;
 	r->label = o->label;
-	r->length = o->len;
 	r->vlan = o->vlan;
 	r->channel = t->channel;
 	r->reason = o->reason;
@@ -104,54 +87,8 @@ static __always_inline void tell(struct punt *r, const struct origin *o, const s
 	r->ach = t->ach;
 }
 
-#define PUNT_RECORD(SIZE)                                                                   \
-	static __always_inline int punt_##SIZE(struct xdp_md *ctx, const struct origin *o,   \
-					       const struct told *t, const struct sum *s)    \
-	{                                                                                    \
-		struct {                                                                     \
-			struct punt head;                                                    \
-			__u8 frame[SIZE];                                                    \
-		} *r = bpf_ringbuf_reserve(&punts, sizeof(*r), 0);                           \
-		__u64 n = o->len > SIZE ? SIZE : o->len;                                     \
-                                                                                             \
-		if (!r)                                                                      \
-			return EV_PUNT_FULL;                                                 \
-		tell(&r->head, o, t, s);                                                     \
-		r->head.captured = n;                                                        \
-		/* 1..SIZE: the verifier of 6.1 learns nothing from a test for zero. */      \
-		n -= 1;                                                                      \
-		asm volatile("%0 &= %1" : "+r"(n) : "i"(SIZE - 1));                          \
-		n += 1;                                                                      \
-		if (bpf_xdp_load_bytes(ctx, 0, r->frame, n)) {                               \
-			bpf_ringbuf_discard(r, 0);                                           \
-			return EV_INTERNAL;                                                  \
-		}                                                                            \
-		bpf_ringbuf_submit(r, 0);                                                    \
-		return EV_PUNTED + (o->reason < PUNT_REASONS ? o->reason : 0);         \
-	}
-
-PUNT_RECORD(PUNT_SHORT)
-PUNT_RECORD(PUNT_LONG)
-
-// channel_at finds the counters of the channel type of the ACH at offset off.
-static __always_inline struct channel *channel_at(struct xdp_md *ctx, __u64 off, __u16 *type, __u32 *slot)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct slot_table *s;
-	__u32 zero = 0;
-	__be32 *ach;
-
-	bound(off);
-	ach = data + off;
-	if ((void *)(ach + 1) > end || bpf_ntohl(*ach) >> 28 != 1)
-		return NULL; // RFC 4385 section 5: an ACH begins with nibble 1
-	*type = bpf_ntohl(*ach);
-	s = bpf_map_lookup_elem(&channel_slots, &zero);
-	if (!s)
-		return NULL;
-	*slot = s->slot[*type];
-	return bpf_map_lookup_elem(&channels, slot);
-}
+PUNT_RECORD(PUNT_SHORT, struct xdp_md, bpf_xdp_load_bytes)
+PUNT_RECORD(PUNT_LONG, struct xdp_md, bpf_xdp_load_bytes)
 
 // ach_below is the offset of the ACH of a G-ACh frame whose GAL is at offset off;
 // 0: none.
@@ -169,46 +106,24 @@ static __always_inline __u32 ach_below(struct xdp_md *ctx, __u64 off, __u32 bott
 	return v >> 12 == LABEL_GAL && v & 1 << 8 ? off + 4 : 0;
 }
 
-// steady_at tells whether the frame is the one that a session in a steady state
-// expects, and notes when it came. What is behind the control packet is padding
-// of Ethernet.
-static __always_inline int steady_at(struct xdp_md *ctx, struct steady_key *k, __u64 off, __u64 now)
+// associated looks at the ACH of a frame: its channel, and whether the frame is one
+// that a steady session expects.
+static __always_inline int associated(struct xdp_md *ctx, const struct origin *o, struct gach *g, __u64 now)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct expected *s = bpf_map_lookup_elem(&steady, k);
-	struct sighting *seen_at;
-	__u32 *w, slot, differ = 0;
-	int i;
-
-	if (!s)
-		return 0;
-	bound(off);
-	w = data + off;
-	if ((void *)(w + STEADY_WORDS) > end)
-		return 0;
-#pragma unroll
-	for (i = 0; i < STEADY_WORDS; i++)
-		differ |= w[i] ^ s->octets[i];
-	if (differ)
-		return 0;
-	slot = s->seen;
-	seen_at = bpf_map_lookup_elem(&seen, &slot);
-	if (!seen_at)
-		return 0;
-	seen_at->last = now;
-	__sync_fetch_and_add(&seen_at->count, 1);
-	return 1;
-}
-
-static __always_inline int consume(struct xdp_md *ctx, const struct origin *o, __u64 now)
-{
 	struct steady_key k = { .label = o->label, .has_label = o->has_label, .reason = o->reason };
+	__u64 off = o->ach;
+	__u32 *octets;
 
-	if (o->has_label && steady_at(ctx, &k, o->ach, now))
-		return 1;
-	k.ifindex = o->ifindex;
-	k.vlan = o->vlan;
-	return steady_at(ctx, &k, o->ach, now);
+	bound(off);
+	octets = data + off;
+	if ((void *)(octets + 1) > end)
+		return 0;
+	channel_of(g, bpf_ntohl(*octets));
+	if (!g->counts)
+		return 0;
+	g->counts->received++;
+	return (void *)(octets + STEADY_WORDS) <= end && consume(g, &k, o->ifindex, o->vlan, octets, now);
 }
 
 // report ends a frame that is OAM's: it is consumed, or a copy of it goes to user
@@ -216,15 +131,14 @@ static __always_inline int consume(struct xdp_md *ctx, const struct origin *o, _
 __noinline int report(struct xdp_md *ctx, const struct origin *o)
 {
 	struct counters *secc;
-	struct channel *ch = NULL;
 	struct told t = {};
-	struct sum s = {};
-	__u32 ev, slot = 0, section;
+	struct gach g = {};
+	__u32 ev, section;
 
 	if (!o)
 		return XDP_DROP;
 	section = o->section;
-	secc = counters_of(o->section_counter);
+	t.o = o;
 	t.now = bpf_ktime_get_ns();
 	if (o->reason == PUNT_TTL) {
 		__u64 *n = bpf_map_lookup_elem(&expiries, &section);
@@ -232,46 +146,34 @@ __noinline int report(struct xdp_md *ctx, const struct origin *o)
 		if (n)
 			(*n)++;
 	}
-	if (o->ach) {
-		ch = channel_at(ctx, o->ach, &t.channel, &slot);
-		if (ch) {
-			ch->received++;
-			if (consume(ctx, o, t.now)) {
-				ch->consumed++;
-				return XDP_DROP;
-			}
-			t.ach = o->ach;
-		}
-	}
-	ev = EV_PUNTED;
-	s.counter = o->entity == ENTITY_SECTION ? o->section_counter : o->counter;
-	if (!admit_meg(s.counter, t.now))
-		ev = EV_PUNT_MEG;
-	else if (ch && !spend(&ch->bucket, LIMIT_CHANNEL + slot, t.now))
-		ev = EV_PUNT_CHANNEL;
-	else if (!admit(section, o->reason, t.now))
-		ev = EV_PUNT_LIMITED;
-	if (ev != EV_PUNTED) {
-		if (ch)
-			ch->limited++;
-		count_event(ev);
-		if (secc)
-			secc->in_drops++;
+	if (o->ach && associated(ctx, o, &g, t.now)) {
+		g.counts->consumed++;
 		return XDP_DROP;
 	}
-	if (s.counter)
-		bpf_loop(cpus, add_cpu, &s, 0);
-	if (o->len <= PUNT_SHORT)
-		ev = punt_PUNT_SHORT(ctx, o, &t, &s);
-	else
-		ev = punt_PUNT_LONG(ctx, o, &t, &s);
-	count_event(ev);
-	if (ev < EV_PUNTED) {
+	t.sum.counter = o->entity == ENTITY_SECTION ? o->section_counter : o->counter;
+	ev = admit(admit_meg(t.sum.counter, t.now), &g, bucket_of(section, o->reason), o->reason, t.now);
+	if (ev != EV_PUNTED) {
+		if (g.counts)
+			g.counts->limited++;
+	} else {
+		if (t.sum.counter)
+			bpf_loop(cpus, add_cpu, &t.sum, 0);
+		if (g.counts) {
+			t.channel = g.type;
+			t.ach = o->ach;
+		}
+		ev = o->len <= PUNT_SHORT ? punt_PUNT_SHORT(ctx, o->len, &t) : punt_PUNT_LONG(ctx, o->len, &t);
+	}
+	if (ev == EV_PUNTED) {
+		if (g.counts)
+			g.counts->punted++;
+		ev += o->reason < PUNT_REASONS ? o->reason : 0;
+	} else {
+		secc = counters_of(o->section_counter);
 		if (secc)
 			secc->in_drops++;
-	} else if (ch) {
-		ch->punted++;
 	}
+	count_event(ev);
 	return XDP_DROP;
 }
 

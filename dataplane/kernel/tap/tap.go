@@ -60,8 +60,7 @@ const linesLen = 1 << 20
 // Tap is the loaded program and its tables. It is not safe for concurrent use.
 type Tap struct {
 	objs  tapObjects
-	lines []byte // The kinds of the labels of the platform, shared with the program.
-	table *punt.SlotTable
+	lines []byte          // The kinds of the labels of the platform, shared with the program.
 	ports map[Port]uint32 // Slots.
 	slots map[uint32]bool
 	// spaces are the labels of the spaces of interfaces.
@@ -72,11 +71,7 @@ type Tap struct {
 // there can be none on this host.
 func Load(rates punt.Rates) (*Tap, error) {
 	t := &Tap{ports: map[Port]uint32{}, slots: map[uint32]bool{}, spaces: map[tapLabelKey]Kind{}}
-	limits, table, err := rates.Tables()
-	if err != nil {
-		return nil, err
-	}
-	err = loadTapObjects(&t.objs, nil)
+	err := loadTapObjects(&t.objs, nil)
 	if errors.Is(err, unix.EPERM) {
 		// Before Linux 5.11 tables are locked memory, of which there is little.
 		all := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
@@ -87,19 +82,19 @@ func Load(rates punt.Rates) (*Tap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the tap: %w", err)
 	}
-	t.table = table
 	if t.lines, err = unix.Mmap(t.objs.Labels.FD(), 0, linesLen, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return nil, errors.Join(fmt.Errorf("map labels of the tap: %w", err), t.Close())
 	}
-	for i, l := range limits {
-		if err := t.objs.Limits.Update(uint32(i), l, ebpf.UpdateAny); err != nil {
-			return nil, errors.Join(fmt.Errorf("set punt rate: %w", err), t.Close())
-		}
-	}
-	if err := t.objs.ChannelSlots.Update(uint32(0), table, ebpf.UpdateAny); err != nil {
-		return nil, errors.Join(fmt.Errorf("set channel types: %w", err), t.Close())
+	if err := t.punting().Set(rates); err != nil {
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
+}
+
+// punting returns the tables of punts.
+func (t *Tap) punting() punt.Tables {
+	m := &t.objs.tapMaps
+	return punt.Tables{Limits: m.Limits, ChannelSlots: m.ChannelSlots, Channels: m.Channels, Steady: m.Steady, Seen: m.Seen, Punts: m.Punts}
 }
 
 // Program returns the file descriptor of the program.
@@ -223,18 +218,13 @@ func (t *Tap) Clear(section func(Port) bool, label func(space, label uint32) boo
 	return err
 }
 
-// Source returns a reader of punted frames. It outlives Close.
-func (t *Tap) Source() (*punt.Ring, error) {
-	fd, err := unix.FcntlInt(uintptr(t.objs.Punts.FD()), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open punt ring: %w", err)
-	}
-	return punt.OpenRing(fd, int(t.objs.Punts.MaxEntries()))
-}
+// Source returns a reader of punted frames, to which steady sessions leave theirs.
+// It outlives Close.
+func (t *Tap) Source() (*punt.Reader, error) { return t.punting().Open() }
 
 // eventNames are the names of enum event of bpf/maps.h, in order.
 var eventNames = [...]string{
-	"malformed", "short", "no-bottom", "too-deep", "punt-rate", "punt-full", "punt-channel-limited", "punt-meg-limited",
+	"malformed", "short", "no-bottom", "too-deep", "internal", "punt-rate", "punt-full", "punt-channel-limited", "punt-meg-limited",
 	"punted-gal", "punted-ttl", "punted-router-alert", "punted-reserved", "punted-pw-ach",
 }
 
@@ -248,22 +238,7 @@ func (t *Tap) Counters(out map[string]uint64) error {
 		}
 		out[name] += n
 	}
-	names := t.table.Names()
-	for slot := range uint32(punt.Channels) {
-		var perCPU []tapChannel
-		if err := t.objs.Channels.Lookup(slot, &perCPU); err != nil {
-			return fmt.Errorf("read channel counters: %w", err)
-		}
-		var c punt.Count
-		for _, p := range perCPU {
-			c.Received += p.Received
-			c.Consumed += p.Consumed
-			c.Punted += p.Punted
-			c.Limited += p.Limited
-		}
-		c.Tell(names[slot], out)
-	}
-	return nil
+	return t.punting().Counters(out)
 }
 
 // Expiries returns how often a TTL has expired on a section.

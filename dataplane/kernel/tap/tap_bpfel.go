@@ -28,6 +28,12 @@ type tapChannel struct {
 	Limited  uint64
 }
 
+type tapExpected struct {
+	_      structs.HostLayout
+	Seen   uint32
+	Octets [7]uint32
+}
+
 type tapLabelKey struct {
 	_     structs.HostLayout
 	Space uint32
@@ -73,9 +79,24 @@ type tapSection struct {
 	Expired uint64
 }
 
+type tapSighting struct {
+	_     structs.HostLayout
+	Last  uint64
+	Count uint64
+}
+
 type tapSlotTable struct {
 	_    structs.HostLayout
 	Slot [65536]uint8
+}
+
+type tapSteadyKey struct {
+	_        structs.HostLayout
+	Ifindex  uint32
+	Label    uint32
+	Vlan     uint16
+	HasLabel uint8
+	Reason   uint8
 }
 
 // loadTap returns the embedded CollectionSpec for tap.
@@ -136,7 +157,9 @@ type tapMapSpecs struct {
 	Ports        *ebpf.MapSpec `ebpf:"ports"`
 	Punts        *ebpf.MapSpec `ebpf:"punts"`
 	Sections     *ebpf.MapSpec `ebpf:"sections"`
+	Seen         *ebpf.MapSpec `ebpf:"seen"`
 	SpaceLabels  *ebpf.MapSpec `ebpf:"space_labels"`
+	Steady       *ebpf.MapSpec `ebpf:"steady"`
 }
 
 // tapVariableSpecs contains global variables before they are loaded into the kernel.
@@ -174,7 +197,9 @@ type tapMaps struct {
 	Ports        *ebpf.Map `ebpf:"ports"`
 	Punts        *ebpf.Map `ebpf:"punts"`
 	Sections     *ebpf.Map `ebpf:"sections"`
+	Seen         *ebpf.Map `ebpf:"seen"`
 	SpaceLabels  *ebpf.Map `ebpf:"space_labels"`
+	Steady       *ebpf.Map `ebpf:"steady"`
 }
 
 func (m *tapMaps) Close() error {
@@ -188,7 +213,9 @@ func (m *tapMaps) Close() error {
 		m.Ports,
 		m.Punts,
 		m.Sections,
+		m.Seen,
 		m.SpaceLabels,
+		m.Steady,
 	)
 }
 

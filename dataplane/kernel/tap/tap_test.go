@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/drivertest"
 	"github.com/tandem-ne/tandem/dataplane/packetio"
 	"github.com/tandem-ne/tandem/dataplane/punt"
 	"github.com/tandem-ne/tandem/oam"
@@ -29,7 +30,7 @@ func peer() dataplane.MAC { return dataplane.MAC{2, 0, 0, 0, 0, 2} }
 // rig is a tap with a reader.
 type rig struct {
 	*Tap
-	ring *punt.Ring
+	ring *punt.Reader
 }
 
 func newRig(t testing.TB, rates punt.Rates) rig {
@@ -485,4 +486,30 @@ func BenchmarkLoad(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func TestSteady(t *testing.T) {
+	r := newRig(t, punt.Rates{})
+	again := func() { r.label(t, 0, 100, Known|Ends) }
+	again()
+	r.label(t, 0, 101, Known|Ends)
+	r.label(t, 0, 102, Known)
+	drivertest.Steady(t, drivertest.SteadyRig{
+		IfIndex: loopback, Own: own(), Peer: peer(),
+		Run: func(f []byte) {
+			if v := r.run(t, f, 1); v != unspec {
+				t.Errorf("%x: verdict %d", f, v)
+			}
+		},
+		Reader: func() drivertest.Consuming {
+			reader, err := r.Source()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return reader
+		},
+		Again:    again,
+		Now:      monotonic,
+		Counters: func() map[string]uint64 { return r.counts(t) },
+	})
 }

@@ -1,11 +1,13 @@
 // The tap: it looks at labelled frames before the kernel's own filters and
-// routes do, copies those that are OAM's into a ring, and leaves all of them to
-// the kernel, but stacks that the kernel could not tell apart from others.
+// routes do, copies those that are OAM's into a ring, or only notes them where a
+// steady session expects them, and leaves all of them to the kernel, but stacks
+// that the kernel could not tell apart from others.
 #include "maps.h"
 
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_endian.h>
+#include "../../../punt/bpf/punting.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -53,26 +55,6 @@ static __always_inline int drop(const struct frame *f, __u32 ev)
 	return TC_ACT_SHOT;
 }
 
-// spend takes a token from a bucket.
-static __always_inline int spend(struct bucket *b, __u32 limit, __u64 now)
-{
-	struct limit *l = bpf_map_lookup_elem(&limits, &limit);
-	__u64 credit;
-
-	if (!l)
-		return 0;
-	credit = b->credit + (now - b->time);
-	if (credit > l->burst)
-		credit = l->burst;
-	b->time = now;
-	if (credit < l->cost) {
-		b->credit = credit;
-		return 0;
-	}
-	b->credit = credit - l->cost;
-	return 1;
-}
-
 // admit_meg takes a token from the bucket of a MEG.
 static __always_inline int admit_meg(const struct frame *f, const struct origin *o, __u64 now)
 {
@@ -92,101 +74,91 @@ static __always_inline int admit_meg(const struct frame *f, const struct origin 
 	return b && spend(b, LIMIT_MEG, now);
 }
 
-#define PUNT_RECORD(SIZE)                                                                   \
-	static __always_inline __u32 punt_##SIZE(struct __sk_buff *skb, const struct punt *head) \
-	{                                                                                    \
-		struct {                                                                     \
-			struct punt head;                                                    \
-			__u8 frame[SIZE];                                                    \
-		} *r = bpf_ringbuf_reserve(&punts, sizeof(*r), 0);                           \
-		__u64 n = head->length > SIZE ? SIZE : head->length;                         \
-                                                                                             \
-		if (!r)                                                                      \
-			return EV_FULL;                                                      \
-		r->head = *head;                                                             \
-		r->head.captured = n;                                                        \
-		/* 1..SIZE, so that the verifier sees it. */                                 \
-		n -= 1;                                                                      \
-		asm volatile("%0 &= %1" : "+r"(n) : "i"(SIZE - 1));                          \
-		n += 1;                                                                      \
-		if (bpf_skb_load_bytes(skb, 0, r->frame, n)) {                               \
-			bpf_ringbuf_discard(r, 0);                                           \
-			return EV_MALFORMED;                                                 \
-		}                                                                            \
-		bpf_ringbuf_submit(r, 0);                                                    \
-		return EV_PUNTED + (head->reason < PUNT_REASONS ? head->reason : 0);         \
-	}
+// What a record tells.
+struct told {
+	const struct frame *f;
+	const struct origin *o;
+	__u64 now;
+	__u16 channel;
+	__u8 ach;
+};
 
-PUNT_RECORD(PUNT_SHORT)
-PUNT_RECORD(PUNT_LONG)
-
-// channel_of finds the counters of the channel type of an ACH.
-static __always_inline struct channel *channel_of(__u32 ach, __u16 *type, __u32 *slot)
+static __always_inline void tell(struct punt *r, const struct told *t)
 {
-	struct slot_table *s;
-	__u32 zero = 0;
+	const struct origin *o = t->o;
 
-	if (ach >> 28 != 1)
-		return NULL; // RFC 4385 section 5: an ACH begins with nibble 1
-	*type = ach;
-	s = bpf_map_lookup_elem(&channel_slots, &zero);
-	if (!s)
-		return NULL;
-	*slot = s->slot[*type];
-	return bpf_map_lookup_elem(&channels, slot);
+	// What gact counts cannot be read here.
+	r->in_packets = r->in_octets = r->out_packets = r->out_octets = 0;
+	r->time = t->now;
+	r->ifindex = t->f->ifindex;
+	r->section = t->f->port->section;
+	r->label = o->label;
+	r->vlan = t->f->vlan;
+	r->channel = t->channel;
+	r->reason = o->reason;
+	r->has_label = o->has_label;
+	r->stack = ETH_HLEN;
+	r->depth = o->depth;
+	r->entity = o->entity;
+	r->ach = t->ach;
 }
 
-// punt_frame copies a frame to user space, as far as the buckets allow.
+PUNT_RECORD(PUNT_SHORT, struct __sk_buff, bpf_skb_load_bytes)
+PUNT_RECORD(PUNT_LONG, struct __sk_buff, bpf_skb_load_bytes)
+
+// associated looks at the ACH of a frame: its channel, and whether the frame is one
+// that a steady session expects.
+static __always_inline int associated(struct __sk_buff *skb, const struct frame *f, const struct origin *o,
+				      struct gach *g, __u64 now)
+{
+	struct steady_key k = { .label = o->label, .has_label = o->has_label, .reason = o->reason };
+	__u32 octets[STEADY_WORDS];
+
+	if (bpf_skb_load_bytes(skb, o->ach, octets, sizeof(octets[0])))
+		return 0;
+	channel_of(g, bpf_ntohl(octets[0]));
+	if (!g->counts)
+		return 0;
+	g->counts->received++;
+	return g->steady && !bpf_skb_load_bytes(skb, o->ach, octets, sizeof(octets)) &&
+	       consume(g, &k, f->ifindex, f->vlan, octets, now);
+}
+
+// punt_frame copies a frame to user space, as far as the buckets allow, unless it
+// is one that a steady session expects.
 static __noinline int punt_frame(struct __sk_buff *skb, const struct frame *f, const struct origin *o)
 {
-	struct channel *ch = NULL;
-	__u32 ev, slot = 0, id = f->port->section, reason = o->reason;
+	__u32 ev, id = f->port->section, reason = o->reason;
 	struct section *s = bpf_map_lookup_elem(&sections, &id);
-	struct punt head = {};
-	__be32 ach;
+	struct told t = { .f = f, .o = o };
+	struct gach g = {};
 
 	if (!s || reason >= PUNT_REASONS)
 		return TC_ACT_UNSPEC;
-	head.time = bpf_ktime_get_ns();
+	t.now = bpf_ktime_get_ns();
 	if (reason == PUNT_TTL)
 		s->expired++;
-	if (o->ach && !bpf_skb_load_bytes(skb, o->ach, &ach, sizeof(ach))) {
-		ch = channel_of(bpf_ntohl(ach), &head.channel, &slot);
-		if (ch) {
-			ch->received++;
-			head.ach = o->ach;
-		}
-	}
-	ev = EV_PUNTED;
-	if (!admit_meg(f, o, head.time))
-		ev = EV_MEG_LIMITED;
-	else if (ch && !spend(&ch->bucket, LIMIT_CHANNEL + slot, head.time))
-		ev = EV_CHANNEL_LIMITED;
-	else if (!spend(&s->bucket[reason], reason, head.time)) // Per CPU: no lock.
-		ev = EV_RATE;
-	if (ev != EV_PUNTED) {
-		if (ch)
-			ch->limited++;
-		count_event(ev);
+	if (o->ach && associated(skb, f, o, &g, t.now)) {
+		g.counts->consumed++;
 		return TC_ACT_UNSPEC;
 	}
-	head.ifindex = f->ifindex;
-	head.section = id;
-	head.label = o->label;
-	head.length = skb->len;
-	head.reason = o->reason;
-	head.has_label = o->has_label;
-	head.entity = o->entity;
-	head.stack = ETH_HLEN;
-	head.depth = o->depth;
-	head.vlan = f->vlan;
-	if (head.length <= PUNT_SHORT)
-		ev = punt_PUNT_SHORT(skb, &head);
-	else
-		ev = punt_PUNT_LONG(skb, &head);
+	ev = admit(admit_meg(f, o, t.now), &g, &s->bucket[reason], reason, t.now);
+	if (ev != EV_PUNTED) {
+		if (g.counts)
+			g.counts->limited++;
+	} else {
+		if (g.counts) {
+			t.channel = g.type;
+			t.ach = o->ach;
+		}
+		ev = skb->len <= PUNT_SHORT ? punt_PUNT_SHORT(skb, skb->len, &t) : punt_PUNT_LONG(skb, skb->len, &t);
+	}
+	if (ev == EV_PUNTED) {
+		if (g.counts)
+			g.counts->punted++;
+		ev += reason;
+	}
 	count_event(ev);
-	if (ev >= EV_PUNTED && ch)
-		ch->punted++;
 	return TC_ACT_UNSPEC;
 }
 
