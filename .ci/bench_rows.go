@@ -47,7 +47,7 @@ func suites() []suite {
 	return []suite{
 		programSuite(), programRandomSuite(), forwardSuite(),
 		scaleSuite(), switchSuite(), memorySuite(), startSuite(), lossSuite(),
-		guestForwardSuite(), guestScaleSuite(), guestSwitchSuite(),
+		guestForwardSuite(), guestScaleSuite(), guestServiceSuite(), guestSwitchSuite(),
 		commitSuite(), loadSuite(), readSuite(), transactionSuite(), peerSuite(), sessionSuite(), accessSuite(), gnmiSuite(), ccSuite(), ccPacketSuite(),
 	}
 }
@@ -230,6 +230,36 @@ func guestScaleSuite() suite {
 				fig("guest: "+d.text+", start adopting "+z.text, at, "ms-adopt"),
 				fig("guest: "+d.text+", memory of one of "+z.text+", process", at, "B-process/LSP"),
 				fig("guest: "+d.text+", memory of one of "+z.text+", kernel", at, "B-kernel/LSP"))
+		}
+	}
+	return s
+}
+
+func guestServiceSuite() suite {
+	const bench = "BenchmarkServices/"
+	s := suite{name: "services into the kernel, in the guest (emulated: ratios only)", pkg: kernelPkg, pattern: "^BenchmarkServices$", time: "1x", seconds: 120, guest: true}
+	for _, d := range []struct{ name, text string }{{"chains", "kernel driver"}, {"ebpf", "eBPF driver"}} {
+		for _, z := range []struct {
+			n    int
+			text string
+		}{{100, "100"}, {1000, "1,000"}, {5000, "5,000"}} {
+			at := fmt.Sprintf("%s%s-%d", bench, d.name, z.n)
+			for _, r := range []row{
+				fig("guest: "+d.text+", 100 services with their pseudowires put beside "+z.text, at, "beside-services/s").
+					readme("in the guest, services put beside 100 / 1,000 / 5,000, " + d.text),
+				fig("guest: "+d.text+", 100 services deleted beside "+z.text, at, "deleted-services/s"),
+			} {
+				if z.n > 100 {
+					// O(1): those that are there must not show.
+					r = r.beside("beside 100", bench+d.name+"-100").want(">= 0.5 x")
+				}
+				s.rows = append(s.rows, r)
+			}
+			s.rows = append(s.rows,
+				fig("guest: "+d.text+", "+z.text+" services from none", at, "services/s"),
+				fig("guest: "+d.text+", full audit of "+z.text+" services", at, "ms-audit"),
+				fig("guest: "+d.text+", memory of one of "+z.text+" services, process", at, "B-process/service"),
+				fig("guest: "+d.text+", memory of one of "+z.text+" services, kernel", at, "B-kernel/service"))
 		}
 	}
 	return s

@@ -24,7 +24,7 @@ func clientLimits() []string {
 	return []string{
 		"Pseudowires have no sequence numbers: no action of the kernel counts.",
 		"A bandwidth profile counts the tagged frames of a port without their outer tag; its bursts last at most 274 seconds at their rate.",
-		"Offloads that merge frames are off where clients are. A client on a veth or tap must not leave segments or checksums to its peer: the kernel does not cut frames below labels.",
+		"Offloads that merge frames are off where clients are. A client on a veth or tap should not leave segments to its peer (TSO): the kernel cuts no frames below labels, so that they are lost unless the section's interface does.",
 	}
 }
 
