@@ -48,6 +48,10 @@ lint: standard ## gofmt, go vet, pyang --strict --lint, yanglint
 test: deps standard build ## Everything CI runs: tiers T0 (hermetic), T1 (namespaces), T2 (QEMU), README
 	@.ci/test
 
+.PHONY: vm
+vm: deps standard ## The whole suites of both drivers on Linux 5.10, 6.1 and 6.12, in QEMU (two hours)
+	@.ci/vm
+
 .PHONY: demo
 demo: ## The main job: a four-node MPLS-TP network from NETCONF to packets (KEEP=1 leaves it up)
 	@.ci/deps demo

@@ -219,11 +219,26 @@ func (c Capabilities) checkLabel(k Key, what string, label uint32) error {
 
 func (c Capabilities) need(k Key, features ...Feature) error {
 	for _, f := range features {
-		if !c.Features[f] {
-			return refusal(k, "needs %s, which the %s data plane does not have", f, c.Driver)
+		if c.Features[f] {
+			continue
 		}
+		if why := c.Lacking[f]; why != "" {
+			return refusal(k, "needs %s, which the %s data plane does not have on this host: %s", f, c.Driver, why)
+		}
+		return refusal(k, "needs %s, which the %s data plane does not have", f, c.Driver)
 	}
 	return nil
+}
+
+// Withdraw takes features back that this host does not give the driver, with the
+// reason that refusals tell.
+func (c *Capabilities) Withdraw(why string, features ...Feature) {
+	if c.Lacking == nil {
+		c.Lacking = map[Feature]string{}
+	}
+	for _, f := range features {
+		c.Features[f], c.Lacking[f] = false, why
+	}
 }
 
 func refusal(k Key, format string, args ...any) error {

@@ -93,8 +93,9 @@ type Section struct {
 }
 
 // Queues is a scheduler on the interface of a section: one queue for each
-// traffic class, the G-ACh and everything else without a class in that of its
-// priority (SO_PRIORITY 0..7).
+// traffic class, and one for the G-ACh (a GAL or an ACH below the last label,
+// whoever sent it), which has a quarter of the rate before all others; what has
+// no label is in the class of its priority (SO_PRIORITY 0..7).
 type Queues struct {
 	Enabled bool
 	// Rate shapes the interface, in bits per second; 0: at the rate of the
@@ -382,6 +383,8 @@ type Capabilities struct {
 	MaxLabel uint32
 	// Limits are sentences for people: what this driver does differently.
 	Limits []string
+	// Lacking tells why this host has not a feature that the driver has elsewhere.
+	Lacking map[Feature]string
 }
 
 // Counter is packets and octets. Octets count the frame from the label stack

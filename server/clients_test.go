@@ -3,9 +3,11 @@ package server
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/fake"
+	"github.com/tandem-ne/tandem/dataplane/reconcile"
 	"github.com/tandem-ne/tandem/server/yangerr"
 )
 
@@ -238,4 +240,31 @@ func TestClientRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReplacementIsNoFault: what the data plane is about to replace forwards as
+// it did until then, and so does what needs it.
+func TestReplacementIsNoFault(t *testing.T) {
+	r := start(t, "", nil)
+	defer r.stop(t)
+	must(t, r.commit(t, append(carried("pw1"), service()...)...))
+	r.becomes(t, wire+"/oper-state", "up")
+	k := dataplane.Key{Kind: dataplane.KindSection, Name: "west"}
+	states := func(st reconcile.State, data, own, above string) {
+		t.Helper()
+		r.health.onStatus(k, reconcile.Status{State: st, Since: time.Now()})
+		r.becomes(t, section+"/data-plane-state/state", data)
+		r.becomes(t, section+"/oper-state", own)
+		r.becomes(t, wire+"/oper-state", above)
+	}
+	fault := `/ietf-alarms:alarms/alarm-list/alarm[resource="` + pws + `[name='pw1']"][alarm-type-id='mtp-alarms:pseudowire-fault'][alarm-type-qualifier='']/is-cleared`
+	states(reconcile.Pending, "pending", "up", "up")
+	if got := r.value(t, fault); got != "" {
+		t.Errorf("a section that is replaced raised an alarm of a pseudowire (cleared: %s)", got)
+	}
+	states(reconcile.Failed, "failed", operNotInstalled, "down")
+	r.becomes(t, fault, "false")
+	states(reconcile.Pending, "pending", operNotInstalled, "down")
+	states(reconcile.Applied, "applied", "up", "up")
+	r.becomes(t, fault, "true")
 }

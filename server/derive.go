@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
-	"github.com/tandem-ne/tandem/dataplane/reconcile"
 	"github.com/tandem-ne/tandem/oam"
 	"github.com/tandem-ne/tandem/server/alarm"
 	"github.com/tandem-ne/tandem/server/tree"
@@ -136,7 +135,7 @@ func (h *health) operState(k dataplane.Key) (state, why string) {
 	switch {
 	case isDown(o):
 		return operDown, ""
-	case h.status[k].State != reconcile.Applied:
+	case !h.installed[k]:
 		return operNotInstalled, ""
 	case h.isLocked(k):
 		return operLocked, ""

@@ -41,18 +41,22 @@ type health struct {
 	objects   map[dataplane.Key]dataplane.Object
 	users     map[dataplane.Key]map[dataplane.Key]bool // Who needs an object to forward.
 	status    map[dataplane.Key]reconcile.Status
+	installed map[dataplane.Key]bool // What the data plane holds: until a replacement has failed the last one applied.
 	links     map[string]Interface
 	defects   map[string]oam.Defects // By MEG.
 	published map[dataplane.Key]string
 	block     blocker
 	locks     map[string]*lock                // By MEG.
 	faults    map[dataplane.Key]string        // Alarms of pseudowires that are raised, with their text.
+	narrow    map[dataplane.Key]string        // The same of those whose frames do not fit a section.
 	paired    map[string]string               // oper-state of bidirectional LSPs, tunnels, services and attachment circuits, by path.
 	circuits  map[string]map[string]tree.Path // Attachment circuits that have a state, by service.
 	active    map[dataplane.Key]string        // LSP_Num that a group sends on.
 	touched   map[string]tree.Path            // Those that must be derived again, but for attachment circuits.
 	dirty     map[dataplane.Key]bool
-	out       []tree.Edit
+	// unmeasured are the objects after which MTUs must be looked at again.
+	unmeasured map[dataplane.Key]bool
+	out        []tree.Edit
 
 	root                              tree.Path // /mpls-tp
 	pairNode, tunnelNode, serviceNode *schema.Node
@@ -64,10 +68,10 @@ func newHealth(s *Server) *health {
 	h := &health{
 		s: s, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		objects: map[dataplane.Key]dataplane.Object{}, users: map[dataplane.Key]map[dataplane.Key]bool{},
-		status: map[dataplane.Key]reconcile.Status{}, links: map[string]Interface{},
+		status: map[dataplane.Key]reconcile.Status{}, installed: map[dataplane.Key]bool{}, links: map[string]Interface{},
 		defects: map[string]oam.Defects{}, published: map[dataplane.Key]string{},
 		block: newBlocker(), locks: map[string]*lock{},
-		faults: map[dataplane.Key]string{}, paired: map[string]string{},
+		faults: map[dataplane.Key]string{}, narrow: map[dataplane.Key]string{}, unmeasured: map[dataplane.Key]bool{}, paired: map[string]string{},
 		circuits: map[string]map[string]tree.Path{}, active: map[dataplane.Key]string{}, touched: map[string]tree.Path{}, dirty: map[dataplane.Key]bool{},
 		root: root, pairNode: lsps.Child("bidirectional-lsp"), tunnelNode: tunnels.Child("tunnel"), serviceNode: services.Child("service"),
 	}
@@ -119,6 +123,7 @@ func (h *health) turn() {
 		f()
 	}
 	h.derive()
+	h.measure()
 	if len(h.out) == 0 {
 		return
 	}
@@ -148,6 +153,7 @@ func (h *health) configure(state *intent.State, old, running *tree.Node, r *inte
 			h.objects[k] = o
 			h.link(k, true)
 			h.dirty[k] = true
+			h.remeasure(k)
 			h.guardObject(k)
 		}
 		for _, name := range r.OAM.Delete {
@@ -174,6 +180,7 @@ func (h *health) forget(k dataplane.Key, at tree.Path) {
 	h.unguard(k)
 	delete(h.objects, k)
 	delete(h.status, k)
+	delete(h.installed, k)
 	delete(h.published, k)
 	delete(h.dirty, k)
 	delete(h.active, k)
@@ -195,6 +202,7 @@ func (h *health) forget(k dataplane.Key, at tree.Path) {
 	}
 	h.clearMismatch(k, at)
 	h.clearFault(k, at)
+	h.clearNarrow(k, at)
 }
 
 // link notes, or forgets, what the object k needs.
@@ -222,6 +230,9 @@ func (h *health) onStatus(k dataplane.Key, st reconcile.Status) {
 		}
 		before := h.status[k]
 		h.status[k] = st
+		if st.State != reconcile.Pending {
+			h.installed[k] = st.State == reconcile.Applied
+		}
 		h.dirty[k] = true
 		h.guardFailed()
 		e := edits{at: h.state.Path(k)}
@@ -261,6 +272,7 @@ func (h *health) clearMismatch(k dataplane.Key, at tree.Path) {
 // onLink is the host's report about an interface; Index 0: it is gone.
 func (h *health) onLink(i Interface) {
 	h.do(func() {
+		resized := h.links[i.Name].MTU != i.MTU
 		if i.Index == 0 {
 			delete(h.links, i.Name)
 		} else {
@@ -270,6 +282,9 @@ func (h *health) onLink(i Interface) {
 		for k, o := range h.objects {
 			if s, ok := o.(dataplane.Section); ok && s.Interface == i.Name {
 				h.dirty[k] = true
+				if resized {
+					h.remeasure(k)
+				}
 			}
 		}
 		if h.state != nil {

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/tandem-ne/tandem/dataplane"
-	"github.com/tandem-ne/tandem/dataplane/reconcile"
 	"github.com/tandem-ne/tandem/server/tree"
 )
 
@@ -205,7 +204,7 @@ func (h *health) tunnelState(tunnel *tree.Node) string {
 // publishActiveLSP publishes the LSP_Num of the LSP that a group sends on.
 func (h *health) publishActiveLSP(k dataplane.Key) {
 	g, ok := h.objects[k].(dataplane.Group)
-	if !ok || h.status[k].State != reconcile.Applied {
+	if !ok || !h.installed[k] {
 		return
 	}
 	at := h.state.Path(k)

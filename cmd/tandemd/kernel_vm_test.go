@@ -58,27 +58,5 @@ func TestKernelDiamond(t *testing.T) {
 // TestKernelServices carries the clients of the lab of services by the kernel's
 // own MPLS and traffic control.
 func TestKernelServices(t *testing.T) {
-	r := bringUp(t, slowly(t, "lab/services", 1_000_000), "kernel")
-	if err := r.ConfigureAll(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, *rig)
-	}{
-		{"clients reach each other", testSites},
-		{"states and counters", testServiceState},
-		{"one VLAN here is another there", testTrunk},
-		{"a bandwidth profile", testPolicing},
-		{"a leaf is pruned and grafted", testPrune},
-		{"mis-connected LSPs carry no client", testMisconnected},
-		{"an LSP is locked and looped back", testMaintenance},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			eventually(t, "all CC sessions up", func() bool {
-				return len(r.notUp(t, "pe1")) == 0 && len(r.notUp(t, "pe2")) == 0 && len(r.notUp(t, "pe3")) == 0
-			})
-			test.run(t, r)
-		})
-	}
+	testServices(t, bringUp(t, slowly(t, "lab/services", 1_000_000), "kernel"))
 }

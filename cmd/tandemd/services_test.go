@@ -19,32 +19,36 @@ import (
 // TestServices carries clients over pseudowires: a port, a VLAN, two segments
 // and a point-to-multipoint one, in a lab of three PEs and a P.
 func TestServices(t *testing.T) {
-	r := bringLab(t, "services", "t1s")
+	testServices(t, bringLab(t, "services", "t1s"),
+		serviceTest{"TCP with offloads left on", testServiceTCP},
+		serviceTest{"forwarding survives kill -9 of every element", testKillServices})
+}
+
+// serviceTest is a test of the lab of services when all its sessions are up,
+// and leaves it so.
+type serviceTest struct {
+	name string
+	run  func(*testing.T, *rig)
+}
+
+// testServices configures the lab and runs the tests that every data plane
+// passes, and more.
+func testServices(t *testing.T, r *rig, more ...serviceTest) {
 	if err := r.ConfigureAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, *rig)
-	}{
+	for _, test := range append([]serviceTest{
 		{"clients reach each other", testSites},
 		{"states and counters", testServiceState},
-		{"TCP with offloads left on", testServiceTCP},
 		{"one VLAN here is another there", testTrunk},
 		{"a bandwidth profile", testPolicing},
 		{"a leaf is pruned and grafted", testPrune},
 		{"mis-connected LSPs carry no client", testMisconnected},
 		{"an LSP is locked and looped back", testMaintenance},
-		{"forwarding survives kill -9 of every element", testKillServices},
-	} {
+	}, more...) {
 		t.Run(test.name, func(t *testing.T) {
 			eventually(t, "all CC sessions up", func() bool {
-				for _, node := range []string{"pe1", "pe2", "pe3"} {
-					if len(r.notUp(t, node)) > 0 {
-						return false
-					}
-				}
-				return true
+				return len(r.notUp(t, "pe1")) == 0 && len(r.notUp(t, "pe2")) == 0 && len(r.notUp(t, "pe3")) == 0
 			})
 			test.run(t, r)
 		})

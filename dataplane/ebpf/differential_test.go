@@ -8,9 +8,6 @@ import (
 	"github.com/tandem-ne/tandem/dataplane"
 )
 
-// differentialFrames is how many frames of a generator each test sends.
-const differentialFrames = 20_000
-
 // TestDifferential sends random frames that reach deep and damaged ones, and
 // compares what the programs and the model make of each, and all counters.
 func TestDifferential(t *testing.T) {

@@ -2,16 +2,11 @@ package ebpf
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
-
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/features"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
@@ -70,26 +65,14 @@ type Driver struct {
 	close  sync.Once
 }
 
-// Probe tells why this host cannot run the driver, nil if it can. It needs
-// Linux 5.19 (6.1 is the oldest tested).
-func Probe() error {
-	errs := []error{
-		features.HaveProgramType(ebpf.XDP),
-		features.HaveMapType(ebpf.RingBuf),
-		features.HaveProgramHelper(ebpf.XDP, asm.FnXdpLoadBytes),
-		features.HaveProgramHelper(ebpf.XDP, asm.FnLoop),
-		features.HaveProgramHelper(ebpf.XDP, asm.FnMapLookupPercpuElem),
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("the ebpf data plane cannot run here: %w", err)
-	}
-	return nil
-}
-
 // Open starts the driver in the network namespace of the calling thread. What
 // an earlier process left pinned is adopted: packets go on being forwarded
-// while the programs are replaced.
+// while the programs are replaced. On a kernel that Probe refuses nothing is
+// touched.
 func Open(o Options) (*Driver, error) {
+	if err := Probe(); err != nil {
+		return nil, err
+	}
 	o = o.withDefaults()
 	d := &Driver{
 		opt: o, log: o.Log,
@@ -173,7 +156,7 @@ func (d *Driver) Capabilities() dataplane.Capabilities {
 		return c // Not opened: what the driver has where the host has it.
 	}
 	if err := d.probeQueues(); err != nil {
-		c.Features[dataplane.FeatureQueues] = false
+		c.Withdraw(err.Error(), dataplane.FeatureQueues)
 		c.Limits = append(c.Limits, "This host has no queues: "+err.Error()+".")
 	}
 	return c

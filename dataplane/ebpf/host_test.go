@@ -3,3 +3,6 @@
 package ebpf
 
 const inGuest = false
+
+// differentialFrames is how many frames of a generator TestDifferential sends.
+const differentialFrames = 20_000

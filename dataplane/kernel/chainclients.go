@@ -3,8 +3,6 @@ package kernel
 import (
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
@@ -26,28 +24,6 @@ func clientLimits() []string {
 		"A bandwidth profile counts the tagged frames of a port without their outer tag; its bursts last at most 274 seconds at their rate.",
 		"Offloads that merge frames are off where clients are. A client on a veth or tap should not leave segments to its peer (TSO): the kernel cuts no frames below labels, so that they are lost unless the section's interface does.",
 	}
-}
-
-// withoutClients takes the features of clients back where flower does not count
-// the tags of a frame: an older kernel takes such a filter and ignores what it
-// asks for, so that no attempt would tell.
-func withoutClients(c *dataplane.Capabilities) {
-	var u unix.Utsname
-	if unix.Uname(&u) == nil && countsTags(unix.ByteSliceToString(u.Release[:])) {
-		return
-	}
-	for _, f := range clientFeatures() {
-		c.Features[f] = false
-	}
-	c.Limits = append(c.Limits, "This kernel is older than 5.19: it has no pseudowires, because its filters do not count VLAN tags.")
-}
-
-// countsTags tells whether the kernel of a release matches the number of VLAN
-// tags: from 5.19 on.
-func countsTags(release string) bool {
-	var major, minor int
-	_, err := fmt.Sscanf(release, "%d.%d", &major, &minor)
-	return err == nil && (major > 5 || major == 5 && minor >= 19)
 }
 
 // maxBurst is how long a burst of the police action can last at its rate: 32

@@ -69,9 +69,12 @@ func Open(opt Options) (*Driver, error) {
 	if err := Probe(); err != nil {
 		return nil, err
 	}
-	chains, chainCaps := !opt.Routes, Capabilities()
+	chains, caps := !opt.Routes, RouteCapabilities()
 	if chains {
-		if err := complete(&chainCaps); err != nil {
+		found, err := complete()
+		if err == nil {
+			caps = found
+		} else {
 			opt.Log.Warn("traffic control is not complete, LSPs become routes", "error", err)
 			chains = false
 		}
@@ -80,12 +83,9 @@ func Open(opt Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	caps := RouteCapabilities()
 	if chains {
-		caps = chainCaps
-		withoutClients(&caps)
 		if err := link.ProbeQueues(); err != nil {
-			caps.Features[dataplane.FeatureQueues] = false
+			caps.Withdraw(err.Error(), dataplane.FeatureQueues)
 			caps.Limits = append(caps.Limits, "This host has no queues: "+err.Error()+".")
 		}
 	}
@@ -116,9 +116,7 @@ func (d *Driver) openTap(opt Options) {
 	if d.noTap != nil {
 		d.log.Warn("OAM takes its frames from packet sockets", "reason", d.noTap)
 		d.caps.Limits = append(d.caps.Limits, "G-ACh and expired packets reach OAM through packet sockets, which see a copy of every frame: "+d.noTap.Error()+".")
-		for _, f := range []dataplane.Feature{dataplane.FeaturePuntLimits, dataplane.FeatureSteadyCC} {
-			d.caps.Features[f] = false
-		}
+		d.caps.Withdraw(d.noTap.Error(), dataplane.FeaturePuntLimits, dataplane.FeatureSteadyCC)
 		return
 	}
 	if d.chains != nil {

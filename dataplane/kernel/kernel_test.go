@@ -130,17 +130,6 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// TestCountsTags: which releases have pseudowires.
-func TestCountsTags(t *testing.T) {
-	for release, want := range map[string]bool{
-		"5.10.0-32-amd64": false, "5.18.9": false, "5.19.0": true, "6.1.0-56-cloud-amd64": true, "10.0": true, "4.19.1": false, "": false, "x.y": false,
-	} {
-		if countsTags(release) != want {
-			t.Errorf("release %q: %v", release, !want)
-		}
-	}
-}
-
 // TestCheckClient: bursts that the kernel's buckets hold.
 func TestCheckClient(t *testing.T) {
 	for _, c := range []struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -30,9 +31,10 @@ func parts() []part {
 	}
 	mpls := func(m mplsnl.MPLSAction) mplsnl.Filter { return act(mplsnl.Action{Kind: mplsnl.MPLS, MPLS: m}) }
 	vlan := func(v mplsnl.VLANAction) mplsnl.Filter { return act(mplsnl.Action{Kind: mplsnl.VLAN, VLAN: v}) }
-	var deep, tagged, nibble mplsnl.Match
+	var deep, tagged, counted, nibble mplsnl.Match
 	deep.LSE[6] = mplsnl.LSE{HasLabel: true, Label: 100}
 	tagged.VLAN, tagged.EtherType = mplsnl.Tag{Has: true, ID: 7}, mplsnl.EtherMPLS
+	counted.Tags, counted.HasTags = 2, true
 	nibble.Kind, nibble.NWords = mplsnl.U32, 1
 	nibble.Words[0] = mplsnl.Word{Value: 4 << 28, Mask: 0xf0000000, Offset: 4}
 	drop := mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.Drop}
@@ -42,6 +44,7 @@ func parts() []part {
 	return []part{
 		{"flower of seven labels", flower(mplsnl.EtherMPLS, deep, drop)},
 		{"flower of a tag and what is behind it", flower(mplsnl.EtherVLAN, tagged, drop)},
+		{tagCount, flower(mplsnl.EtherAll, counted, drop)},
 		{"u32", mplsnl.Filter{Protocol: mplsnl.EtherMPLS, Match: nibble, Actions: []mplsnl.Action{drop}}},
 		{"goto chain", flower(mplsnl.EtherMPLS, mplsnl.Match{}, mplsnl.Action{Kind: mplsnl.GAct, Verdict: mplsnl.GotoChain(9)})},
 		{"mpls push", mpls(mplsnl.MPLSAction{Op: mplsnl.MPLSPush, HasLabel: true, Label: 16, TTL: 255})},
@@ -64,6 +67,7 @@ func parts() []part {
 
 // The parts that only pseudowires need.
 const (
+	tagCount = "flower of the number of tags"
 	macPush  = "mpls mac_push"
 	pushEth  = "vlan push_eth"
 	popEth   = "vlan pop_eth"
@@ -72,11 +76,14 @@ const (
 	numbering = "tunnel_key"
 )
 
-// forClients are those parts.
-func forClients() []string { return []string{macPush, pushEth, popEth, policing, numbering} }
+// forClients are the parts that only pseudowires need.
+func forClients() []string {
+	return []string{tagCount, macPush, pushEth, popEth, policing, numbering}
+}
 
 // Missing tells which parts of traffic control this kernel does not have. It
-// tries each in a network namespace that goes with its thread.
+// tries each in a network namespace that goes with its thread, and reads back
+// what was put: before Linux 5.19 flower takes a number of tags and forgets it.
 func Missing() (missing []string, err error) { return missingOf(parts()) }
 
 func missingOf(all []part) (missing []string, err error) {
@@ -110,43 +117,57 @@ func try(all []part) (missing []string, err error) {
 	for i, p := range all {
 		f := p.filter
 		f.Block, f.Pref = block, uint16(i+1)
-		err := c.ApplyFilters([]mplsnl.FilterChange{{New: true, Filter: &f}}, func(int, error) { missing = append(missing, p.name) })
-		if err != nil {
+		// What is refused is not there when the filters are read.
+		if err := c.ApplyFilters([]mplsnl.FilterChange{{New: true, Filter: &f}}, func(int, error) {}); err != nil {
 			return nil, err
+		}
+	}
+	there := map[uint16]mplsnl.Match{}
+	if err := c.Filters(block, func(f mplsnl.Filter, _ []mplsnl.ActionStats, err error) {
+		if err == nil {
+			there[f.Pref] = f.Match
+		}
+	}); err != nil {
+		return nil, err
+	}
+	for i, p := range all {
+		if there[uint16(i+1)] != p.filter.Match {
+			missing = append(missing, p.name)
 		}
 	}
 	return missing, nil
 }
 
-// complete tells whether chains can be on this host, and takes from c what they
-// cannot do.
-func complete(c *dataplane.Capabilities) error {
+// complete returns what chains can do on this host; the error tells why there
+// can be none.
+func complete() (dataplane.Capabilities, error) {
 	if err := Complete(); err != nil {
-		return err
+		return dataplane.Capabilities{}, err
 	}
 	missing, err := Missing()
 	if err != nil {
-		// Without leave to make a namespace nothing can be tried; what is missing
-		// shows then as an error of the object that needs it.
-		return nil
+		// Without leave to make a namespace nothing can be tried. What is missing
+		// shows then as an error of the object that needs it, but for what a
+		// kernel takes and forgets.
+		missing = []string{tagCount}
 	}
-	return restrict(c, missing)
+	return Without(missing)
 }
 
-// restrict takes the features from c that need a part which is missing. The
-// error names a part without which chains cannot be at all.
-func restrict(c *dataplane.Capabilities, missing []string) error {
+// Without returns what chains can do on a kernel that lacks parts of traffic
+// control, by the names of Missing. The error names a part without which there
+// are no chains.
+func Without(missing []string) (dataplane.Capabilities, error) {
+	c := Capabilities()
 	for _, name := range missing {
 		if !slices.Contains(forClients(), name) {
-			return fmt.Errorf("%w: traffic control has no %s", ErrUnavailable, name)
+			return c, fmt.Errorf("%w: traffic control has no %s", ErrUnavailable, name)
 		}
 	}
-	if len(missing) == 0 {
-		return nil
+	if len(missing) > 0 {
+		why := "traffic control of this kernel has no " + strings.Join(missing, ", no ")
+		c.Withdraw(why, clientFeatures()...)
+		c.Limits = append(c.Limits, "There are no pseudowires here: "+why+".")
 	}
-	for _, f := range clientFeatures() {
-		c.Features[f] = false
-	}
-	c.Limits = append(c.Limits, fmt.Sprintf("This kernel lacks %q of traffic control, so there are no pseudowires.", missing))
-	return nil
+	return c, nil
 }

@@ -1,42 +1,54 @@
 //go:build vm
 
-package kernel
+package kernel_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/drivertest"
+	"github.com/tandem-ne/tandem/dataplane/kernel"
+	"github.com/tandem-ne/tandem/dataplane/plan"
 )
 
-// TestMissing: what each kernel lacks, exactly. One that is not in the table may
-// lack nothing.
+// TestMissing: what this kernel lacks is what the table says, and an open driver
+// offers everything else.
 func TestMissing(t *testing.T) {
-	lacks := map[string][]string{
-		"5.10": nil,
-		"6.1":  nil,
-		"6.12": nil,
+	want := drivertest.Kernel(t)
+	missing, err := kernel.Missing()
+	if err != nil || !slices.Equal(missing, want.TC) {
+		t.Errorf("Linux %s lacks %q, want %q (%v)", want.Series, missing, want.TC, err)
 	}
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
+	chains, err := kernel.Without(want.TC)
+	if err != nil {
 		t.Fatal(err)
 	}
-	release := strings.SplitN(unix.ByteSliceToString(u.Release[:]), ".", 3)
-	want := lacks[release[0]+"."+release[1]]
-	got, err := Missing()
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("kernel %s lacks %q, want %q (%v)", unix.ByteSliceToString(u.Release[:]), got, want, err)
+	for name, c := range map[string]struct {
+		routes bool
+		want   dataplane.Capabilities
+	}{"chains": {false, chains}, "routes": {true, kernel.RouteCapabilities()}} {
+		got := newRigOf(t, kernel.Options{Routes: c.routes}).Capabilities()
+		if got.Driver != c.want.Driver || !maps.Equal(got.Features, c.want.Features) || !maps.Equal(got.Lacking, c.want.Lacking) || !slices.Equal(got.Limits, c.want.Limits) {
+			t.Errorf("Linux %s, %s:\n got %+v\nwant %+v", want.Series, name, got, c.want)
+		}
 	}
-	none := part{"an operation that there is not", parts()[4].filter}
-	none.filter.Actions = []mplsnl.Action{{Kind: mplsnl.MPLS, Verdict: mplsnl.Pipe, MPLS: mplsnl.MPLSAction{Op: 99}}}
-	if got, err := missingOf([]part{none, parts()[0]}); err != nil || !slices.Equal(got, []string{none.name}) {
-		t.Errorf("of an operation that there is not is missing %q, %v", got, err)
+}
+
+// clients tells whether the kernel under test has pseudowires. Where it has not,
+// objects that need them must be refused with the part that is missing.
+func (r rig) clients(t *testing.T, objects []dataplane.Object) bool {
+	t.Helper()
+	lacks := drivertest.Kernel(t).TC
+	if len(lacks) == 0 {
+		return true
 	}
-	c := Capabilities()
-	if err := complete(&c); err != nil {
-		t.Errorf("chains cannot be here: %v", err)
+	const want = "needs ethernet-pseudowire, which the kernel data plane does not have on this host: traffic control of this kernel has no "
+	err := r.Prepare(t.Context(), plan.Full(nil, objects))
+	if err == nil || !strings.Contains(err.Error(), want+strings.Join(lacks, ", no ")) {
+		t.Errorf("Prepare: %v, want %q and the parts %q", err, want, lacks)
 	}
+	return false
 }

@@ -25,7 +25,7 @@ func Types() []Type {
 		{ID: "mtp-alarms:client-signal-fail", Severity: Minor, Levels: []Severity{Minor}},
 		{ID: "mtp-alarms:protection-protocol-failure", Qualifiers: []string{"cm", "nr", "to"}, Severity: Major, Levels: []Severity{Major}},
 		{ID: "mtp-alarms:pseudowire-fault", Severity: Major, Levels: []Severity{Minor, Major}},
-		{ID: "mtp-alarms:ttl-expiry-storm", Severity: Major, Levels: []Severity{Major}},
+		{ID: "mtp-alarms:pseudowire-mtu", Severity: Major, Levels: []Severity{Major}},
 		{ID: "mtp-alarms:data-plane-mismatch", Severity: Major, Levels: []Severity{Warning, Major}},
 		{ID: "mtp-alarms:ttl-expiry-storm", Severity: Major, Levels: []Severity{Major}},
 		{ID: "mtp-alarms:label-space-exhausted", Severity: Warning, Levels: []Severity{Warning}},

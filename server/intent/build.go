@@ -169,6 +169,12 @@ func (t *touched) spread(views ...*view) {
 				if v.peerIsSelf(r.name) {
 					add(staticLSP, v.state.users(r, staticLSP)...)
 				}
+				// In a label space of its own the labels of the platform are unknown.
+				if spaceChanged(views, r.name) {
+					for _, name := range v.state.users(r, staticLSP) {
+						add(bidirectionalLSP, v.state.BidirectionalLSPs(name)...)
+					}
+				}
 			case switchingPoint:
 				// Its segments have no MEP here.
 				if x := v.switchingPoint(r.name); x != nil {
@@ -221,6 +227,12 @@ func dependents(k kind) []kind {
 		return []kind{p2mpPseudowire, switchingPoint, service, meg}
 	}
 	return nil
+}
+
+// spaceChanged reports whether a section has a label space of its own in one
+// configuration only.
+func spaceChanged(views []*view, name string) bool {
+	return len(views) < 2 || views[0].state.hasLabelSpace(name) != views[1].state.hasLabelSpace(name)
 }
 
 // sameShape reports whether a tunnel is the same before and after to those who

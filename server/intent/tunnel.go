@@ -59,7 +59,11 @@ func (v *view) checkCoRouted(name string) {
 	p := v.entryPath(ref{bidirectionalLSP, name})
 	for _, pair := range [][2]string{{*b.ForwardLsp, *b.ReverseLsp}, {*b.ReverseLsp, *b.ForwardLsp}} {
 		out, in := v.lsp(pair[0]), v.lsp(pair[1])
-		if in.InSegment == nil || in.InSegment.IncomingSection == nil || operation(out) == dataplane.PopAndLookup {
+		if in.InSegment == nil || operation(out) == dataplane.PopAndLookup {
+			continue
+		}
+		if in.InSegment.IncomingSection == nil {
+			v.checkSpace(pair[1], in, out)
 			continue
 		}
 		quiet := *v // errors of the next hop are those of the LSP itself
@@ -71,6 +75,19 @@ func (v *view) checkCoRouted(name string) {
 		if ok && next.Section != *in.InSegment.IncomingSection {
 			v.fail(p, "lsp-not-co-routed", "static-lsp %q leaves over section %q, but static-lsp %q arrives over section %q",
 				pair[0], next.Section, pair[1], *in.InSegment.IncomingSection)
+		}
+	}
+}
+
+// checkSpace refuses a label of the platform's space where it would not be found:
+// as the outermost one over a section with a label space of its own. The section
+// is that over which the other LSP of the co-routed pair leaves; inside a tunnel
+// the label is not the outermost.
+func (v *view) checkSpace(name string, in, out *lspConfig) {
+	for _, h := range hops(out) {
+		if in.InSegment.IncomingLabel != nil && h.section != nil && v.state.hasLabelSpace(*h.section) {
+			v.fail(below(v.entryPath(ref{staticLSP, name}), "in-segment", "incoming-label"), "label-space",
+				"static-lsp %q arrives over section %q, which has a label space of its own since an LSP names it as incoming-section: name it here too", name, *h.section)
 		}
 	}
 }

@@ -19,13 +19,17 @@ if ldd "$(command -v busybox)" >/dev/null 2>&1; then die "busybox is not static;
 # itself. A name that the kernel has built in costs nothing.
 modules="mpls_router mpls_iptunnel veth dummy 8021q ipv6 af_packet sch_ingress cls_bpf cls_flower cls_matchall cls_u32 act_mpls act_vlan act_mirred act_gact act_skbedit act_pedit act_police act_tunnel_key sch_htb"
 
-# 5.10 is that of the last bullseye, looked up with lists of its own: the sources of
-# this machine stay as they are.
-apt=()
-if [ "$series" = 5.10 ]; then
-	lists=$cache/apt-bullseye
+# 6.1 is that of this machine's sources. 5.10 is that of Debian 11, 6.12 that of
+# Debian 13, looked up with lists of their own: the sources stay as they are.
+apt=() release=''
+case $series in
+5.10) release=bullseye ;;
+6.12) release=trixie ;;
+esac
+if [ -n "$release" ]; then
+	lists=$cache/apt-$release
 	mkdir -p "$lists"/state/lists/partial "$lists"/cache/archives/partial
-	echo 'deb http://deb.debian.org/debian bullseye main' >"$lists/sources.list"
+	echo "deb http://deb.debian.org/debian $release main" >"$lists/sources.list"
 	apt=(-o Dir::State="$lists/state" -o Dir::Cache="$lists/cache" -o Dir::Etc::SourceList="$lists/sources.list"
 		-o Dir::Etc::SourceParts=/dev/null -o Dir::State::status=/var/lib/dpkg/status)
 fi
@@ -48,13 +52,14 @@ dir=$cache/$series
 recipe=$(cat "$0" "$here/init" | sha256sum | cut -c1-16)
 if [ -n "$pkg" ] && offered "$pkg"; then want="$pkg $recipe"
 elif [ -f "$dir/made" ]; then want=$(cat "$dir/made")
-else die "apt offers no linux-image-$series.*-cloud-amd64; for 6.12 add bookworm-backports to the sources"; fi
+else die "apt offers no linux-image-$series.*-cloud-amd64${release:+ of $release}"; fi
 if [ "$(cat "$dir/made" 2>/dev/null)" = "$want" ]; then echo "$dir"; exit 0; fi
 
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
-(cd "$work" && apt-get "${apt[@]}" -qq download "$pkg" >&2) || die "cannot download $pkg"
+(cd "$work" && apt-get "${apt[@]}" -o APT::Sandbox::User=root -qq download "$pkg" >&2) || die "cannot download $pkg"
 dpkg-deb -x "$work"/linux-image-*.deb "$work/kernel"
+[ -d "$work/kernel/lib" ] || ln -s usr/lib "$work/kernel/lib" # Debian 13 packs them there.
 kernel=$(ls "$work"/kernel/boot/vmlinuz-*) && version=${kernel##*/vmlinuz-}
 tree=$work/tree
 mkdir -p "$tree"/{bin,dev,proc,sys,run,tmp,etc,test} "$tree/lib/modules/$version"

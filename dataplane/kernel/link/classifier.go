@@ -24,6 +24,8 @@ const (
 	load32    = 0x61 // dst = *(u32 *)(src + off)
 	packet16  = 0x28 // r0 = two octets of the packet at imm; r6 is the context
 	packet8   = 0x30 // r0 = one octet of it
+	from32    = 0x40 // r0 = four octets of it at src + imm
+	from16    = 0x48 // r0 = two octets of it at src + imm
 	addImm    = 0x07
 	andImm    = 0x57
 	shiftImm  = 0x77 // dst >>= imm
@@ -45,43 +47,81 @@ type instruction struct {
 }
 
 const (
-	skPriority = 32                 // Offset of priority in struct __sk_buff.
-	class0     = queueMajor<<16 | 1 // The class of traffic class 0.
+	skPriority   = 32                            // Offset of priority in struct __sk_buff.
+	class0       = queueMajor<<16 | 1            // The class of traffic class 0.
+	classChannel = queueMajor<<16 | channelMinor // That of the G-ACh.
+	labelGAL     = 13                            // RFC 5586 section 4
+	headACH      = 0x1000                        // First half of an ACH (RFC 5586 section 2.1).
+	maxStack     = 16                            // Labels that are looked through for the last one.
 )
 
-// byPriority answers with the class of the packet's priority.
+// channel leads to the class of the G-ACh whatever ends in a GAL or goes on with
+// an ACH below its last label, with or without a tag in the frame; what has no
+// label to "other", the rest to "labelled" with r9 at its labels. r6 is the
+// context then and r7 the priority.
+func channel() []instruction {
+	program := []instruction{
+		{op: moveReg, dst: 6, src: 1},
+		{op: load32, dst: 7, src: 6, off: skPriority},
+		{op: moveImm, dst: 9, imm: 14},
+		{op: packet16, imm: 12},
+		{op: jumpEqual, imm: unix.ETH_P_MPLS_UC, to: "stack"},
+		{op: jumpOther, imm: unix.ETH_P_8021Q, to: "other"},
+		{op: moveImm, dst: 9, imm: 18},
+		{op: packet16, imm: 16},
+		{op: jumpOther, imm: unix.ETH_P_MPLS_UC, to: "other"},
+	}
+	at := "stack"
+	for i := range uint32(maxStack) {
+		next := fmt.Sprintf("below %d", i)
+		if i == maxStack-1 {
+			next = "labelled"
+		}
+		program = append(program,
+			instruction{at: at, op: from32, src: 9, imm: 4 * i},
+			instruction{op: moveReg, dst: 8, src: 0},
+			instruction{op: andImm, imm: 1 << 8}, // S
+			instruction{op: jumpEqual, imm: 0, to: next},
+			instruction{op: shiftImm, dst: 8, imm: 12},
+			instruction{op: jumpEqual, dst: 8, imm: labelGAL, to: "channel"},
+			instruction{op: from16, src: 9, imm: 4*i + 4},
+			instruction{op: jumpEqual, imm: headACH, to: "channel"},
+			instruction{op: jump, to: "labelled"})
+		at = next
+	}
+	return program
+}
+
+// byPriority answers with the class of the packet's priority, unless it is of
+// the G-ACh.
 func byPriority() []instruction {
-	return []instruction{
-		{op: load32, src: 1, off: skPriority},
-		{op: jumpAbove, imm: Classes - 1, to: "none"},
+	return append(channel(), []instruction{
+		{at: "labelled", op: jump, to: "other"},
+		{at: "other", op: jumpAbove, dst: 7, imm: Classes - 1, to: "none"},
+		{op: moveReg, src: 7},
 		{op: addImm, imm: class0},
+		{op: leave},
+		{at: "channel", op: moveImm, imm: classChannel},
 		{op: leave},
 		{at: "none", op: moveImm, imm: class0},
 		{op: leave},
-	}
+	}...)
 }
 
-// byLabel answers with the class of the outermost label of an MPLS frame, with
-// or without a tag in the frame, and with that of the priority for all others.
+// byLabel answers with the class of the outermost label of an MPLS frame that is
+// not of the G-ACh, and with that of the priority for what is no MPLS.
 func byLabel() []instruction {
-	return []instruction{
-		{op: moveReg, dst: 6, src: 1},
-		{op: load32, dst: 7, src: 6, off: skPriority},
-		{op: packet16, imm: 12},
-		{op: jumpEqual, imm: unix.ETH_P_MPLS_UC, to: "untagged"},
-		{op: jumpOther, imm: unix.ETH_P_8021Q, to: "other"},
-		{op: packet16, imm: 16},
-		{op: jumpOther, imm: unix.ETH_P_MPLS_UC, to: "other"},
-		{op: packet8, imm: 20},
-		{op: jump, to: "label"},
-		{at: "untagged", op: packet8, imm: 16},
-		{at: "label", op: shiftImm, imm: 1}, // The third octet: label, TC, S.
+	return append(channel(), []instruction{
+		{at: "labelled", op: from32, src: 9},
+		{op: shiftImm, imm: 9},
 		{op: andImm, imm: 7},
 		{op: jump, to: "class"},
 		{at: "other", op: jumpEqual, dst: 7, imm: ByClient, to: "client"},
 		{op: jumpAbove, dst: 7, imm: Classes - 1, to: "none"},
 		{op: moveReg, src: 7},
 		{at: "class", op: addImm, imm: class0},
+		{op: leave},
+		{at: "channel", op: moveImm, imm: classChannel},
 		{op: leave},
 		{at: "client", op: packet16, imm: 12},
 		{op: jumpEqual, imm: unix.ETH_P_IPV6, to: "IPv6"},
@@ -95,7 +135,7 @@ func byLabel() []instruction {
 		{op: jump, to: "class"},
 		{at: "none", op: moveImm, imm: class0},
 		{op: leave},
-	}
+	}...)
 }
 
 // assemble writes a program out, because nothing else of this package knows

@@ -15,7 +15,8 @@ import (
 // Classes is the number of traffic classes (RFC 5462).
 const Classes = 8
 
-// Queues is a scheduler on the egress of an interface: a queue for each traffic
+// Queues is a scheduler on the egress of an interface: a queue for the G-ACh,
+// which has a quarter of the rate before anybody else, and one for each traffic
 // class, chosen by the priority of the packet (skb->priority), 0 to 7;
 // everything else is of class 0.
 type Queues struct {
@@ -68,9 +69,15 @@ const (
 	// queueMajor is the handle of our scheduler, by which it is known again.
 	queueMajor = 0x7a4d
 	rootMinor  = 0x10 // The class that shapes; the classes are 1 to 8.
+	// channelMinor is the class of the G-ACh, whoever sent it.
+	channelMinor = 9
 	// leafRate is what a class has of its own, octets a second: as little as
 	// can be, for what is beyond is borrowed in order of priority.
 	leafRate = 1000
+	// channelShare of the rate is the G-ACh's own, which htb serves before all
+	// that is borrowed. What is beyond it competes with the highest class: who
+	// can make frames that look like the G-ACh must not starve the others.
+	channelShare = 4
 	// unshaped is the rate, in octets a second, that stands for none.
 	unshaped = 125_000_000_000
 	// filterName begins the name of our filter, which tells what it was set up
@@ -86,9 +93,9 @@ const (
 // What waits in the queues is kept by a change. The error wraps
 // ErrForeignQueues where somebody else's is there, which is left alone.
 //
-// It is a hierarchical token bucket (htb) with handle 7a4d: and one class for
-// each traffic class, and a filter of eBPF that reads the priority or the label:
-// what nearly every kernel has.
+// It is a hierarchical token bucket (htb) with handle 7a4d:, one class for each
+// traffic class and one for the G-ACh, and a filter of eBPF that reads the labels
+// and the priority: what nearly every kernel has.
 func (h *Handle) SetQueues(index int, q Queues) error {
 	if err := h.setQueues(index, q); err != nil {
 		return fmt.Errorf("queues of interface %d: %w", index, err)
@@ -186,15 +193,19 @@ func (h *Handle) Queues(index int) (q Queues, ok bool, err error) {
 			return Queues{}, false, nil
 		}
 	}
-	if len(is) != Classes+1 {
+	if len(is) != Classes+2 { // Theirs, that of the G-ACh and the root's.
 		return Queues{}, false, nil
 	}
 	return q, true, nil
 }
 
-// QueueStats returns the counters of our queues by traffic class; zero where
-// there are none.
-func (h *Handle) QueueStats(index int) (s [Classes]QueueStats, err error) {
+// ChannelQueue is the place of the G-ACh in what QueueStats returns, behind the
+// traffic classes.
+const ChannelQueue = Classes
+
+// QueueStats returns the counters of our queues by traffic class, and those of
+// the G-ACh; zero where there are none.
+func (h *Handle) QueueStats(index int) (s [Classes + 1]QueueStats, err error) {
 	is, err := h.classes(index)
 	if err != nil {
 		return s, err
@@ -254,7 +265,9 @@ func classesOf(index int, q Queues) []*netlink.HtbClass {
 		})
 		return c
 	}
-	out := []*netlink.HtbClass{class(rootMinor, 0, rate)}
+	channel := class(channelMinor, rootMinor, max(rate/channelShare, min(leafRate, rate)))
+	channel.Quantum = minQuantum
+	out := []*netlink.HtbClass{class(rootMinor, 0, rate), channel}
 	strict, least := uint32(0), uint16(math.MaxUint16)
 	for _, w := range q.Weights {
 		if w == 0 {

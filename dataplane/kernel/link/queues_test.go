@@ -126,6 +126,7 @@ func TestQueuesDrift(t *testing.T) {
 		{"scheduler deleted", "qdisc del dev west0 root"},
 		{"rate changed", "class change dev west0 parent 7a4d: classid 7a4d:10 htb rate 1mbit"},
 		{"priority changed", "class change dev west0 parent 7a4d:10 classid 7a4d:8 htb rate 8kbit ceil 50mbit prio 7"},
+		{"class of the G-ACh deleted", "class del dev west0 classid 7a4d:9"},
 		{"class added", "class add dev west0 parent 7a4d:10 classid 7a4d:99 htb rate 1mbit"},
 		{"filter deleted", "filter del dev west0 parent 7a4d:"},
 	} {
@@ -255,14 +256,85 @@ func TestClassProtected(t *testing.T) {
 	}
 }
 
+// TestChannelProtected floods the highest class, with all labels and priorities
+// as the G-ACh has them, through a shaped interface: the G-ACh loses nothing,
+// whatever shape it has and wherever it was sent.
+func TestChannelProtected(t *testing.T) {
+	for _, byLabel := range []bool{false, true} {
+		l, h := open(t)
+		west := index(t, l, h, drivertest.West)
+		port := l.Port(drivertest.West)
+		if err := h.SetQueues(west, link.Queues{Rate: 20_000_000, ByLabel: byLabel}); err != nil {
+			t.Fatal(err)
+		}
+		lse := func(label, bottom uint32) uint32 { return label<<12 | 7<<9 | bottom<<8 | 64 }
+		frame := func(tag bool, words ...uint32) []byte {
+			f := append(append([]byte(nil), port.Peer[:]...), port.MAC[:]...)
+			if tag {
+				f = append(f, 0x81, 0, 0xe0, 7)
+			}
+			f = append(f, 0x88, 0x47)
+			for _, w := range words {
+				f = binary.BigEndian.AppendUint32(f, w)
+			}
+			return append(f, make([]byte, 64)...)
+		}
+		const ach = 0x10000007 // BFD of RFC 5885
+		deep := make([]uint32, 14)
+		for i := range deep {
+			deep[i] = lse(1000+uint32(i), 0)
+		}
+		channel := [][]byte{
+			frame(false, lse(13, 1), ach),
+			frame(false, lse(1000, 0), lse(13, 1), ach),
+			frame(true, lse(1000, 0), lse(1001, 0), lse(13, 1), ach),
+			frame(false, lse(1000, 0), lse(2000, 1), ach),
+			frame(false, append(deep, lse(13, 1), ach)...),
+		}
+		// Neither a GAL nor an ACH is where it counts.
+		users := [][]byte{
+			frame(false, lse(1000, 0), lse(2000, 1), 0x00001000, ach),
+			frame(false, lse(1000, 1), 0x45000000, lse(13, 1)),
+			frame(true, lse(1000, 1), 0x11000000),
+			frame(false, lse(13, 0), lse(1000, 1), 0x00000000),
+		}
+		user, oam := sender(t, l, west, 7), sender(t, l, west, 7)
+		const rounds, flood = 40, 250
+		for i := range rounds {
+			for j := range flood {
+				f := append(users[j%len(users)], make([]byte, 900)...)
+				if _, err := unix.Write(user, f); err != nil && !errors.Is(err, unix.ENOBUFS) {
+					t.Fatal(err)
+				}
+			}
+			if _, err := unix.Write(oam, channel[i%len(channel)]); err != nil {
+				t.Fatalf("by label %v: frame %d of the G-ACh refused: %v", byLabel, i, err)
+			}
+		}
+		s, err := h.QueueStats(west)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := s[link.ChannelQueue]
+		if c.Drops != 0 || c.Packets+c.Backlog != rounds {
+			t.Errorf("by label %v: the G-ACh: %+v, want %d packets and no drops", byLabel, c, rounds)
+		}
+		if s[7].Drops == 0 {
+			t.Errorf("by label %v: class 7: %+v, want drops", byLabel, s[7])
+		}
+	}
+}
+
 // TestWeights fills two weighted queues and looks at the order in which they
 // are emptied.
 func TestWeights(t *testing.T) {
 	l, h := open(t)
 	west := index(t, l, h, drivertest.West)
 	port := l.Port(drivertest.West)
-	// Slow, so that both queues stay full while the order is looked at.
-	if err := h.SetQueues(west, link.Queues{Rate: 10_000_000, Weights: [8]uint16{1, 3}}); err != nil {
+	// Both queues are filled while next to nothing leaves, however long that
+	// takes, and then emptied so slowly that the reader keeps up.
+	queues := link.Queues{Rate: 200_000, Weights: [8]uint16{1, 3}}
+	if err := h.SetQueues(west, queues); err != nil {
 		t.Fatal(err)
 	}
 	for class := range 2 {
@@ -273,8 +345,12 @@ func TestWeights(t *testing.T) {
 			}
 		}
 	}
+	queues.Rate = 10_000_000
+	if err := h.SetQueues(west, queues); err != nil {
+		t.Fatal(err)
+	}
 	// The first frames left before the second queue was filled.
-	before := arrived(t, l, 0, 40)
+	before := arrived(t, l, 1, 100)
 	first := arrived(t, l, 1, 300)
 	ratio := float64(first[1]) / float64(first[0])
 	t.Logf("before %v, then %v: ratio %.2f", before, first, ratio)
