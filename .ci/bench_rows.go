@@ -47,7 +47,7 @@ func suites() []suite {
 	return []suite{
 		programSuite(), programRandomSuite(), forwardSuite(),
 		scaleSuite(), switchSuite(), memorySuite(), startSuite(), lossSuite(),
-		guestForwardSuite(), guestScaleSuite(), guestSwitchSuite(),
+		guestForwardSuite(), guestScaleSuite(), guestServiceSuite(), guestSwitchSuite(),
 		commitSuite(), loadSuite(), readSuite(), transactionSuite(), peerSuite(), sessionSuite(), accessSuite(), gnmiSuite(), ccSuite(), ccPacketSuite(),
 	}
 }
@@ -232,6 +232,35 @@ func guestScaleSuite() suite {
 				fig("guest: "+d.text+", memory of one of "+z.text+", process", at, "B-process/LSP"),
 				fig("guest: "+d.text+", memory of one of "+z.text+", kernel", at, "B-kernel/LSP"))
 		}
+	}
+	return s
+}
+
+func guestServiceSuite() suite {
+	const bench = "BenchmarkServices/"
+	s := suite{name: "services into the kernel, in the guest (emulated: ratios only)", pkg: kernelPkg, pattern: "^BenchmarkServices$", time: "1x", seconds: 150, guest: true}
+	numbers := []struct {
+		n    int
+		text string
+	}{{100, "100"}, {1000, "1,000"}, {5000, "5,000"}}
+	for _, c := range []struct{ text, metric string }{{"services put", "beside-services/s"}, {"services deleted", "deleted-services/s"}} {
+		for _, z := range numbers {
+			r := fig("guest: kernel driver, "+c.text+" beside "+z.text, fmt.Sprintf("%schains-%d", bench, z.n), c.metric).
+				readme("in the guest, " + c.text + " beside 100 / 1,000 / 5,000, kernel driver")
+			if z.n > 100 {
+				// O(1): those that are there must not show.
+				r = r.beside("beside 100", bench+"chains-100").want(">= 0.5 x")
+			}
+			s.rows = append(s.rows, r)
+		}
+	}
+	for _, z := range numbers {
+		at := fmt.Sprintf("%schains-%d", bench, z.n)
+		s.rows = append(s.rows,
+			fig("guest: kernel driver, "+z.text+" services from none", at, "services/s"),
+			fig("guest: kernel driver, full audit of "+z.text+" services", at, "ms-audit"),
+			fig("guest: kernel driver, memory of one of "+z.text+" services, process", at, "B-process/service"),
+			fig("guest: kernel driver, memory of one of "+z.text+" services, kernel", at, "B-kernel/service"))
 	}
 	return s
 }
