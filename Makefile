@@ -49,7 +49,7 @@ test: deps standard build ## Everything CI runs: tiers T0 (hermetic), T1 (namesp
 	@.ci/test
 
 .PHONY: vm
-vm: deps standard ## The whole suites of both drivers on Linux 5.10, 6.1 and 6.12, in QEMU (two hours)
+vm: deps standard ## The whole suites of both drivers on Linux 5.10, 6.1 and 6.12, in QEMU (hours)
 	@.ci/vm
 
 .PHONY: demo

@@ -47,7 +47,7 @@ func suites() []suite {
 	return []suite{
 		programSuite(), programRandomSuite(), forwardSuite(),
 		scaleSuite(), switchSuite(), memorySuite(), startSuite(), lossSuite(),
-		guestForwardSuite(), guestScaleSuite(), guestSwitchSuite(),
+		guestForwardSuite(), guestScaleSuite(), guestServiceSuite(), guestSwitchSuite(),
 		commitSuite(), loadSuite(), readSuite(), transactionSuite(), peerSuite(), sessionSuite(), accessSuite(), gnmiSuite(), ccSuite(), ccPacketSuite(),
 	}
 }
@@ -62,11 +62,11 @@ func programSuite() suite {
 	const net, as = "net-ns/packet", "program, ns a packet beyond those of an empty one: "
 	free := func(name, bench string) row { return fig("program: "+name, bench, net) }
 	program := func(name, bench string) row { return free(name, bench).want("<= 35") }
-	const main, clients = "BenchmarkProgram/", "BenchmarkProgramClients/"
+	const main, clients, punts = "BenchmarkProgram/", "BenchmarkProgramClients/", "BenchmarkProgramPunt/"
 	labels := as + "swap / push / pop to IP / pop and look up / impose"
 	pw := as + "PW encapsulation / decapsulation / switching point"
-	rest := as + "punt / CC consumed / swap into a protected tunnel"
-	return suite{name: "programs by BPF_PROG_TEST_RUN, the least of 7 runs, less what an empty program takes", pkg: ebpfPkg, pattern: "^(BenchmarkProgram|BenchmarkProgramClients)$", time: "200000x", seconds: 20, rows: []row{
+	rest := as + "punt / the record of it alone / CC consumed / swap into a protected tunnel"
+	return suite{name: "programs by BPF_PROG_TEST_RUN, the least of 7 runs, less what an empty program takes", pkg: ebpfPkg, pattern: "^BenchmarkProgram(Clients|Punt)?$", time: "200000x", seconds: 20, rows: []row{
 		program("swap", main+"swap").readme(labels), program("swap and push", main+"swap-and-push-1").readme(labels),
 		program("pop-to-ip", main+"pop-to-ip").readme(labels), program("pop-and-lookup", main+"pop-and-lookup").readme(labels),
 		program("impose one label", main+"impose-1").readme(labels),
@@ -74,7 +74,8 @@ func programSuite() suite {
 		program("PW encapsulation into a tunnel", clients+"pw-encapsulation").readme(pw), program("PW decapsulation", clients+"pw-decapsulation").readme(pw),
 		free("PW switching point (S-PE)", clients+"pw-switching-point").readme(pw),
 		free("PW encapsulation, control word, VLAN", clients+"pw-encapsulation-cw-vlan"),
-		program("punt", clients+"punt").readme(rest), free("steady CC packet consumed", clients+"consumed-cc").readme(rest),
+		program("punt", punts+"punt-cc").readme(rest), free("punt: time and an empty record in the ring", punts+"record").readme(rest),
+		free("steady CC packet consumed", punts+"consumed-cc").readme(rest),
 		free("swap into a protection group", clients+"swap-into-a-group").readme(rest),
 	}}
 }
@@ -231,6 +232,35 @@ func guestScaleSuite() suite {
 				fig("guest: "+d.text+", memory of one of "+z.text+", process", at, "B-process/LSP"),
 				fig("guest: "+d.text+", memory of one of "+z.text+", kernel", at, "B-kernel/LSP"))
 		}
+	}
+	return s
+}
+
+func guestServiceSuite() suite {
+	const bench = "BenchmarkServices/"
+	s := suite{name: "services into the kernel, in the guest (emulated: ratios only)", pkg: kernelPkg, pattern: "^BenchmarkServices$", time: "1x", seconds: 150, guest: true}
+	numbers := []struct {
+		n    int
+		text string
+	}{{100, "100"}, {1000, "1,000"}, {5000, "5,000"}}
+	for _, c := range []struct{ text, metric string }{{"services put", "beside-services/s"}, {"services deleted", "deleted-services/s"}} {
+		for _, z := range numbers {
+			r := fig("guest: kernel driver, "+c.text+" beside "+z.text, fmt.Sprintf("%schains-%d", bench, z.n), c.metric).
+				readme("in the guest, " + c.text + " beside 100 / 1,000 / 5,000, kernel driver")
+			if z.n > 100 {
+				// O(1): those that are there must not show.
+				r = r.beside("beside 100", bench+"chains-100").want(">= 0.5 x")
+			}
+			s.rows = append(s.rows, r)
+		}
+	}
+	for _, z := range numbers {
+		at := fmt.Sprintf("%schains-%d", bench, z.n)
+		s.rows = append(s.rows,
+			fig("guest: kernel driver, "+z.text+" services from none", at, "services/s"),
+			fig("guest: kernel driver, full audit of "+z.text+" services", at, "ms-audit"),
+			fig("guest: kernel driver, memory of one of "+z.text+" services, process", at, "B-process/service"),
+			fig("guest: kernel driver, memory of one of "+z.text+" services, kernel", at, "B-kernel/service"))
 	}
 	return s
 }

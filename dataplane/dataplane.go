@@ -93,9 +93,10 @@ type Section struct {
 }
 
 // Queues is a scheduler on the interface of a section: one queue for each
-// traffic class, and one for the G-ACh (a GAL or an ACH below the last label,
-// whoever sent it), which has a quarter of the rate before all others; what has
-// no label is in the class of its priority (SO_PRIORITY 0..7).
+// traffic class, and one for the G-ACh (an ACH below the last label, whoever
+// sent it, but for loss and delay measurement), which has a quarter of the rate
+// before all others; what has no label is in the class of its priority
+// (SO_PRIORITY 0..7).
 type Queues struct {
 	Enabled bool
 	// Rate shapes the interface, in bits per second; 0: at the rate of the

@@ -24,6 +24,7 @@ func (s *Server) provideState(o Options) error {
 		"/mtp-node:mpls-tp/mtp-oam:oam/counters":               oamCounters{s},
 		"/mtp-node:mpls-tp/node/data-plane/discard":            discardProvider{s},
 		"/mtp-node:mpls-tp/node/data-plane/interface":          interfaceProvider{s},
+		"/mtp-node:mpls-tp/node/data-plane/" + resynchronized:  resynchronizations{s},
 		"/mtp-node:mpls-tp/mpls-label-blocks/mpls-label-block": labelBlocks{s},
 		"/ietf-system:system-state/clock":                      systemClock{s},
 	} {
@@ -126,6 +127,27 @@ func (p discardProvider) Read(_ context.Context, req oper.Request) error {
 		}
 		e := edits{at: entry(at, "discard", reason)}
 		e.setUint(n, "packets")
+		e.build(req.Build)
+	}
+	return nil
+}
+
+// resynchronized is the leaf of resynchronizations.
+const resynchronized = "sequence-resynchronizations"
+
+// resynchronizations tells how often sequence numbers were taken anew.
+type resynchronizations struct{ *Server }
+
+// Read implements oper.Provider.
+func (p resynchronizations) Read(_ context.Context, req oper.Request) error {
+	counters, err := p.drops()
+	if err != nil {
+		return err
+	}
+	if n, counted := counters[noted+"resynchronized"]; counted {
+		root := tree.Path{{Node: p.Schema.Root().Child("mpls-tp")}}
+		e := edits{at: below(root, "node", "data-plane")}
+		e.setUint(n, resynchronized)
 		e.build(req.Build)
 	}
 	return nil

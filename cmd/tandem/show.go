@@ -129,6 +129,10 @@ func printLSPs(w io.Writer, reply []byte) error {
 		LSPs []struct {
 			Name      string   `xml:"name"`
 			Operation string   `xml:"operation"`
+			Bud       bool     `xml:"bud"`
+			Class     string   `xml:"l-lsp-class"`
+			Entropy   bool     `xml:"entropy-label"`
+			Space     string   `xml:"in-segment>incoming-section"`
 			InLabel   string   `xml:"in-segment>incoming-label"`
 			Prefixes  []string `xml:"in-segment>ip-prefix"`
 			Section   string   `xml:"out-segment>nhlfe-single>outgoing-section"`
@@ -153,7 +157,20 @@ func printLSPs(w io.Writer, reply []byte) error {
 			if in == "" {
 				in = strings.Join(l.Prefixes, ",")
 			}
-			row(l.Name, l.Operation, in, strings.Join(l.Labels, ","), l.Section+l.Tunnel, l.Oper, l.State.String(),
+			if l.Space != "" {
+				in += " of " + l.Space
+			}
+			operation := l.Operation
+			if l.Bud {
+				operation += ", bud"
+			}
+			if l.Class != "" {
+				operation += ", class " + l.Class
+			}
+			if l.Entropy {
+				operation += ", entropy label"
+			}
+			row(l.Name, operation, in, strings.Join(l.Labels, ","), l.Section+l.Tunnel, l.Oper, l.State.String(),
 				l.Stats.InPackets, l.Stats.OutPackets, l.Stats.InDrops+l.Stats.OutDrops)
 			// The branches of a point-to-multipoint LSP stand below it.
 			for _, b := range l.Branches {

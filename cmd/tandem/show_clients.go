@@ -85,6 +85,9 @@ func (e endpoint) circuit() string {
 	parts := []string{a.Interface}
 	if a.Outer != "" {
 		tags := "vlan " + a.Outer
+		if a.Role == "nni" {
+			tags = "s-" + tags
+		}
 		if a.Inner != "" {
 			tags += "." + a.Inner
 		}

@@ -28,6 +28,7 @@ func printDataPlane(w io.Writer, reply []byte) error {
 			Reason  string `xml:"reason"`
 			Packets uint64 `xml:"packets"`
 		} `xml:"mpls-tp>node>data-plane>discard"`
+		Resynchronizations uint64 `xml:"mpls-tp>node>data-plane>sequence-resynchronizations"`
 	}
 	if err := xml.Unmarshal(reply, &data); err != nil {
 		return err
@@ -56,11 +57,15 @@ func printDataPlane(w io.Writer, reply []byte) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	return table(w, "DROPPED PACKETS", func(row func(...any)) {
+	err = table(w, "DROPPED PACKETS", func(row func(...any)) {
 		for _, d := range data.Discards {
 			if d.Packets > 0 {
 				row(d.Reason, d.Packets)
 			}
 		}
 	})
+	if err == nil && data.Resynchronizations > 0 {
+		_, err = fmt.Fprintf(w, "\nsequence numbers of pseudowires taken anew: %d\n", data.Resynchronizations)
+	}
+	return err
 }

@@ -140,11 +140,12 @@ func TestViews(t *testing.T) {
 	const reply = `<data><mpls-tp><node><data-plane><driver>ebpf</driver><reason>asked for</reason><maximum-label-stack-depth>8</maximum-label-stack-depth>
 <feature><name>gal-punt</name><supported>true</supported></feature>
 <interface><name>eth1</name><mode>generic</mode><reason>veth</reason><offload-switched>tx-checksum-ip-generic</offload-switched><queueing>fair</queueing></interface>
-<discard><reason>unknown-label</reason><packets>41</packets></discard><discard><reason>runt</reason><packets>0</packets></discard></data-plane></node>
+<discard><reason>unknown-label</reason><packets>41</packets></discard><discard><reason>runt</reason><packets>0</packets></discard><sequence-resynchronizations>3</sequence-resynchronizations></data-plane></node>
 <sections><section><name>s1</name><interface>eth1</interface><oper-state>up</oper-state><data-plane-state><state>failed</state><reason>no interface eth1</reason></data-plane-state>
 <statistics><in-packets>3</in-packets><in-drops>4</in-drops><out-drops>5</out-drops></statistics></section></sections>
 <lsps><static-lsp><name>l1</name><operation>impose-and-forward</operation><in-segment><ip-prefix>192.0.2.0/25</ip-prefix><ip-prefix>2001:db8::/64</ip-prefix></in-segment>
-<out-segment><nhlfe-single><outgoing-section>s1</outgoing-section><mpls-label-stack><entry><label>16</label></entry><entry><label>17</label></entry></mpls-label-stack></nhlfe-single></out-segment></static-lsp></lsps>
+<out-segment><nhlfe-single><outgoing-section>s1</outgoing-section><mpls-label-stack><entry><label>16</label></entry><entry><label>17</label></entry></mpls-label-stack></nhlfe-single></out-segment></static-lsp>
+<static-lsp><name>l2</name><operation>swap-and-forward</operation><bud>true</bud><l-lsp-class>5</l-lsp-class><entropy-label>true</entropy-label><in-segment><incoming-label>99</incoming-label><incoming-section>s1</incoming-section></in-segment></static-lsp></lsps>
 <tunnels><tunnel><name>t1</name><tunnel-num>9</tunnel-num><destination><node-id>192.0.2.9</node-id></destination><active-lsp>2</active-lsp>
 <lsp><lsp-num>1</lsp-num><bidirectional-lsp>b1</bidirectional-lsp></lsp><lsp><lsp-num>2</lsp-num><role>protecting</role><static-lsp>l2</static-lsp></lsp></tunnel></tunnels>
 <pseudowires><pseudowire><name>p1</name><pw-type xmlns:t="urn:tandem:yang:mtp-types">t:ethernet-tagged-mode</pw-type><receive-label>500</receive-label><transmit-label>501</transmit-label><tunnel>t1</tunnel><oper-state>down</oper-state></pseudowire>
@@ -154,7 +155,7 @@ func TestViews(t *testing.T) {
 <qos><bandwidth-profile><name>gold</name><cir>1000000</cir><cbs>8000</cbs></bandwidth-profile>
 <tc-map><name>cos</name><entry><pcp>5</pcp><traffic-class>5</traffic-class><yellow-traffic-class>4</yellow-traffic-class></entry><entry><pcp>1</pcp><traffic-class>2</traffic-class></entry></tc-map>
 <scheduler><name>fair</name><shaping-rate>9000000</shaping-rate><queue><traffic-class>0</traffic-class><weight>3</weight></queue></scheduler></qos>
-<services><service><name>v1</name><endpoint><name>1</name><ac><interface>eth5</interface><outer-vlan-id>10</outer-vlan-id><inner-vlan-id>7</inner-vlan-id><vlan-operation>translate</vlan-operation><vlan-id>110</vlan-id>
+<services><service><name>v2</name><endpoint><name>1</name><ac><interface>eth6</interface><role>nni</role><outer-vlan-id>30</outer-vlan-id></ac></endpoint></service><service><name>v1</name><endpoint><name>1</name><ac><interface>eth5</interface><outer-vlan-id>10</outer-vlan-id><inner-vlan-id>7</inner-vlan-id><vlan-operation>translate</vlan-operation><vlan-id>110</vlan-id>
 <ingress-bandwidth-profile>gold</ingress-bandwidth-profile><tc-map>cos</tc-map><oper-state>up</oper-state></ac></endpoint><endpoint><name>2</name><pw>p1</pw></endpoint>
 <policing><colour><name>red</name><packets>77</packets></colour></policing></service></services>
 <oam><meg><name>m1</name><bidirectional-lsp>b1</bidirectional-lsp><mep><state><defect>loc</defect><defect>rdi</defect><lock-state>locked-local</lock-state><loopback-state>true</loopback-state><traffic-blocked>true</traffic-blocked><session><local-state>down</local-state></session></state></mep></meg></oam></mpls-tp>
@@ -166,16 +167,16 @@ func TestViews(t *testing.T) {
 <pending-confirmed-commit><deadline>soon</deadline></pending-confirmed-commit></commit-log></data>`
 	want := map[string][]string{
 		"sections":    {"s1", "eth1", "failed (no interface eth1)", "up", "3", "0", "9"},
-		"lsps":        {"l1", "192.0.2.0/25,2001:db8::/64", "16,17", "s1"},
+		"lsps":        {"l1", "192.0.2.0/25,2001:db8::/64", "16,17", "s1", "swap-and-forward, bud, class 5, entropy label", "99 of s1"},
 		"tunnels":     {"t1", "192.0.2.9", "1 b1", "working", "2 l2", "protecting  active"},
 		"pseudowires": {"ethernet-tagged-mode", "500  501", "service v1", "switching-point x", "return of cast", "ethernet p2mp root", "550"},
-		"services":    {"eth5 vlan 10.7 translate 110", "up", "p1", "77"},
+		"services":    {"eth5 vlan 10.7 translate 110", "up", "p1", "77", "eth6 s-vlan 30"},
 		"qos":         {"gold", "1000000", "v1", "cos", "5         5      4", "1         2      2", "strict 7 6 5 4 3 2 1, 0 weight 3", "9000000"},
 		"megs":        {"m1", "lsp b1", "down", "loc,rdi", "locked-local,loopback"},
 		"alarms":      {"loss", "cleared", "/r"},
 		"sessions":    {"7", "noc", "netconf-tls", "candidate running"},
 		"commits":     {"unless confirmed by soon", "12", "noc", "pending", "ticket"},
-		"data-plane":  {"driver ebpf: asked for", "at most: 8", "gal-punt", "true", "eth1", "generic", "veth", "tx-checksum-ip-generic", "fair", "unknown-label", "41"},
+		"data-plane":  {"driver ebpf: asked for", "at most: 8", "gal-punt", "true", "eth1", "generic", "veth", "tx-checksum-ip-generic", "fair", "unknown-label", "41", "taken anew: 3"},
 	}
 	for _, v := range views {
 		t.Run(v.name, func(t *testing.T) {

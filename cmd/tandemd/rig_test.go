@@ -48,7 +48,7 @@ func bringLab(t *testing.T, dir, prefix string) *rig {
 func slowly(t *testing.T, dir string, interval int) *lab.Topology {
 	t.Helper()
 	to := t.TempDir()
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	files, err := filepath.Glob(filepath.Join(dir, "*.*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("there is no lab in %s: %v", dir, err)
 	}
@@ -270,6 +270,7 @@ type meg struct {
 	Name     string    `xml:"name"`
 	State    string    `xml:"mep>state>session>local-state"`
 	Detect   int       `xml:"mep>state>session>detection-time"` // microseconds
+	Received uint64    `xml:"mep>state>session>receive-packet-count"`
 	Lock     string    `xml:"mep>state>lock-state"`
 	Looped   bool      `xml:"mep>state>loopback-state"`
 	Blocked  bool      `xml:"mep>state>traffic-blocked"`

@@ -43,6 +43,10 @@ func testServices(t *testing.T, r *rig, more ...serviceTest) {
 		{"one VLAN here is another there", testTrunk},
 		{"a bandwidth profile", testPolicing},
 		{"a leaf is pruned and grafted", testPrune},
+		{"examples", testExamples},
+		{"the G-ACh has a queue of its own", testChannelQueue},
+		{"a section too narrow for its pseudowires", testNarrowSection},
+		{"a label space that would hide labels", testLabelSpaceRefused},
 		{"mis-connected LSPs carry no client", testMisconnected},
 		{"an LSP is locked and looped back", testMaintenance},
 	}, more...) {

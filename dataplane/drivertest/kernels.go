@@ -28,7 +28,7 @@ func Kernels() []Linux {
 		{
 			Series: "5.10", Where: "guest, Debian 11",
 			TC:  []string{"flower of the number of tags"},
-			BPF: []string{"bpf_loop for XDP", "bpf_xdp_load_bytes for XDP"},
+			BPF: []string{"bpf_xdp_load_bytes for XDP"},
 		},
 		{Series: "6.1", Where: "guest, Debian 12"},
 		{Series: "6.12", Where: "guest, Debian 13"},

@@ -46,6 +46,11 @@ func (d *Driver) openHooks(adopted bool) error {
 	}
 	for _, ifindex := range d.attachmentInterfaces() {
 		d.adoptRole(ifindex, roleAttachment)
+		if h := d.hooks[ifindex]; h != nil && h.direct {
+			if h.program, err = d.attachmentProgram.get(); err != nil {
+				return err
+			}
+		}
 	}
 	d.adoptMode()
 	if !adopted && len(d.hooks) > 0 {
@@ -115,9 +120,7 @@ func (d *Driver) adoptRole(ifindex int, r role) {
 	h.roles |= r
 	if r == roleAttachment {
 		if l, err := d.net.ByIndex(ifindex); err == nil {
-			if h.direct, _ = d.attachmentMode(l); h.direct {
-				h.program = d.objs.TandemAttachment
-			}
+			h.direct, _ = d.attachmentMode(l)
 		}
 	}
 }

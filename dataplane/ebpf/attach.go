@@ -136,7 +136,10 @@ func (d *Driver) choose(h *hook) error {
 	case h.roles&roleImpose != 0:
 		want = d.objs.TandemImpose
 	case h.roles&roleAttachment != 0 && h.direct:
-		want = d.objs.TandemAttachment
+		var err error
+		if want, err = d.attachmentProgram.get(); err != nil {
+			return err
+		}
 	}
 	if h.program == want {
 		return nil
@@ -275,6 +278,23 @@ func (d *Driver) attachmentMode(l link.Link) (direct bool, driver string) {
 		return false, hw.Driver
 	}
 	return hw.Bus != "" && d.opt.Mode != ModeTC, hw.Driver
+}
+
+// attachable tells what is known by now to keep attachment circuits off an
+// interface.
+func (d *Driver) attachable(name string) error {
+	_, err := d.attachmentProgram.ready()
+	if err == nil {
+		return nil
+	}
+	l, missing := d.net.ByName(name)
+	if missing != nil {
+		return nil // It may come, and be another.
+	}
+	if direct, _ := d.attachmentMode(l); !direct {
+		return nil
+	}
+	return err
 }
 
 // fallBack turns every interface from native to generic XDP, because native

@@ -57,6 +57,7 @@ type benchProgramSpecs struct {
 	BenchAttachment    *ebpf.ProgramSpec `ebpf:"bench_attachment"`
 	BenchImpose        *ebpf.ProgramSpec `ebpf:"bench_impose"`
 	BenchPolice        *ebpf.ProgramSpec `ebpf:"bench_police"`
+	BenchRecord        *ebpf.ProgramSpec `ebpf:"bench_record"`
 	BenchSection       *ebpf.ProgramSpec `ebpf:"bench_section"`
 	BenchSectionRandom *ebpf.ProgramSpec `ebpf:"bench_section_random"`
 	BenchWrapper       *ebpf.ProgramSpec `ebpf:"bench_wrapper"`
@@ -229,6 +230,7 @@ type benchPrograms struct {
 	BenchAttachment    *ebpf.Program `ebpf:"bench_attachment"`
 	BenchImpose        *ebpf.Program `ebpf:"bench_impose"`
 	BenchPolice        *ebpf.Program `ebpf:"bench_police"`
+	BenchRecord        *ebpf.Program `ebpf:"bench_record"`
 	BenchSection       *ebpf.Program `ebpf:"bench_section"`
 	BenchSectionRandom *ebpf.Program `ebpf:"bench_section_random"`
 	BenchWrapper       *ebpf.Program `ebpf:"bench_wrapper"`
@@ -241,6 +243,7 @@ func (p *benchPrograms) Close() error {
 		p.BenchAttachment,
 		p.BenchImpose,
 		p.BenchPolice,
+		p.BenchRecord,
 		p.BenchSection,
 		p.BenchSectionRandom,
 		p.BenchWrapper,

@@ -194,7 +194,11 @@ func pseudowirePair(t testing.TB, c *chain, mode Mode, direct bool) {
 			dataplane.Pseudowire{Name: "pw", InLabel: 800, Out: through("tunnel", entries(800)...), ControlWord: true},
 			dataplane.Service{Name: "wire", Attachment: dataplane.Attachment{Interface: in + "0"}, Send: "pw", Receive: []string{"pw"}})
 		if direct && i == 0 {
-			attachXDP(t, c.nodes[i], in+"0", d.objs.TandemAttachment)
+			program, err := d.attachmentProgram.get()
+			if err != nil {
+				t.Fatal(err)
+			}
+			attachXDP(t, c.nodes[i], in+"0", program)
 		}
 	}
 }

@@ -20,28 +20,28 @@ type clientImage struct {
 	switching map[uint64]tandemSegments
 }
 
-func (t *tandemMaps) readClients() (*clientImage, error) {
+func (t *objects) readClients() (*clientImage, error) {
 	im := &clientImage{
 		pws: map[uint32]tandemPw{}, refs: map[uint32]tandemPwRef{}, services: map[uint32]tandemService{},
 		circuits: map[tandemCircuitKey]uint32{}, switching: map[uint64]tandemSegments{},
 	}
 	return im, errors.Join(
-		eachMapped(t.Pws, func(k uint32, v *tandemPw) {
+		eachEntry(t.arrays[t.Pws], func(k uint32, v *tandemPw) {
 			if v.Id != 0 {
 				im.pws[k] = *v
 			}
 		}),
-		eachMapped(t.PwRefs, func(k uint32, v *tandemPwRef) {
+		eachEntry(t.arrays[t.PwRefs], func(k uint32, v *tandemPwRef) {
 			if v.Entry != 0 {
 				im.refs[k] = *v
 			}
 		}),
-		eachMapped(t.Services, func(k uint32, v *tandemService) {
+		eachEntry(t.arrays[t.Services], func(k uint32, v *tandemService) {
 			if v.Id != 0 {
 				im.services[k] = *v
 			}
 		}),
-		eachMapped(t.DirectCircuits, func(k uint32, v *tandemCircuits) {
+		eachEntry(t.arrays[t.DirectCircuits], func(k uint32, v *tandemCircuits) {
 			if v.Service != 0 {
 				im.circuits[tandemCircuitKey{Ifindex: k}] = v.Service
 			}

@@ -43,21 +43,14 @@ func (t *tandemMaps) counters() uint32 {
 	return t.CounterTable.MaxEntries() / uint32(ebpf.MustPossibleCPU())
 }
 
-const counterSize = int(unsafe.Sizeof(tandemCounters{}))
-
-// eachCounter calls f with where the octets of a counter are on each CPU.
-func (t *tandemMaps) eachCounter(id uint32, f func(mem *ebpf.Memory, at int64) error) error {
-	cpus, err := ebpf.PossibleCPU()
-	if err != nil {
-		return err
+// eachCounter calls f with a counter on each CPU.
+func (o *objects) eachCounter(id uint32, f func(*tandemCounters)) error {
+	perCPU := o.counters()
+	if id >= perCPU {
+		return fmt.Errorf("counter %d of %d: %w", id, perCPU, ebpf.ErrKeyNotExist)
 	}
-	mem, err := t.CounterTable.Memory()
-	if err != nil {
-		return fmt.Errorf("map counters: %w", err)
-	}
-	perCPU := int(t.CounterTable.MaxEntries()) / cpus
-	for cpu := range cpus {
-		if err := f(mem, int64(cpu*perCPU+int(id))*int64(counterSize)); err != nil {
+	for cpu := range uint32(ebpf.MustPossibleCPU()) {
+		if err := o.arrays[o.CounterTable].entry(cpu*perCPU+id, func(b []byte) { f((*tandemCounters)(unsafe.Pointer(&b[0]))) }); err != nil {
 			return err
 		}
 	}
@@ -65,33 +58,21 @@ func (t *tandemMaps) eachCounter(id uint32, f func(mem *ebpf.Memory, at int64) e
 }
 
 // total sums a counter over all CPUs, while they count on.
-func (t *tandemMaps) total(id uint32) (s tandemCounters, err error) {
-	var c tandemCounters
-	b := unsafe.Slice((*byte)(unsafe.Pointer(&c)), counterSize)
-	err = t.eachCounter(id, func(mem *ebpf.Memory, at int64) error {
-		if _, err := mem.ReadAt(b, at); err != nil {
-			return fmt.Errorf("read counter: %w", err)
-		}
+func (o *objects) total(id uint32) (s tandemCounters, err error) {
+	err = o.eachCounter(id, func(c *tandemCounters) {
 		s.InPackets += c.InPackets
 		s.InOctets += c.InOctets
 		s.OutPackets += c.OutPackets
 		s.OutOctets += c.OutOctets
 		s.InDrops += c.InDrops
 		s.OutDrops += c.OutDrops
-		return nil
 	})
 	return s, err
 }
 
 // zero starts a counter anew.
-func (t *tandemMaps) zero(id uint32) error {
-	var zeros [counterSize]byte
-	return t.eachCounter(id, func(mem *ebpf.Memory, at int64) error {
-		if _, err := mem.WriteAt(zeros[:], at); err != nil {
-			return fmt.Errorf("zero counter: %w", err)
-		}
-		return nil
-	})
+func (o *objects) zero(id uint32) error {
+	return o.eachCounter(id, func(c *tandemCounters) { *c = tandemCounters{} })
 }
 
 // newCounter returns a counter at zero.
@@ -109,8 +90,8 @@ func (d *Driver) newCounter() (uint32, error) {
 }
 
 // countersOf are those of an object since it began to count.
-func (t *tandemMaps) countersOf(id uint32, since uint64) (dataplane.Counters, error) {
-	c, err := t.total(id)
+func (o *objects) countersOf(id uint32, since uint64) (dataplane.Counters, error) {
+	c, err := o.total(id)
 	return dataplane.Counters{
 		In:      dataplane.Counter{Packets: c.InPackets, Octets: c.InOctets},
 		Out:     dataplane.Counter{Packets: c.OutPackets, Octets: c.OutOctets},

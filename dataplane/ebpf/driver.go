@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 )
@@ -18,7 +20,10 @@ type Driver struct {
 	log  *slog.Logger
 	pins pins
 	net  *link.Handle
-	objs *tandemObjects
+	objs *objects
+	// attachmentProgram is for attachment circuits on cards alone, so that a
+	// start does not wait for it.
+	attachmentProgram *laterProgram
 	// impose is the far end of the impose device; imposeNear the device.
 	impose, imposeNear link.Link
 
@@ -89,10 +94,30 @@ func Open(o Options) (*Driver, error) {
 		d.release()
 		return nil, err
 	}
-	d.done.Add(2)
+	d.done.Add(3)
 	go d.watch()
+	go d.awaitAttachment(d.attachmentProgram)
 	go d.auditLoop()
 	return d, nil
+}
+
+// awaitAttachment tells what became of the program that Open did not wait for.
+// Services that need it are refused with the same words.
+func (d *Driver) awaitAttachment(p *laterProgram) {
+	defer d.done.Done()
+	if _, err := p.get(); err != nil {
+		d.log.Error("no attachment circuits on cards", "error", err)
+	}
+}
+
+// programs returns the programs that are there by now.
+func (d *Driver) programs() map[string]*ebpf.Program {
+	all := fieldsOf[*ebpf.Program](&d.objs.tandemPrograms)
+	delete(all, attachmentName)
+	if p, _ := d.attachmentProgram.ready(); p != nil {
+		all[attachmentName] = p
+	}
+	return all
 }
 
 func (d *Driver) open() (err error) {
@@ -105,8 +130,8 @@ func (d *Driver) open() (err error) {
 	d.queues = link.NewScheduling[uint64](d.net)
 	d.probeQueues = sync.OnceValue(link.ProbeQueues)
 	go d.probeQueues() // Meanwhile.
-	var adopted bool
-	if d.objs, adopted, err = openTables(d.pins, d.opt); err != nil {
+	adopted, err := d.openTables()
+	if err != nil {
 		return err
 	}
 	d.sectionIDs = newSlots(d.objs.Sections.MaxEntries())
@@ -213,6 +238,9 @@ func (d *Driver) Prepare(_ context.Context, ops []dataplane.Op) error {
 		case dataplane.Service:
 			if d.clients.services[hashName(o.Name)] == nil {
 				newServices++
+			}
+			if err := d.attachable(o.Attachment.Interface); err != nil {
+				return opError(op.Key, err)
 			}
 		}
 		if err := d.clients.room(op.Key, newPWs, newServices); err != nil {
@@ -334,6 +362,9 @@ func (d *Driver) Close() error {
 // release closes what Open opened.
 func (d *Driver) release() {
 	d.closeHooks()
+	if d.attachmentProgram != nil {
+		d.attachmentProgram.close()
+	}
 	if d.objs != nil {
 		d.objs.Close()
 	}

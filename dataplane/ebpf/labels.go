@@ -52,14 +52,14 @@ func (im *image) ref(k labelKey) uint32 {
 }
 
 // setLabel points a label to what has the counter.
-func (t *tandemMaps) setLabel(k labelKey, ref, counter uint32) error {
+func (t *objects) setLabel(k labelKey, ref, counter uint32) error {
 	return t.writeLabel(k, leadTo(ref, counter))
 }
 
 // setLSPLabel points the label of an LSP to its slot. Where the label is to tell
 // all of it, the slot is written first: in between plain packets go the old way and
 // others the new one, each all of it.
-func (t *tandemMaps) setLSPLabel(l *lsp) error {
+func (t *objects) setLSPLabel(l *lsp) error {
 	to := leadOf(&l.entry, l.id)
 	if to&leadPlain != 0 {
 		if err := t.write(t.PlainLsps, l.entry.Counter, 0, l.id); err != nil {
@@ -69,14 +69,14 @@ func (t *tandemMaps) setLSPLabel(l *lsp) error {
 	return t.writeLabel(l.labelKey(), to)
 }
 
-func (t *tandemMaps) writeLabel(k labelKey, to lead) error {
+func (t *objects) writeLabel(k labelKey, to lead) error {
 	if k.section == 0 {
 		return t.write(t.PlatformLabels, k.label, 0, uint64(to))
 	}
 	return t.SectionLabels.Update(tandemLabelKey{Section: k.section, Label: k.label}, tandemLabelEntry{Lead: uint64(to)}, ebpf.UpdateAny)
 }
 
-func (t *tandemMaps) clearLabel(k labelKey) error {
+func (t *objects) clearLabel(k labelKey) error {
 	if k.section == 0 {
 		return t.writeLabel(k, 0)
 	}

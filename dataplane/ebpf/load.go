@@ -9,136 +9,123 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// load makes the maps that are not in replace and loads the programs on top,
-// each in a goroutine of its own: large maps and verification take nearly all of
-// the time, and neither needs the other ones to be done. Programs that an
-// earlier process of this build left on the same maps are taken as they are.
-// Maps in replace stay the caller's.
-func load(p pins, spec *ebpf.CollectionSpec, replace map[string]*ebpf.Map) (*tandemObjects, error) {
-	all, err := loadMaps(spec, replace)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		for name, m := range all {
-			if replace[name] == nil {
-				m.Close() // The objects hold clones.
-			}
-		}
-	}()
-	coll, err := openPrograms(p, spec, all)
-	if err != nil {
-		return nil, err
-	}
+// load makes the tables that are not among those found, and loads the programs
+// on top: large tables and verification take nearly all of the time, and neither
+// needs the other ones to be done. The one program that a start does not wait
+// for follows later. The tables found are those of the objects from now on.
+func load(p pins, spec *ebpf.CollectionSpec, found map[string]*ebpf.Map) (*objects, *laterProgram, error) {
 	objs := new(tandemObjects)
-	err = errors.Join(coll.Assign(&objs.tandemPrograms), coll.Assign(&objs.tandemMaps))
-	coll.Close() // What was assigned is no longer its own.
+	tables, err := makeTables(spec, found)
+	all := ebpf.Collection{Maps: tables}
+	defer all.Close() // What was assigned is no longer its own.
+	if err == nil {
+		err = all.Assign(&objs.tandemMaps)
+	}
+	if err == nil {
+		err = p.dropOtherPrograms()
+	}
+	var l *programLoader
+	if err == nil {
+		l, err = newProgramLoader(p, spec, objs.named())
+	}
 	if err != nil {
 		objs.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return objs, nil
+	var done sync.WaitGroup
+	var errs [3]error
+	done.Go(func() { objs.TandemSection, errs[0] = l.load("tandem_section") })
+	done.Go(func() { objs.TandemImpose, errs[1] = l.load("tandem_impose") })
+	done.Go(func() { objs.TandemRelay, errs[2] = l.load("tandem_relay") })
+	done.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
+		objs.Close()
+		return nil, nil, err
+	}
+	return newObjects(objs), l.later(attachmentName), nil
 }
 
-// openPrograms returns programs and clones of the maps.
-func openPrograms(p pins, spec *ebpf.CollectionSpec, all map[string]*ebpf.Map) (*ebpf.Collection, error) {
-	if found := pinnedPrograms(p, spec, all); found != nil {
-		out := &ebpf.Collection{Programs: found, Maps: map[string]*ebpf.Map{}}
-		for name, m := range all {
-			clone, err := m.Clone()
-			if err != nil {
-				out.Close()
-				return nil, err
-			}
-			out.Maps[name] = clone
-		}
-		return out, nil
-	}
-	out, err := loadPrograms(spec, all)
-	if err != nil {
-		return nil, err
-	}
-	if err := pinPrograms(p, out.Programs); err != nil {
-		out.Close()
-		return nil, fmt.Errorf("pin programs: %w", err)
-	}
-	return out, nil
-}
-
-// loadMaps makes maps.
-func loadMaps(spec *ebpf.CollectionSpec, replace map[string]*ebpf.Map) (map[string]*ebpf.Map, error) {
-	var (
-		mu   sync.Mutex
-		done sync.WaitGroup
-		all  = map[string]*ebpf.Map{}
-		errs []error
-	)
+// makeTables adds to the tables found those that are not there. Those with room
+// for each processor are made one after the other, for the kernel makes each
+// entry of them under one lock, and the others beside.
+func makeTables(spec *ebpf.CollectionSpec, found map[string]*ebpf.Map) (map[string]*ebpf.Map, error) {
+	var perCPU, others []string
 	for name, m := range spec.Maps {
-		if strings.HasPrefix(name, ".") {
-			continue // Read-only data goes with its program.
+		switch {
+		case found[name] != nil || strings.HasPrefix(name, "."): // Read-only data goes with its program.
+		case m.Type == ebpf.PerCPUArray:
+			perCPU = append(perCPU, name)
+		default:
+			others = append(others, name)
 		}
-		if r := replace[name]; r != nil {
+	}
+	var mu sync.Mutex
+	var errs []error
+	makeAll := func(names []string) {
+		for _, name := range names {
+			made, err := ebpf.NewMap(spec.Maps[name])
 			mu.Lock()
-			all[name] = r
-			mu.Unlock()
-			continue
-		}
-		done.Go(func() {
-			made, err := ebpf.NewMap(m)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
+			if err == nil {
+				found[name] = made
+			} else {
 				errs = append(errs, fmt.Errorf("map %s: %w", name, err))
-				return
 			}
-			all[name] = made
-		})
-	}
-	done.Wait()
-	if err := errors.Join(errs...); err != nil {
-		for name, m := range all {
-			if replace[name] == nil {
-				m.Close()
-			}
+			mu.Unlock()
 		}
-		return nil, err
 	}
-	return all, nil
+	var done sync.WaitGroup
+	done.Go(func() { makeAll(perCPU) })
+	done.Go(func() { makeAll(others) })
+	done.Wait()
+	return found, errors.Join(errs...)
 }
 
-// loadPrograms loads every program on maps, and returns one collection with
-// programs and clones of the maps.
-func loadPrograms(spec *ebpf.CollectionSpec, all map[string]*ebpf.Map) (*ebpf.Collection, error) {
-	var (
-		mu   sync.Mutex
-		done sync.WaitGroup
-		errs []error
-	)
-	out := &ebpf.Collection{Programs: map[string]*ebpf.Program{}, Maps: map[string]*ebpf.Map{}}
-	for name, p := range spec.Programs {
-		one := spec.Copy()
-		one.Programs = map[string]*ebpf.ProgramSpec{name: p}
-		done.Go(func() {
-			c, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: all})
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				errs = append(errs, err)
-				return
-			}
-			out.Programs[name] = c.DetachProgram(name)
-			for name := range all {
-				if out.Maps[name] == nil {
-					out.Maps[name] = c.DetachMap(name)
-				}
-			}
-			c.Close()
-		})
+// attachmentName is the program that a start does not wait for.
+const attachmentName = "tandem_attachment"
+
+// laterProgram is a program that is verified while the driver works already:
+// from start on, or as soon as somebody waits for it.
+type laterProgram struct {
+	load    func() (*ebpf.Program, error)
+	once    sync.Once
+	done    chan struct{}
+	program *ebpf.Program
+	err     error
+}
+
+// start begins to load the program, beside the caller.
+func (l *laterProgram) start() {
+	l.once.Do(func() {
+		go func() {
+			defer close(l.done)
+			l.program, l.err = l.load()
+		}()
+	})
+}
+
+// get waits for the program. An error is one that trying again does not cure.
+func (l *laterProgram) get() (*ebpf.Program, error) {
+	l.start()
+	<-l.done
+	return l.program, l.err
+}
+
+// ready returns the program if it is there by now, else nil, and an error if it
+// never will be.
+func (l *laterProgram) ready() (*ebpf.Program, error) {
+	select {
+	case <-l.done:
+		return l.program, l.err
+	default:
+		return nil, nil
 	}
-	done.Wait()
-	if err := errors.Join(errs...); err != nil {
-		out.Close()
-		return nil, err
+}
+
+// close waits for the program if it is being loaded, and closes it.
+func (l *laterProgram) close() {
+	l.once.Do(func() { close(l.done) }) // Never begun, and never to begin.
+	<-l.done
+	if l.program != nil {
+		l.program.Close()
 	}
-	return out, nil
 }

@@ -37,7 +37,7 @@ type helper struct {
 
 // helpers are those that came after the ring buffers.
 func helpers() []helper {
-	return []helper{{"bpf_loop", asm.FnLoop}, {"bpf_xdp_load_bytes", asm.FnXdpLoadBytes}}
+	return []helper{{"bpf_xdp_load_bytes", asm.FnXdpLoadBytes}}
 }
 
 // ErrUnavailable is returned where the kernel lacks what the programs need.

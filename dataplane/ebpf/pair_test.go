@@ -144,7 +144,7 @@ func (p *pair) options(port string, f []byte) (*ebpf.Program, *ebpf.RunOptions) 
 	case impose:
 		program = p.objs.TandemImpose
 	case "ac0", "ac1":
-		program = p.objs.TandemAttachment
+		program, _ = p.attachmentProgram.get()
 	}
 	ctx := struct{ data, end, meta, ingress, queue, egress uint32 }{end: uint32(len(f)), ingress: uint32(p.index[port])}
 	return program, &ebpf.RunOptions{Data: f, DataOut: p.out, Context: &ctx}

@@ -141,7 +141,7 @@ func (d *Driver) restorePins() (restored int, err error) {
 			missing[path] = h.relay.link
 		}
 	}
-	for name, prog := range fieldsOf[*ebpf.Program](&d.objs.tandemPrograms) {
+	for name, prog := range d.programs() {
 		if path := filepath.Join(d.pins.programs(), name); absent(path) {
 			missing[path] = prog
 		}
@@ -199,56 +199,66 @@ func mountBPFFS(dir string) error {
 
 // openTables opens the pinned maps, or makes and pins them, and loads the
 // programs on top. adopted tells that the maps were there.
-func openTables(p pins, o Options) (objs *tandemObjects, adopted bool, err error) {
+func (d *Driver) openTables() (adopted bool, err error) {
 	spec, err := loadTandem()
 	if err != nil {
-		return nil, false, err
+		return false, err
 	}
+	if err := sizeTables(spec, d.opt); err != nil {
+		return false, err
+	}
+	found := map[string]*ebpf.Map{}
+	for name := range spec.Maps {
+		if strings.HasPrefix(name, ".") {
+			continue // Read-only data goes with its program.
+		}
+		m, err := ebpf.LoadPinnedMap(filepath.Join(d.pins.maps(), name), nil)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			closeAll(found)
+			return false, fmt.Errorf("open pinned map %s: %w", name, err)
+		}
+		found[name] = m
+		spec.Maps[name].MaxEntries = m.MaxEntries()
+	}
+	if err := tellCounters(spec); err != nil {
+		closeAll(found)
+		return false, err
+	}
+	adopted = len(found) > 0
+	if d.objs, d.attachmentProgram, err = load(d.pins, spec, found); err != nil {
+		return false, fmt.Errorf("load BPF programs: %w", err)
+	}
+	for name, m := range d.objs.named() {
+		// A map that is pinned there is not pinned again.
+		if err := m.Pin(filepath.Join(d.pins.maps(), name)); err != nil {
+			return false, fmt.Errorf("pin map %s: %w", name, err)
+		}
+	}
+	return adopted, nil
+}
+
+func closeAll(tables map[string]*ebpf.Map) {
+	for _, m := range tables {
+		m.Close()
+	}
+}
+
+// sizeTables gives the tables of a specification the sizes that go with the
+// number of LSPs.
+func sizeTables(spec *ebpf.CollectionSpec, o Options) error {
 	spec.Maps["lsps"].MaxEntries = o.MaxLSPs
+	// Each label leads to an LSP or pseudowire of its own; while one is replaced
+	// by another name for the same label, to one of them.
+	spec.Maps["section_labels"].MaxEntries = o.MaxLSPs + spec.Maps["pws"].MaxEntries
 	counters := o.MaxLSPs
 	for _, name := range []string{"groups", "pws", "sections"} {
 		counters += spec.Maps[name].MaxEntries
 	}
 	spec.Maps["plain_lsps"].MaxEntries = counters
-	if err := sizeCounters(spec, counters); err != nil {
-		return nil, false, err
-	}
-	replace := map[string]*ebpf.Map{}
-	defer func() {
-		for _, m := range replace {
-			m.Close() // The collection holds clones.
-		}
-	}()
-	for name := range spec.Maps {
-		if strings.HasPrefix(name, ".") {
-			continue // Read-only data goes with its program.
-		}
-		m, err := ebpf.LoadPinnedMap(filepath.Join(p.maps(), name), nil)
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, false, fmt.Errorf("open pinned map %s: %w", name, err)
-		}
-		replace[name] = m
-		spec.Maps[name].MaxEntries = m.MaxEntries()
-	}
-	if err := tellCounters(spec); err != nil {
-		return nil, false, err
-	}
-	if objs, err = load(p, spec, replace); err != nil {
-		return nil, false, fmt.Errorf("load BPF programs: %w", err)
-	}
-	for name, m := range objs.named() {
-		if replace[name] != nil {
-			continue
-		}
-		if err := m.Pin(filepath.Join(p.maps(), name)); err != nil {
-			objs.Close()
-			return nil, false, fmt.Errorf("pin map %s: %w", name, err)
-		}
-	}
-	return objs, len(replace) > 0, nil
+	return sizeCounters(spec, counters)
 }
 
 // dropOtherVersions unpins the maps of other schema versions, once no program

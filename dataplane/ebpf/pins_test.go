@@ -17,7 +17,11 @@ func logged(t *testing.T) (*element, *bytes.Buffer) {
 	out := new(bytes.Buffer)
 	// The audit writes under the driver's lock, and lines reads under it.
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return newElementOn(t, Options{BPFFS: testFS(t), Instance: "pins", AuditInterval: time.Hour, Log: log}), out
+	e := newElementOn(t, Options{BPFFS: testFS(t), Instance: "pins", AuditInterval: time.Hour, Log: log})
+	if _, err := e.attachmentProgram.get(); err != nil { // Its pin is the last.
+		t.Fatal(err)
+	}
+	return e, out
 }
 
 // lines counts the lines of a log that contain a text.

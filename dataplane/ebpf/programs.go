@@ -22,35 +22,74 @@ func (p pins) programs() string {
 	return filepath.Join(p.root, programsPrefix+hex.EncodeToString(sum[:8]))
 }
 
-// pinnedPrograms returns the programs that a process of the same build left,
-// where they use just the maps given: what has been verified once need not be
-// again, and verification is nearly all of a start. It returns nil where one is
-// missing or another.
-func pinnedPrograms(p pins, spec *ebpf.CollectionSpec, all map[string]*ebpf.Map) map[string]*ebpf.Program {
-	ours := map[ebpf.MapID]bool{}
-	for _, m := range all {
+// programLoader loads programs on tables. Those that an earlier process of this
+// build left on the same tables it takes as they are: what has been verified once
+// need not be again, and verification is most of a start.
+type programLoader struct {
+	pins   pins
+	spec   *ebpf.CollectionSpec
+	tables map[string]*ebpf.Map
+	ids    map[ebpf.MapID]bool // of the tables
+}
+
+func newProgramLoader(p pins, spec *ebpf.CollectionSpec, tables map[string]*ebpf.Map) (*programLoader, error) {
+	l := &programLoader{p, spec, tables, map[ebpf.MapID]bool{}}
+	for name, m := range tables {
 		info, err := m.Info()
 		if err != nil {
-			return nil
+			return nil, fmt.Errorf("map %s: %w", name, err)
 		}
 		id, _ := info.ID()
-		ours[id] = true
+		l.ids[id] = true
 	}
-	out := map[string]*ebpf.Program{}
-	for name := range spec.Programs {
-		prog, err := ebpf.LoadPinnedProgram(filepath.Join(p.programs(), name), nil)
-		if err == nil {
-			out[name] = prog
-			err = usesOnly(prog, ours)
-		}
+	return l, nil
+}
+
+// load returns a program, which is pinned for the next process.
+func (l *programLoader) load(name string) (*ebpf.Program, error) {
+	path := filepath.Join(l.pins.programs(), name)
+	if prog := l.pinned(path); prog != nil {
+		return prog, nil
+	}
+	one := l.spec.Copy()
+	one.Programs = map[string]*ebpf.ProgramSpec{name: one.Programs[name]}
+	all, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: l.tables})
+	if err != nil {
+		return nil, err
+	}
+	defer all.Close()
+	prog := all.DetachProgram(name)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, errors.Join(fmt.Errorf("unpin program: %w", err), prog.Close())
+	}
+	// A pin that cannot be made is missed by the next look at the pins (restorePins).
+	_ = prog.Pin(path)
+	return prog, nil
+}
+
+// pinned returns the program that is pinned, nil where there is none or one on
+// other tables.
+func (l *programLoader) pinned(path string) *ebpf.Program {
+	prog, err := ebpf.LoadPinnedProgram(path, nil)
+	if err != nil {
+		return nil
+	}
+	if usesOnly(prog, l.ids) != nil {
+		prog.Close()
+		return nil
+	}
+	return prog
+}
+
+// later is a program that the driver can do without for a while.
+func (l *programLoader) later(name string) *laterProgram {
+	return &laterProgram{done: make(chan struct{}), load: func() (*ebpf.Program, error) {
+		prog, err := l.load(name)
 		if err != nil {
-			for _, prog := range out {
-				prog.Close()
-			}
-			return nil
+			return nil, &fault{fmt.Sprintf("the program %s cannot be loaded: %v", name, err), err}
 		}
-	}
-	return out
+		return prog, nil
+	}}
 }
 
 // usesOnly fails if a program uses another table than those given; its own
@@ -84,18 +123,13 @@ func usesOnly(prog *ebpf.Program, ours map[ebpf.MapID]bool) error {
 	return nil
 }
 
-// pinPrograms leaves the programs to the next process of this build; those of
-// other builds go. Without it the next start is slower, no more.
-func pinPrograms(p pins, programs map[string]*ebpf.Program) error {
-	old, err := filepath.Glob(filepath.Join(p.root, programsPrefix+"*"))
-	for _, dir := range old {
-		err = errors.Join(err, os.RemoveAll(dir))
-	}
-	if err = errors.Join(err, os.MkdirAll(p.programs(), 0o700)); err != nil {
-		return err
-	}
-	for name, prog := range programs {
-		err = errors.Join(err, prog.Pin(filepath.Join(p.programs(), name)))
+// dropOtherPrograms unpins the programs of other builds.
+func (p pins) dropOtherPrograms() error {
+	dirs, err := filepath.Glob(filepath.Join(p.root, programsPrefix+"*"))
+	for _, dir := range dirs {
+		if dir != p.programs() {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
 	}
 	return err
 }

@@ -31,6 +31,9 @@ func BenchmarkOpen(b *testing.B) {
 			instance := fmt.Sprintf("cold-%d", i)
 			d := open(b, instance)
 			b.StopTimer()
+			if _, err := d.attachmentProgram.get(); err != nil {
+				b.Fatal(err)
+			}
 			d.Close()
 			remove(b, instance)
 			b.StartTimer()

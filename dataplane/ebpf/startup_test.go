@@ -4,9 +4,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/tandem-ne/tandem/dataplane"
+	"github.com/tandem-ne/tandem/dataplane/kernel/link"
 )
 
 // kernelIDs are the IDs of all tables and programs of a driver. IDs are given
@@ -24,7 +28,10 @@ func kernelIDs(t *testing.T, d *Driver) map[string]uint32 {
 		id, _ := info.ID()
 		ids["map "+name] = uint32(id)
 	}
-	for name, p := range fieldsOf[*ebpf.Program](&d.objs.tandemPrograms) {
+	if _, err := d.attachmentProgram.get(); err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range d.programs() {
 		info, err := p.Info()
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +76,7 @@ func TestWarmStart(t *testing.T) {
 		programs, tables := made(first, second)
 		t.Errorf("the second start made %d programs and %d tables", programs, tables)
 	}
-	// One pinned program less, and none is trusted.
+	// One pinned program less, as after a kill amid a start.
 	programs, err := filepath.Glob(filepath.Join(root, programsPrefix+"*", "tandem_section"))
 	if err != nil || len(programs) != 1 {
 		t.Fatal(programs, err)
@@ -78,7 +85,7 @@ func TestWarmStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	third, _ := start()
-	if programs, tables := made(second, third); programs != 4 || tables != 0 {
+	if programs, tables := made(second, third); programs != 1 || tables != 0 {
 		t.Errorf("a start without one program made %d programs and %d tables", programs, tables)
 	}
 	// Programs on another table than the one that is there are no good.
@@ -88,5 +95,80 @@ func TestWarmStart(t *testing.T) {
 	fourth, _ := start()
 	if programs, tables := made(third, fourth); programs != 4 || tables != 1 {
 		t.Errorf("a start without one table made %d programs and %d tables", programs, tables)
+	}
+}
+
+// TestProgramThatCannotBeLoaded has a driver without the program that a start
+// does not wait for: what needs it is refused with the reason, before a commit
+// and in it, what does not need it works, and a start that finds such a circuit
+// in the tables fails.
+func TestProgramThatCannotBeLoaded(t *testing.T) {
+	s := newSpace(t)
+	newTap(t, s, "card0", dataplane.MAC{2, 0, 0, 0, 9, 1})
+	s.sh(t, "ip link add east0 type veth peer name far0; ip link set east0 up; ip link set far0 up")
+	o := Options{BPFFS: testFS(t), Instance: "later", MaxLSPs: 1 << 10, hardware: func(name string) (link.Hardware, error) {
+		if name == "card0" {
+			return link.Hardware{Driver: "card", Bus: "0000:00:01.0"}, nil
+		}
+		return link.Hardware{Driver: "veth"}, nil
+	}}
+	open := func() (d *Driver, err error) {
+		s.do(t, func() error { d, err = Open(o); return nil })
+		return d, err
+	}
+	d, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.attachmentProgram.get(); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, d,
+		dataplane.Section{Name: "east", Interface: "east0"},
+		dataplane.Pseudowire{Name: "pw", InLabel: 800, Out: dataplane.NextHop{Section: "east", Stack: entries(800)}})
+	wire := func(ifc string) []dataplane.Op {
+		return puts([]dataplane.Object{dataplane.Service{
+			Name: "wire", Attachment: dataplane.Attachment{Interface: ifc}, Send: "pw", Receive: []string{"pw"},
+		}})
+	}
+	have := func(p *laterProgram) {
+		d.mu.Lock()
+		d.attachmentProgram = p
+		d.mu.Unlock()
+	}
+	loaded := d.attachmentProgram
+	failed := &laterProgram{done: make(chan struct{}), load: func() (*ebpf.Program, error) {
+		return nil, &fault{reason: "the verifier is not pleased"}
+	}}
+	have(failed)
+	if err := d.Prepare(t.Context(), wire("card0")); err != nil {
+		t.Errorf("refused before it is known: %v", err)
+	}
+	if _, err := failed.get(); err == nil {
+		t.Fatal("loaded")
+	}
+	if err := d.Prepare(t.Context(), wire("card0")); err == nil || !strings.Contains(err.Error(), "not pleased") {
+		t.Errorf("a circuit on a card: %v", err)
+	}
+	if errs := d.Apply(t.Context(), wire("card0")); len(errs) != 1 || errs[0].Retry || !strings.Contains(errs[0].Reason, "not pleased") {
+		t.Errorf("a circuit on a card: %v", errs)
+	}
+	if err := d.Prepare(t.Context(), wire("east0")); err != nil {
+		t.Errorf("a circuit that is relayed: %v", err)
+	}
+	if errs := d.Apply(t.Context(), wire("east0")); len(errs) != 0 {
+		t.Errorf("a circuit that is relayed: %v", errs)
+	}
+	have(loaded)
+	if errs := d.Apply(t.Context(), wire("card0")); len(errs) != 0 {
+		t.Error(errs)
+	}
+	have(failed)
+	if err := d.openHooks(true); err == nil || !strings.Contains(err.Error(), "not pleased") {
+		t.Errorf("a start with a circuit on a card: %v", err)
+	}
+	have(loaded)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,7 +1,6 @@
 package ebpf
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -151,33 +150,8 @@ func (t *tandemMaps) clearPrefix(p netip.Prefix) error {
 	return absent(t.Prefixes6.Delete(prefix6(p)))
 }
 
-// write writes 4 or 8 octets at an offset into an element of a mapped array, in
-// one store of the processor: a program sees the value before or the one after.
-func (t *tandemMaps) write(m *ebpf.Map, slot uint32, offset int, value any) error {
-	mem, err := m.Memory()
-	if err != nil {
-		return fmt.Errorf("map array: %w", err)
-	}
-	var b [8]byte
-	n := 8
-	switch v := value.(type) {
-	case uint32:
-		binary.NativeEndian.PutUint32(b[:], v)
-		n = 4
-	case uint64:
-		binary.NativeEndian.PutUint64(b[:], v)
-	default:
-		return fmt.Errorf("%T is no word", value)
-	}
-	size := (int64(m.ValueSize()) + 7) &^ 7
-	if _, err := mem.WriteAt(b[:n], int64(slot)*size+int64(offset)); err != nil {
-		return fmt.Errorf("write mapped array: %w", err)
-	}
-	return nil
-}
-
 // setLoop points an LSP that is in loopback to another.
-func (t *tandemMaps) setLoop(slot, to uint32) error {
+func (t *objects) setLoop(slot, to uint32) error {
 	return t.write(t.Lsps, slot, int(unsafe.Offsetof(tandemLsp{}.Loop)), to)
 }
 
@@ -211,7 +185,7 @@ type image struct {
 }
 
 // read reads all tables: once at the start, then for dumps and audits.
-func (t *tandemMaps) read() (*image, error) {
+func (t *objects) read() (*image, error) {
 	im := &image{
 		sections: map[uint32]sectionImage{}, ports: map[tandemPortKey]uint32{}, lsps: map[uint32]tandemLsp{},
 		branches: map[uint32]tandemLsp{}, groups: map[uint32]tandemGroup{}, copies: map[uint32]tandemCopies{},
@@ -224,7 +198,7 @@ func (t *tandemMaps) read() (*image, error) {
 				im.sections[k] = sectionImage{body, v.Current & 1, v.Name, v.Since}
 			}
 		}),
-		eachMapped(t.Lsps, func(k uint32, v *tandemLsp) {
+		eachEntry(t.arrays[t.Lsps], func(k uint32, v *tandemLsp) {
 			switch {
 			case v.Op == 0:
 			case v.Flags&flagBranch != 0:
@@ -233,22 +207,22 @@ func (t *tandemMaps) read() (*image, error) {
 				im.lsps[k] = *v
 			}
 		}),
-		eachMapped(t.Groups, func(k uint32, v *tandemGroup) {
+		eachEntry(t.arrays[t.Groups], func(k uint32, v *tandemGroup) {
 			if v.Name != 0 {
 				im.groups[k] = *v
 			}
 		}),
-		eachMapped(t.CopyLists, func(k uint32, v *tandemCopies) {
+		eachEntry(t.arrays[t.CopyLists], func(k uint32, v *tandemCopies) {
 			if v.N != 0 {
 				im.copies[k] = *v
 			}
 		}),
-		eachMapped(t.Relays, func(k uint32, v *tandemRelay) {
+		eachEntry(t.arrays[t.Relays], func(k uint32, v *tandemRelay) {
 			if v.Kind != 0 {
 				im.relays[k] = *v
 			}
 		}),
-		eachMapped(t.PlatformLabels, func(k uint32, v *tandemLabelEntry) {
+		eachEntry(t.arrays[t.PlatformLabels], func(k uint32, v *tandemLabelEntry) {
 			if v.Lead != 0 {
 				im.labels[labelKey{0, k}] = lead(v.Lead)
 			}
@@ -256,12 +230,12 @@ func (t *tandemMaps) read() (*image, error) {
 		each(t.SectionLabels, func(k tandemLabelKey, v *tandemLabelEntry) {
 			im.labels[labelKey{k.Section, k.Label}] = lead(v.Lead)
 		}),
-		eachMapped(t.PlainLsps, func(k uint32, v *uint32) {
+		eachEntry(t.arrays[t.PlainLsps], func(k uint32, v *uint32) {
 			if *v != 0 {
 				im.plain[k] = *v
 			}
 		}),
-		eachMapped(t.DirectPorts, func(k uint32, v *uint32) {
+		eachEntry(t.arrays[t.DirectPorts], func(k uint32, v *uint32) {
 			if *v != 0 {
 				im.ports[tandemPortKey{Ifindex: k}] = *v
 			}
@@ -297,28 +271,4 @@ func each[K comparable, V any](m *ebpf.Map, f func(K, *V)) error {
 			return fmt.Errorf("read map: %w", err)
 		}
 	}
-}
-
-// eachMapped calls f for every entry of an array that can be mapped.
-func eachMapped[V any](m *ebpf.Map, f func(uint32, *V)) error {
-	mem, err := m.Memory()
-	if err != nil {
-		return fmt.Errorf("map array: %w", err)
-	}
-	var v V
-	// The kernel rounds the size of an element up to 8.
-	size := (int(unsafe.Sizeof(v)) + 7) &^ 7
-	buf := make([]byte, size<<10)
-	for k := uint32(0); k < m.MaxEntries(); {
-		n := min(len(buf), int(m.MaxEntries()-k)*size)
-		if _, err := mem.ReadAt(buf[:n], int64(k)*int64(size)); err != nil {
-			return fmt.Errorf("read mapped array: %w", err)
-		}
-		for off := 0; off < n; off += size {
-			v = *(*V)(unsafe.Pointer(&buf[off]))
-			f(k, &v)
-			k++
-		}
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,8 @@ type change struct {
 	now     map[dataplane.Key]*result
 	asked   map[dataplane.Key]struct{} // What was put, not only touched.
 	failed  []*dataplane.OpError
+	found   map[string]chain.Port
+	serving map[string]struct{} // Interfaces that are made ready for clients.
 	leave   map[string]struct{} // Interfaces perhaps no longer used.
 	joining []joining
 	peers   []link.Link // Sections of the other way of this driver, to be undone.
@@ -68,6 +71,7 @@ func (t *chains) apply(ctx context.Context, ops []dataplane.Op, check func(datap
 func (t *chains) newChange(check func(dataplane.Object) error) *change {
 	return &change{
 		chains: t, check: check, dirty: map[dataplane.Key]edge{}, now: map[dataplane.Key]*result{}, asked: map[dataplane.Key]struct{}{}, leave: map[string]struct{}{},
+		found: map[string]chain.Port{}, serving: map[string]struct{}{},
 		settled: map[uint32]struct{}{}, binds: map[dataplane.Key][]chain.Count{}, unqueue: map[string]int{},
 	}
 }
@@ -143,7 +147,7 @@ func (c *change) operation(op dataplane.Op) {
 		c.schedules(o)
 	case dataplane.Service:
 		// Without the interface, compiling tells.
-		_, _ = c.port(o.Attachment.Interface)
+		_, _ = c.portOnce(o.Attachment.Interface)
 		delete(c.leave, o.Attachment.Interface)
 	case dataplane.Group:
 		if active, ok := c.state.Active[o.Name]; !ok || int(active) >= len(o.Legs) {
@@ -155,7 +159,7 @@ func (c *change) operation(op dataplane.Op) {
 // joins brings an object to its interface.
 func (c *change) joins(k dataplane.Key, name string, down bool) {
 	delete(c.leave, name)
-	p, err := c.port(name)
+	p, err := c.portOnce(name)
 	if errors.Is(err, link.ErrNotFound) {
 		return // Compiling tells.
 	}
@@ -164,6 +168,18 @@ func (c *change) joins(k dataplane.Key, name string, down bool) {
 		return
 	}
 	c.joining = append(c.joining, joining{k, p, down})
+}
+
+// portOnce looks an interface up, once in a change: many services are on one.
+func (c *change) portOnce(name string) (chain.Port, error) {
+	if p, ok := c.found[name]; ok {
+		return p, nil
+	}
+	p, err := c.port(name)
+	if err == nil {
+		c.found[name] = p
+	}
+	return p, err
 }
 
 // joining is an object on its way to an interface.
@@ -176,8 +192,13 @@ type joining struct {
 // enterAll lets frames of the interfaces into the chains, which are there by
 // now.
 func (c *change) enterAll() {
+	tried := map[int]error{}
 	for _, j := range c.joining {
-		err := c.enter(j.port)
+		err, again := tried[j.port.Index]
+		if !again {
+			err = c.enter(j.port)
+			tried[j.port.Index] = err
+		}
 		if err != nil && !(errors.Is(err, errForeignQdisc) && j.down) {
 			c.fail(j.key, fmt.Sprintf("cannot use interface %s: %v", j.port.Name, err), true, err)
 		}
@@ -195,6 +216,9 @@ func (c *change) left(o dataplane.Object) {
 }
 
 func (c *change) claim(o dataplane.Object) {
+	if name := interfaceOf(o); name != "" {
+		c.on[name]++
+	}
 	if l, ok := labelOf(o); ok {
 		c.claims.labels[l] = o.Key()
 	}
@@ -208,6 +232,7 @@ func (c *change) claim(o dataplane.Object) {
 
 func (c *change) release(o dataplane.Object) {
 	k := o.Key()
+	c.exit(o)
 	if l, ok := labelOf(o); ok && c.claims.labels[l] == k {
 		delete(c.claims.labels, l)
 		c.lost = append(c.lost, l)
@@ -218,6 +243,15 @@ func (c *change) release(o dataplane.Object) {
 	for _, p := range prefixesOf(o) {
 		if c.claims.prefixes[p] == k {
 			delete(c.claims.prefixes, p)
+		}
+	}
+}
+
+// exit counts an object off its interface.
+func (t *chains) exit(o dataplane.Object) {
+	if name := interfaceOf(o); name != "" {
+		if t.on[name]--; t.on[name] == 0 {
+			delete(t.on, name)
 		}
 	}
 }
@@ -365,20 +399,26 @@ func (c *change) difference(k dataplane.Key) {
 	case now.err == nil:
 		delete(c.broken, k)
 		if v, ok := c.state.Objects[k].(dataplane.Service); ok {
-			c.joins(k, v.Attachment.Interface, false)
-			c.keepWhole(v.Attachment.Interface)
-			c.takeAll(v.Attachment.Interface)
+			c.serve(k, v.Attachment.Interface)
 		}
 	case asked || !was: // Who has failed already and is only touched again says nothing new.
 		c.failed = append(c.failed, now.err)
 		c.broken[k] = struct{}{}
 	}
 	old := c.made[k]
-	next := &made{uses: usesOf(&now.Compiled), enters: now.Enters, counts: now.Counts}
+	next := &made{uses: usesOf(&now.Compiled), enters: now.Enters, counts: slices.Clip(now.Counts)}
+	if old != nil {
+		next.since = old.since
+	} else {
+		next.since = time.Now()
+	}
+	if len(now.Filters) > 0 {
+		next.filters = make([]filterID, 0, len(now.Filters))
+	}
 	for i := range now.Filters {
 		f := &now.Filters[i]
 		id, h, known := c.find(f)
-		if known && h.owner == k && same(&h.what, f) {
+		if known && h.owner == k && h.sum == f.Sum(c.seed) {
 			next.filters = append(next.filters, id)
 			continue
 		}
@@ -435,17 +475,17 @@ func taken(f *mplsnl.Filter) string {
 	return fmt.Sprintf("chain %d preference %d handle %#x is a filter that is not Tandem's", f.Chain, f.Pref, f.Handle)
 }
 
-func (c *change) depend(k dataplane.Key, on map[dataplane.Key]edge, yes bool) {
-	for d, how := range on {
-		switch users := c.users[d]; {
+func (c *change) depend(k dataplane.Key, on []use, yes bool) {
+	for _, u := range on {
+		switch users := c.users[u.on]; {
 		case yes && users == nil:
-			c.users[d] = map[dataplane.Key]edge{k: how}
+			c.users[u.on] = map[dataplane.Key]edge{k: u.how}
 		case yes:
-			users[k] = how
+			users[k] = u.how
 		default:
 			delete(users, k)
 			if len(users) == 0 {
-				delete(c.users, d)
+				delete(c.users, u.on)
 			}
 		}
 	}
@@ -456,8 +496,8 @@ func (c *change) rebind() {
 	for i := range c.settled {
 		delete(c.counts.whom, i)
 	}
-	for k, list := range c.binds {
-		c.counts.bind(k, list)
+	for _, list := range c.binds {
+		c.counts.bind(list)
 	}
 	for k := range c.now {
 		if c.state.Objects[k] == nil {

@@ -22,7 +22,7 @@ func clientLimits() []string {
 	return []string{
 		"Pseudowires have no sequence numbers: no action of the kernel counts.",
 		"A bandwidth profile counts the tagged frames of a port without their outer tag; its bursts last at most 274 seconds at their rate.",
-		"Offloads that merge frames are off where clients are. A client on a veth or tap must not leave segments or checksums to its peer: the kernel does not cut frames below labels.",
+		"Offloads that merge frames are off where clients are. A client on a veth or tap should not leave segments to its peer (TSO): the kernel cuts no frames below labels, so that they are lost unless the section's interface does.",
 	}
 }
 
@@ -80,6 +80,17 @@ func (t *total) countClient(w chain.What, n dataplane.Counter) bool {
 		return false
 	}
 	return true
+}
+
+// serve brings a service to its interface, and makes that ready for clients.
+func (c *change) serve(k dataplane.Key, name string) {
+	c.joins(k, name, false)
+	if _, done := c.serving[name]; done {
+		return
+	}
+	c.serving[name] = struct{}{}
+	c.keepWhole(name)
+	c.takeAll(name)
 }
 
 // keepWhole switches off what makes one frame of several on an interface of

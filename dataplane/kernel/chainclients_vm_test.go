@@ -62,9 +62,9 @@ func TestClientDrift(t *testing.T) {
 	r.put(t, desired...)
 	r.through(t)
 	wire, service := desired[len(desired)-2].Key(), desired[len(desired)-1].Key()
-	// The first filter of a chain of the service.
+	// The first filter of a stage of the service.
 	shown := r.tc(t, fmt.Sprintf("filter show block %d", chain.Ingress))
-	lane := regexp.MustCompile(`filter protocol (\S+) pref (\d+) flower chain (\d{8,}) handle (0x[0-9a-f]+)`).FindStringSubmatch(shown)
+	lane := regexp.MustCompile(`filter protocol (\S+) pref (\d+) flower chain (33[23]\d\d) handle (0x[0-9a-f]+)`).FindStringSubmatch(shown)
 	if lane == nil {
 		t.Fatalf("no chain of an object in\n%s", shown)
 	}

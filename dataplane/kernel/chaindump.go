@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
@@ -23,6 +24,8 @@ type survey struct {
 	peers   []link.Link // Sections of that.
 	objects []dataplane.Object
 	before  *chain.State
+	filters map[filterID]*mplsnl.Filter // Those of t.have, as they are.
+	was     map[dataplane.Key]*made
 }
 
 // dump reads blocks, queueing disciplines and routes and compares them with
@@ -55,12 +58,12 @@ func (t *chains) dump(desired []dataplane.Object, check func(dataplane.Object) e
 // readKernel makes the picture of the kernel anew.
 func (s *survey) readKernel() error {
 	t := s.chains
-	s.before = t.state
+	s.before, s.was, s.filters = t.state, t.made, map[filterID]*mplsnl.Filter{}
 	t.state = chain.NewState()
-	t.state.Outlets = s.before.Outlets
+	t.state.Outlets, t.state.Shared = s.before.Outlets, s.before.Shared
 	t.made, t.users = map[dataplane.Key]*made{}, map[dataplane.Key]map[dataplane.Key]edge{}
 	t.entered = map[chain.Entry]int{}
-	t.have, t.routes = map[filterID]held[mplsnl.Filter]{}, map[netip.Prefix]held[mplsnl.IPRoute]{}
+	t.have, t.routes, t.on = map[filterID]heldFilter{}, map[netip.Prefix]heldRoute{}, map[string]int{}
 	t.foreign, t.claims, t.stale = map[filterID]struct{}{}, newClaims(), map[dataplane.Key]leftover{}
 	t.broken = map[dataplane.Key]struct{}{}
 	t.counts.whom = map[uint32][]chain.Count{}
@@ -81,7 +84,10 @@ func (s *survey) readKernel() error {
 	for _, block := range []uint32{chain.Ingress, chain.Egress} {
 		err := t.link.Conn().Filters(block, func(f mplsnl.Filter, _ []mplsnl.ActionStats, err error) {
 			if err == nil && chain.Ours(&f) {
-				t.have[idOf(&f)] = held[mplsnl.Filter]{what: f}
+				t.have[idOf(&f)], s.filters[idOf(&f)] = heldFilter{}, &f
+				for _, a := range f.Actions {
+					t.state.Shared.Note(a)
+				}
 			} else {
 				t.foreign[idOf(&f)] = struct{}{}
 			}
@@ -96,7 +102,7 @@ func (s *survey) readKernel() error {
 	}
 	for _, r := range routes {
 		if r.Metric == link.Metric {
-			t.routes[r.Prefix] = held[mplsnl.IPRoute]{what: r}
+			t.routes[r.Prefix] = heldRoute{what: r}
 		}
 	}
 	mpls, err := t.link.Conn().Routes(link.Protocol)
@@ -118,10 +124,23 @@ func (s *survey) baseThere() bool {
 	all := d.Index != 0 && s.qdiscs[d.Index] == mplsnl.Qdisc{Interface: d.Index, IngressBlock: chain.Ingress, EgressBlock: chain.Egress}
 	for _, f := range chain.Base(chain.Port{Name: chain.Device, Index: d.Index}) {
 		s.claimed[idOf(&f)] = struct{}{}
-		h, ok := s.have[idOf(&f)]
-		all = all && ok && same(&h.what, &f)
+		all = s.as(idOf(&f), &f, dataplane.Key{}) && all
 	}
 	return all
+}
+
+// as tells whether a filter is as it should be, and notes whose it is.
+func (s *survey) as(id filterID, want *mplsnl.Filter, owner dataplane.Key) bool {
+	have, ok := s.filters[id]
+	if !ok {
+		return false
+	}
+	h := heldFilter{owner: owner}
+	if ok = same(have, want); ok {
+		h.sum = want.Sum(s.seed)
+	}
+	s.have[id] = h
+	return ok
 }
 
 // recover finds the numbers that an earlier process gave.
@@ -133,11 +152,11 @@ func (s *survey) recover(desired []dataplane.Object) {
 	}
 	records := map[[15]byte]record{}
 	spaces := map[string]uint32{}
-	for _, h := range t.have {
-		if c, ok := chain.IsRecord(&h.what); ok && h.what.Handle >= dataplane.MinLabel {
-			records[[15]byte(c[:15])] = record{h.what.Handle, c[15] - 1}
+	for _, f := range s.filters {
+		if c, ok := chain.IsRecord(f); ok && f.Handle >= dataplane.MinLabel {
+			records[[15]byte(c[:15])] = record{f.Handle, c[15] - 1}
 		}
-		if ifname, vlan, space, ok := chain.Admission(&h.what); ok {
+		if ifname, vlan, space, ok := chain.Admission(f); ok {
 			spaces[fmt.Sprintf("%s.%d", ifname, vlan)] = space
 		}
 	}
@@ -188,6 +207,7 @@ func (s *survey) recover(desired []dataplane.Object) {
 func (s *survey) match(desired []dataplane.Object) {
 	t := s.chains
 	c := t.newChange(nil)
+	began := time.Now()
 	wanted := map[string]bool{} // Interfaces with queues.
 	for _, o := range desired {
 		c.claim(o)
@@ -205,16 +225,15 @@ func (s *survey) match(desired []dataplane.Object) {
 		if sec, ok := o.(dataplane.Section); ok {
 			there = s.queued(sec, wanted) && there
 		}
-		m := &made{uses: usesOf(&now.Compiled), enters: now.Enters, counts: now.Counts}
+		m := &made{uses: usesOf(&now.Compiled), enters: now.Enters, counts: slices.Clip(now.Counts), since: began}
+		if was := s.was[k]; was != nil {
+			m.since = was.since
+		}
 		for i := range now.Filters {
-			id, h, ok := t.find(&now.Filters[i])
+			id, _, _ := t.find(&now.Filters[i])
 			s.claimed[id] = struct{}{}
 			m.filters = append(m.filters, id)
-			if ok {
-				h.owner = k
-				t.have[id] = h
-			}
-			there = there && ok && same(&h.what, &now.Filters[i])
+			there = s.as(id, &now.Filters[i], k) && there
 		}
 		for i := range now.Routes {
 			p := now.Routes[i].Prefix
@@ -229,7 +248,7 @@ func (s *survey) match(desired []dataplane.Object) {
 		}
 		t.made[k] = m
 		c.depend(k, m.uses, true)
-		t.counts.bind(k, m.counts)
+		t.counts.bind(m.counts)
 		if there {
 			s.objects = append(s.objects, o)
 		} else {
@@ -237,6 +256,7 @@ func (s *survey) match(desired []dataplane.Object) {
 		}
 	}
 	for _, k := range absent {
+		c.exit(t.state.Objects[k])
 		delete(t.state.Objects, k)
 		if k.Kind == dataplane.KindGroup {
 			delete(t.state.Active, k.Name)
@@ -269,9 +289,9 @@ func (s *survey) leftovers() {
 		t.stale[o.Key()] = l
 		found[o.Key()] = o
 	}
-	for id, h := range t.have {
+	for id, f := range s.filters {
 		if _, ok := s.claimed[id]; !ok {
-			add(chain.Stale(&h.what), func(l *leftover) { l.filters = append(l.filters, id) })
+			add(chain.Stale(f), func(l *leftover) { l.filters = append(l.filters, id) })
 		}
 	}
 	for p, h := range t.routes {

@@ -1,10 +1,14 @@
 package kernel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,8 +33,9 @@ type chains struct {
 	entered map[chain.Entry]int
 	// have are the filters and routes in the kernel that are ours, with their
 	// owner; the zero key owns what every label space needs.
-	have   map[filterID]held[mplsnl.Filter]
-	routes map[netip.Prefix]held[mplsnl.IPRoute]
+	have   map[filterID]heldFilter
+	routes map[netip.Prefix]heldRoute
+	seed   maphash.Seed // Of the sums in have.
 	// foreign are filters of others in our blocks.
 	foreign map[filterID]struct{}
 	claims  claims
@@ -40,6 +45,7 @@ type chains struct {
 	broken map[dataplane.Key]struct{}
 	// stale are the filters and routes of objects with invented names.
 	stale map[dataplane.Key]leftover
+	on    map[string]int // How many objects are on an interface.
 	// merging are the offloads that were switched off where clients are.
 	merging map[string]map[string]bool
 	// selective are the interfaces of clients that took frames for their own
@@ -56,9 +62,16 @@ type chains struct {
 type made struct {
 	filters  []filterID
 	prefixes []netip.Prefix
-	uses     map[dataplane.Key]edge
+	uses     []use
 	enters   []chain.Entry
 	counts   []chain.Count
+	since    time.Time // When its counters began.
+}
+
+// use is what an object depends on, and how.
+type use struct {
+	on  dataplane.Key
+	how edge
 }
 
 // edge is how an object depends on another: what of that changes it.
@@ -71,26 +84,48 @@ const (
 )
 
 // usesOf sums up what an object depends on.
-func usesOf(c *chain.Compiled) map[dataplane.Key]edge {
-	if len(c.Depends)+len(c.Refers)+len(c.Follows) == 0 {
+func usesOf(c *chain.Compiled) []use {
+	n := len(c.Depends) + len(c.Refers) + len(c.Follows)
+	if n == 0 {
 		return nil
 	}
-	all := make(map[dataplane.Key]edge, len(c.Depends)+len(c.Refers))
+	all := make([]use, 0, n)
 	for _, k := range c.Depends {
-		all[k] |= onChange
+		all = append(all, use{k, onChange})
 	}
 	for _, k := range c.Refers {
-		all[k] |= onExist
+		all = append(all, use{k, onExist})
 	}
 	for _, name := range c.Follows {
-		all[dataplane.Key{Kind: dataplane.KindGroup, Name: name}] |= onSwitch
+		all = append(all, use{dataplane.Key{Kind: dataplane.KindGroup, Name: name}, onSwitch})
 	}
-	return all
+	if n == 1 {
+		return all
+	}
+	slices.SortFunc(all, func(a, b use) int {
+		return cmp.Or(cmp.Compare(a.on.Kind, b.on.Kind), strings.Compare(a.on.Name, b.on.Name))
+	})
+	unique := all[:1]
+	for _, u := range all[1:] {
+		if last := &unique[len(unique)-1]; last.on == u.on {
+			last.how |= u.how
+		} else {
+			unique = append(unique, u)
+		}
+	}
+	return slices.Clip(slices.Clone(unique))
 }
 
-// held is something in the kernel.
-type held[T any] struct {
-	what  T
+// heldRoute is a route in the kernel.
+type heldRoute struct {
+	what  mplsnl.IPRoute
+	owner dataplane.Key
+}
+
+// heldFilter is a filter in the kernel: there are as many as labels, so only its
+// sum is kept. 0: it is not as anybody has wanted it.
+type heldFilter struct {
+	sum   uint64
 	owner dataplane.Key
 }
 
@@ -119,6 +154,15 @@ func idOf(f *mplsnl.Filter) filterID {
 	return id
 }
 
+// filter returns what is needed to delete it.
+func (id filterID) filter() *mplsnl.Filter {
+	f := &mplsnl.Filter{Block: id.block, Chain: id.chain, Handle: id.handle, Pref: id.pref, Protocol: id.protocol, Match: mplsnl.Match{Kind: mplsnl.Flower}}
+	if id.handle == 0 {
+		f.Match.Kind = mplsnl.U32 // All of the preference: it has but one.
+	}
+	return f
+}
+
 // twin names the other place of a filter of a label: a filter that changes is
 // put there and deleted here, because a lookup that is under way while the
 // kernel replaces one in its hash table can miss both. ok is false where there
@@ -131,7 +175,7 @@ func (id filterID) twin() (filterID, bool) {
 
 // find looks a filter up in both its places and gives it the preference of the
 // one where it is.
-func (t *chains) find(f *mplsnl.Filter) (id filterID, h held[mplsnl.Filter], known bool) {
+func (t *chains) find(f *mplsnl.Filter) (id filterID, h heldFilter, known bool) {
 	id = idOf(f)
 	if h, known = t.have[id]; known {
 		return id, h, true
@@ -150,8 +194,9 @@ func newChains(h *link.Handle, log *slog.Logger) *chains {
 		log:  log,
 		link: h, state: chain.NewState(), queues: link.NewScheduling[string](h), outlets: newOutlets(),
 		made: map[dataplane.Key]*made{}, users: map[dataplane.Key]map[dataplane.Key]edge{}, entered: map[chain.Entry]int{},
-		have: map[filterID]held[mplsnl.Filter]{}, routes: map[netip.Prefix]held[mplsnl.IPRoute]{},
-		foreign: map[filterID]struct{}{}, claims: newClaims(), counts: newCounts(time.Now()), stale: map[dataplane.Key]leftover{}, broken: map[dataplane.Key]struct{}{},
+		have: map[filterID]heldFilter{}, routes: map[netip.Prefix]heldRoute{}, seed: maphash.MakeSeed(),
+		foreign: map[filterID]struct{}{}, claims: newClaims(), counts: newCounts(), stale: map[dataplane.Key]leftover{}, broken: map[dataplane.Key]struct{}{},
+		on: map[string]int{},
 	}
 }
 
@@ -180,7 +225,7 @@ func (t *chains) ensureBase() error {
 	t.state.Device = chain.Port{Name: l.Name, Index: l.Index, MAC: l.MAC, MTU: l.MTU}
 	var changes []mplsnl.FilterChange
 	for _, f := range chain.Base(t.state.Device) {
-		if h, ok := t.have[idOf(&f)]; ok && same(&h.what, &f) {
+		if h, ok := t.have[idOf(&f)]; ok && h.sum == f.Sum(t.seed) {
 			continue
 		}
 		changes = append(changes, mplsnl.FilterChange{Filter: &f})
@@ -196,7 +241,7 @@ func (t *chains) ensureBase() error {
 		return failed
 	}
 	for _, c := range changes {
-		t.have[idOf(c.Filter)] = held[mplsnl.Filter]{what: *c.Filter}
+		t.have[idOf(c.Filter)] = heldFilter{sum: c.Filter.Sum(t.seed)}
 	}
 	t.base = true
 	t.tap.before(chain.Ingress)
@@ -257,10 +302,8 @@ var errForeignQdisc = fmt.Errorf("the interface has an ingress queueing discipli
 
 // leaveInterface takes the shared block off an interface that no object uses.
 func (t *chains) leaveInterface(name string) error {
-	for _, o := range t.state.Objects {
-		if interfaceOf(o) == name {
-			return nil
-		}
+	if t.on[name] > 0 {
+		return nil
 	}
 	t.mayMerge(name)
 	t.takeOwn(name)

@@ -41,7 +41,7 @@ func (c *change) send(told map[dataplane.Key]bool) {
 			report(k, fmt.Sprintf("the filter of chain %d", f.Chain), err)
 			return
 		}
-		c.have[idOf(f)] = held[mplsnl.Filter]{what: *f, owner: k}
+		c.have[idOf(f)] = heldFilter{sum: f.Sum(c.seed), owner: k}
 	})
 	c.changeRoutes(c.routes, func(i int, err error) {
 		r, k := c.routes[i].IP, c.routeBy[i]
@@ -49,7 +49,7 @@ func (c *change) send(told map[dataplane.Key]bool) {
 			report(k, fmt.Sprintf("the route for %s", r.Prefix), err)
 			return
 		}
-		c.chains.routes[r.Prefix] = held[mplsnl.IPRoute]{what: *r, owner: k}
+		c.chains.routes[r.Prefix] = heldRoute{what: *r, owner: k}
 	})
 	c.sweep(wanted)
 }
@@ -94,16 +94,11 @@ func (c *change) sweep(wanted map[filterID]struct{}) {
 		if _, ok := wanted[id]; ok {
 			continue
 		}
-		h, ok := c.have[id]
-		if !ok {
+		if _, ok := c.have[id]; !ok {
 			continue
 		}
 		wanted[id] = struct{}{} // Once.
-		f := h.what
-		if f.Match.Kind == mplsnl.U32 {
-			f.Handle = 0 // All of the preference: it has but one.
-		}
-		x := mplsnl.FilterChange{Delete: true, Filter: &f}
+		x := mplsnl.FilterChange{Delete: true, Filter: id.filter()}
 		if twin, ok := id.twin(); ok && chain.OfGroup(id.chain) {
 			if _, replaced := wanted[twin]; !replaced {
 				c.retire = append(c.retire, x)

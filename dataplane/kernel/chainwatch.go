@@ -38,7 +38,7 @@ func (t *chains) translate(e link.Event) []dataplane.Event {
 		h, ok := t.routes[e.IP.Prefix]
 		delete(t.routes, e.IP.Prefix)
 		if e.Kind == link.RouteNew {
-			t.routes[e.IP.Prefix] = held[mplsnl.IPRoute]{what: e.IP, owner: h.owner}
+			t.routes[e.IP.Prefix] = heldRoute{what: e.IP, owner: h.owner}
 		}
 		if ok && h.owner != (dataplane.Key{}) {
 			return t.drifted(h.owner)
@@ -59,7 +59,7 @@ func (t *chains) filterChanged(f *mplsnl.Filter, gone bool) []dataplane.Event {
 			t.foreign[id] = struct{}{}
 			return nil
 		}
-		h.what = *f
+		h.sum = 0
 		t.have[id] = h
 		return t.drifted(h.owner)
 	}

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/chain"
@@ -14,7 +13,6 @@ import (
 // read last goes to those it counts for at that time: before that changes, it
 // is read.
 type counts struct {
-	since  time.Time
 	last   map[uint32]mplsnl.ActionStats
 	whom   map[uint32][]chain.Count
 	totals map[dataplane.Key]*total
@@ -24,12 +22,11 @@ type counts struct {
 type total struct {
 	dataplane.Counters
 	taken, drops uint64
-	hasTaken     bool
 }
 
-func newCounts(now time.Time) counts {
+func newCounts() counts {
 	return counts{
-		since: now, last: map[uint32]mplsnl.ActionStats{},
+		last: map[uint32]mplsnl.ActionStats{},
 		whom: map[uint32][]chain.Count{}, totals: map[dataplane.Key]*total{},
 	}
 }
@@ -72,26 +69,33 @@ func (c *counts) add(s mplsnl.ActionStats) {
 func (c *counts) total(k dataplane.Key) *total {
 	t := c.totals[k]
 	if t == nil {
-		t = &total{Counters: dataplane.Counters{Since: time.Now()}}
+		t = new(total)
 		c.totals[k] = t
 	}
 	return t
 }
 
-// bind makes actions count for an object; unbind undoes it.
-func (c *counts) bind(k dataplane.Key, list []chain.Count) {
-	for _, w := range list {
-		c.whom[w.Index] = append(c.whom[w.Index], w)
-		if w.What == chain.Taken && w.Key == k {
-			c.total(k).hasTaken = true
+// bind makes actions count for what a list says, which is in the order of their
+// indices. All of an index are of one object, so its part of the list is kept.
+func (c *counts) bind(list []chain.Count) {
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].Index == list[0].Index {
+			n++
 		}
+		c.whom[list[0].Index] = list[:n:n]
+		list = list[n:]
 	}
 }
 
-func (c *counts) unbind(list []chain.Count) {
-	for _, w := range list {
-		delete(c.whom, w.Index) // All of an index are of one object.
+// takes tells whether an object counts what it has taken.
+func (m *made) takes(k dataplane.Key) bool {
+	for i := range m.counts {
+		if w := &m.counts[i]; w.What == chain.Taken && w.Key == k {
+			return true
+		}
 	}
+	return false
 }
 
 // indices returns those of a list, each once.
@@ -151,15 +155,19 @@ func (t *chains) read(keys []dataplane.Key, dst []dataplane.Counters) ([]datapla
 	}
 	for _, k := range keys {
 		var c dataplane.Counters
-		if n, ok := t.counts.totals[k]; ok && t.state.Objects[k] != nil {
+		m := t.made[k]
+		if m == nil || t.state.Objects[k] == nil {
+			dst = append(dst, c)
+			continue
+		}
+		if n := t.counts.totals[k]; n != nil {
 			c = n.Counters
 			c.InDrops = n.drops
-			if n.hasTaken && c.In.Packets > n.taken {
+			if c.In.Packets > n.taken && m.takes(k) {
 				c.InDrops += c.In.Packets - n.taken
 			}
-		} else if t.state.Objects[k] != nil {
-			c.Since = t.counts.since
 		}
+		c.Since = m.since
 		dst = append(dst, c)
 	}
 	return dst, nil

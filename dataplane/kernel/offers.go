@@ -57,6 +57,7 @@ func parts() []part {
 		{pushEth, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPushEth, Dst: [6]byte{2}, Src: [6]byte{2, 1}})},
 		{popEth, vlan(mplsnl.VLANAction{Op: mplsnl.VLANPopEth})},
 		{policing, act(mplsnl.Action{Kind: mplsnl.Police, Police: mplsnl.PoliceAction{MTU: 1500, Conform: mplsnl.Pipe}})},
+		{numbering, act(mplsnl.Action{Kind: mplsnl.TunnelKey, Tunnel: mplsnl.TunnelKeyAction{ID: 1 << 20}})},
 		{"pedit of an Ethernet header", act(mplsnl.Action{Kind: mplsnl.Pedit, Pedit: ethernet})},
 		{"skbedit ptype", act(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true}})},
 		{"mirred egress", act(mplsnl.Action{Kind: mplsnl.Mirred, Mirred: mplsnl.MirredAction{Op: mplsnl.MirrorEgress, Interface: lo}})},
@@ -71,10 +72,14 @@ const (
 	pushEth  = "vlan push_eth"
 	popEth   = "vlan pop_eth"
 	policing = "police"
+	// Frames of clients have the number of their service with them.
+	numbering = "tunnel_key"
 )
 
 // forClients are the parts that only pseudowires need.
-func forClients() []string { return []string{tagCount, macPush, pushEth, popEth, policing} }
+func forClients() []string {
+	return []string{tagCount, macPush, pushEth, popEth, policing, numbering}
+}
 
 // Missing tells which parts of traffic control this kernel does not have. It
 // tries each in a network namespace that goes with its thread, and reads back

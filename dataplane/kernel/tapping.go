@@ -29,8 +29,10 @@ type tapping struct {
 	// at are the ports of sections by name, of the sections by port.
 	at map[string]tap.Port
 	of map[tap.Port]string
-	// joined are the pseudowires that switching points have.
+	// joined are the pseudowires that switching points have, points those of
+	// each.
 	joined map[string]string
+	points map[string][2]string
 	// hooked are the interfaces with a filter of their own; true: the clsact is
 	// ours too.
 	hooked map[int]bool
@@ -44,7 +46,7 @@ func openTap(h *link.Handle, log *slog.Logger, rates punt.Rates, passes bool) (*
 	}
 	return &tapping{
 		Tap: t, link: h, log: log, passes: passes, at: map[string]tap.Port{}, of: map[tap.Port]string{},
-		joined: map[string]string{}, hooked: map[int]bool{},
+		joined: map[string]string{}, points: map[string][2]string{}, hooked: map[int]bool{},
 	}, nil
 }
 
@@ -190,13 +192,15 @@ func (t *chains) tapSection(o dataplane.Section) {
 // tapSwitching notes which pseudowires a switching point has.
 func (t *chains) tapSwitching(k dataplane.Key) {
 	changed := map[string]bool{}
-	for pw, by := range t.tap.joined {
-		if by == k.Name {
+	for _, pw := range t.tap.points[k.Name] {
+		if t.tap.joined[pw] == k.Name {
 			delete(t.tap.joined, pw)
 			changed[pw] = true
 		}
 	}
+	delete(t.tap.points, k.Name)
 	if o, ok := t.state.Objects[k].(dataplane.SwitchingPoint); ok {
+		t.tap.points[k.Name] = o.Segments
 		for _, pw := range o.Segments {
 			t.tap.joined[pw] = k.Name
 			changed[pw] = true
@@ -236,6 +240,7 @@ func (t *chains) retap() {
 	}
 	ports, labels := map[tap.Port]bool{}, map[spaceNumber]bool{}
 	clear(t.tap.joined)
+	clear(t.tap.points)
 	for k := range t.state.Objects {
 		if k.Kind == dataplane.KindSwitchingPoint {
 			t.tapSwitching(k)

@@ -19,10 +19,18 @@ func (v *view) checkLabel(at tree.Path, r ref, value uint32) {
 
 // checkExits refuses LSPs that merge: what leaves with the same labels the same
 // way is one LSP from there on (RFC 5921 section 3.11 and RFC 5960 section 3.1:
-// MPLS-TP LSPs do not merge).
+// MPLS-TP LSPs do not merge), and branches that share a link (RFC 4461 section 1).
 func (v *view) checkExits(p tree.Path, r ref, c *lspConfig, all []hop) {
+	first := map[string]string{} // The branch over each section.
 	for _, h := range all {
 		v.checkExit(p, r, h)
+		if h.section != nil {
+			if branch, there := first[*h.section]; there {
+				v.fail(h.path(p), "branch-section", "branches %q and %q of %s leave over section %q: a point-to-multipoint LSP has one copy on a link", branch, h.branch, r, *h.section)
+			} else {
+				first[*h.section] = h.branch
+			}
+		}
 		if c.InSegment == nil || c.InSegment.IncomingSection == nil {
 			continue
 		}

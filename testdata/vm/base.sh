@@ -17,7 +17,7 @@ if ldd "$(command -v busybox)" >/dev/null 2>&1; then die "busybox is not static;
 
 # The modules that the drivers and their tests use; what they depend on comes by
 # itself. A name that the kernel has built in costs nothing.
-modules="mpls_router mpls_iptunnel veth dummy 8021q ipv6 af_packet sch_ingress cls_bpf cls_flower cls_matchall cls_u32 act_mpls act_vlan act_mirred act_gact act_skbedit act_pedit act_police sch_htb"
+modules="mpls_router mpls_iptunnel veth dummy 8021q ipv6 af_packet sch_ingress cls_bpf cls_flower cls_matchall cls_u32 act_mpls act_vlan act_mirred act_gact act_skbedit act_pedit act_police act_tunnel_key sch_htb"
 
 # 6.1 is that of this machine's sources. 5.10 is that of Debian 11, 6.12 that of
 # Debian 13, looked up with lists of their own: the sources stay as they are.

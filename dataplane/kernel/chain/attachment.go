@@ -49,15 +49,15 @@ func leastTags(a dataplane.Attachment) int {
 	return n
 }
 
-// admit returns the filters that take the frames of a circuit to a chain.
+// admit returns the filters that do something to the frames of a circuit.
 // Packets only means IP and MPLS to the address of the interface.
-func admit(a dataplane.Attachment, port Port, packets bool, to uint32) []mplsnl.Filter {
+func admit(a dataplane.Attachment, port Port, packets bool, actions ...mplsnl.Action) []mplsnl.Filter {
 	var all []mplsnl.Filter
 	add := func(pref, protocol uint16, handle uint32, m mplsnl.Match) {
 		m.Kind, m.Interface = mplsnl.Flower, port.Name
 		all = append(all, mplsnl.Filter{
 			Block: Ingress, Chain: chainAdmit, Pref: pref, Protocol: protocol, Handle: handle, Match: m,
-			Actions: []mplsnl.Action{going(to)},
+			Actions: actions,
 		})
 	}
 	index := uint32(port.Index)

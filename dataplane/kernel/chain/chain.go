@@ -17,6 +17,9 @@
 package chain
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
 )
@@ -146,6 +149,8 @@ type State struct {
 	// Outlets are the groups into which OAM sends.
 	Outlets map[string]bool
 	Device  Port
+	// Shared are the actions that filters have in common.
+	Shared *Pool
 }
 
 // NewState returns an empty state.
@@ -153,7 +158,7 @@ func NewState() *State {
 	return &State{
 		Objects: map[dataplane.Key]dataplane.Object{}, Ports: map[string]Port{}, Active: map[string]uint8{},
 		Spaces: map[string]uint32{}, Clients: map[dataplane.Key]uint32{}, Records: map[dataplane.Key]uint32{}, Entries: map[string][]Entry{},
-		Outlets: map[string]bool{},
+		Outlets: map[string]bool{}, Shared: NewPool(),
 	}
 }
 
@@ -168,19 +173,22 @@ type Compiled struct {
 	Follows []string
 	// Enters are the chains of groups that it goes to.
 	Enters []Entry
+	// Counts are in the order of their indices.
 	Counts []Count
 	// dead tells, for each way that is down, why.
 	dead []Reason
 }
 
 // Count tells whom a counting action counts for.
+//
+// There are several for each object, so it is kept small.
 type Count struct {
-	Index uint32
 	Key   dataplane.Key
-	What  What
+	Index uint32
 	// Octets are added for each packet: the kernel counts a packet as it came
 	// in.
-	Octets int
+	Octets int16
+	What   What
 }
 
 // What is a counter of an object.
@@ -204,7 +212,7 @@ func (c *Compiled) need(k dataplane.Key) { c.Depends = append(c.Depends, k) }
 func (c *Compiled) refer(k dataplane.Key) { c.Refers = append(c.Refers, k) }
 
 func (c *Compiled) count(index uint32, k dataplane.Key, w What, octets int) {
-	c.Counts = append(c.Counts, Count{Index: index, Key: k, What: w, Octets: octets})
+	c.Counts = append(c.Counts, Count{Index: index, Key: k, What: w, Octets: int16(octets)})
 }
 
 // Compile returns the filters and routes of an object. The error tells why it
@@ -230,6 +238,8 @@ func (s *State) Compile(o dataplane.Object) (Compiled, *dataplane.OpError) {
 		c.Filters, c.Routes, c.Counts, c.Enters = nil, nil, nil, nil
 	}
 	mark(c.Filters)
+	s.Shared.share(c.Filters)
+	slices.SortStableFunc(c.Counts, func(a, b Count) int { return cmp.Compare(a.Index, b.Index) })
 	return c, err
 }
 

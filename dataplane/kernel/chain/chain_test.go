@@ -55,6 +55,10 @@ func text(f mplsnl.Filter) string {
 			b.WriteString([]string{"", "pop", "push", "modify", "ttl", "mac"}[a.MPLS.Op])
 		case a.Kind == mplsnl.Mirred:
 			b.WriteString([]string{"", "redirect", "mirror", "in", "in-mirror"}[a.Mirred.Op])
+		case a.Kind == mplsnl.TunnelKey && a.Tunnel.Release:
+			b.WriteString("unname")
+		case a.Kind == mplsnl.TunnelKey:
+			b.WriteString("name")
 		case a.Verdict == mplsnl.Drop:
 			b.WriteString("drop")
 		case a.Kind == mplsnl.GAct && a.Verdict == mplsnl.Pipe:

@@ -1,6 +1,7 @@
 package chain_test
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -124,27 +125,27 @@ func TestClients(t *testing.T) {
 		// lane is what sends a frame with the fewest tags.
 		lane string
 	}{
-		{"port", nil, nil, "police police count mac vlan modify push goto"},
-		{"control word", []func(*dataplane.Pseudowire){controlWord}, nil, "police police count mac pedit mac vlan modify push goto"},
-		{"tagged mode puts a tag on", []func(*dataplane.Pseudowire){tagged}, nil, "police police count vlan mac vlan modify push goto"},
+		{"port", nil, nil, "police police count unname mac vlan modify push goto"},
+		{"control word", []func(*dataplane.Pseudowire){controlWord}, nil, "police police count unname mac pedit mac vlan modify push goto"},
+		{"tagged mode puts a tag on", []func(*dataplane.Pseudowire){tagged}, nil, "police police count unname vlan mac vlan modify push goto"},
 		{"VLAN popped", nil, []func(*dataplane.Service){circuit(func(a *dataplane.Attachment) {
 			a.OuterVLAN, a.Operation = 10, dataplane.PopTags
-		})}, "police police count vlan mac vlan modify push goto"},
+		})}, "police police count unname vlan mac vlan modify push goto"},
 		{"QinQ popped", nil, []func(*dataplane.Service){circuit(func(a *dataplane.Attachment) {
 			a.OuterVLAN, a.InnerVLAN, a.NNI, a.Operation = 10, 20, true, dataplane.PopTags
-		})}, "police police count vlan vlan mac vlan modify push goto"},
+		})}, "police police count unname vlan vlan mac vlan modify push goto"},
 		{"S-tag pushed", nil, []func(*dataplane.Service){circuit(func(a *dataplane.Attachment) {
 			a.NNI, a.Operation, a.VLAN = true, dataplane.PushTag, 30
-		})}, "police police count vlan mac vlan modify push goto"},
+		})}, "police police count unname vlan mac vlan modify push goto"},
 		{"VLAN translated", []func(*dataplane.Pseudowire){tagged}, []func(*dataplane.Service){circuit(func(a *dataplane.Attachment) {
 			a.OuterVLAN, a.Operation, a.VLAN = 10, dataplane.TranslateTag, 30
-		})}, "police police count vlan mac vlan modify push goto"},
-		{"classes and a profile", nil, []func(*dataplane.Service){classes}, "police police count mac vlan modify push goto"},
-		{"IP and MPLS packets", []func(*dataplane.Pseudowire){layer3}, []func(*dataplane.Service){classes}, "police police count push push modify push goto"},
+		})}, "police police count unname vlan mac vlan modify push goto"},
+		{"classes and a profile", nil, []func(*dataplane.Service){classes}, "police police count unname mac vlan modify push goto"},
+		{"IP and MPLS packets", []func(*dataplane.Pseudowire){layer3}, []func(*dataplane.Service){classes}, "police police count unname push push modify push goto"},
 		{"IP in a VLAN", []func(*dataplane.Pseudowire){layer3}, []func(*dataplane.Service){circuit(func(a *dataplane.Attachment) { a.OuterVLAN = 7 })},
-			"police police count push push modify push goto"},
+			"police police count unname push push modify push goto"},
 		{"a permanent bridge copies", nil, []func(*dataplane.Service){both},
-			"police police count count mac vlan modify push pedit mirror pop modify push pedit redirect"},
+			"police police count count unname mac vlan modify push pedit mirror pop modify push pedit redirect"},
 		{"down", nil, []func(*dataplane.Service){func(v *dataplane.Service) { v.Down = true }}, ""},
 		{"nothing to send to", nil, []func(*dataplane.Service){func(v *dataplane.Service) { v.Send = "" }}, "count drop"},
 		{"a blocked pseudowire", []func(*dataplane.Pseudowire){func(w *dataplane.Pseudowire) { w.Blocked = true }}, nil, "count drop"},
@@ -188,7 +189,7 @@ func TestClients(t *testing.T) {
 func TestWire(t *testing.T) {
 	down := func(w *dataplane.Pseudowire) { w.Down = true }
 	const short = "count count count drop"
-	const frame = "count vlan pop vlan vlan vlan vlan skbedit count goto"
+	const frame = "count vlan pop vlan vlan vlan vlan skbedit count name goto"
 	for _, c := range []struct {
 		name   string
 		change []func(*dataplane.Pseudowire)
@@ -196,7 +197,7 @@ func TestWire(t *testing.T) {
 	}{
 		{"without control word", nil, []string{"count drop", short, frame, "goto", "count drop", "count drop", "vlan in"}},
 		{"with control word", []func(*dataplane.Pseudowire){controlWord}, []string{
-			"count drop", "count drop", short, "count vlan pop pop vlan vlan vlan vlan skbedit count goto", "goto", "count drop", "count drop", "vlan in",
+			"count drop", "count drop", short, "count vlan pop pop vlan vlan vlan vlan skbedit count name goto", "goto", "count drop", "count drop", "vlan in",
 		}},
 		{"down", []func(*dataplane.Pseudowire){down}, []string{"count drop", "count drop", "count drop", "vlan in"}},
 		{"down, its channel goes on", []func(*dataplane.Pseudowire){controlWord, down}, []string{
@@ -295,11 +296,11 @@ func TestStaleClients(t *testing.T) {
 	s := clientState()
 	names := map[string]bool{}
 	for _, f := range compiled(t, s, served()).Filters {
-		if f.Chain > 1<<24 {
+		if f.Match.HasKey {
 			names[chain.Stale(&f).Key().Name] = true
 		}
 	}
-	if len(names) != 2 || !names["?chain-80"] || !names["?chain-90"] {
+	if len(names) != 2 || !names["?record-80"] || !names["?record-90"] {
 		t.Errorf("stale objects %v, want those of the numbers 80 and 90", names)
 	}
 }
@@ -309,7 +310,7 @@ func TestStaleClients(t *testing.T) {
 func TestTwins(t *testing.T) {
 	for _, f := range compiled(t, clientState(), served()).Filters {
 		twin, ok := chain.Twin(f.Block, f.Chain, f.Pref)
-		if f.Chain < 1<<24 {
+		if !f.Match.HasKey {
 			continue
 		}
 		back, also := chain.Twin(f.Block, f.Chain, twin)
@@ -350,6 +351,35 @@ func TestAdmission(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestManyClients: services that are alike share their chains and are told apart
+// there by their numbers, whatever they do to frames.
+func TestManyClients(t *testing.T) {
+	s := clientState()
+	var all []mplsnl.Filter
+	var first map[uint32]bool
+	for i := range uint32(20) {
+		w := dataplane.Pseudowire{Name: fmt.Sprintf("w%d", i), InLabel: 1000 + i, Out: into(2000 + i), ControlWord: true}
+		v := served(func(v *dataplane.Service) {
+			v.Name, v.Send, v.Receive = fmt.Sprintf("s%d", i), w.Name, []string{w.Name}
+			v.Attachment.OuterVLAN, v.Attachment.Operation = uint16(1+i), dataplane.PopTags
+			v.Profile = &dataplane.Profile{CIR: 1e6, CBS: 9000, EIR: 2e6, EBS: 9000}
+			v.Classes = &dataplane.ClassMap{Green: [8]uint8{0, 1, 2, 3, 4, 5, 6, 7}}
+		})
+		s.Records[w.Key()], s.Records[v.Key()] = 1<<20-1-2*i, 1<<20-2-2*i
+		all = append(append(all, compiled(t, s, w).Filters...), compiled(t, s, v).Filters...)
+		chains := map[uint32]bool{}
+		for _, f := range all {
+			chains[f.Chain] = true
+		}
+		if first == nil {
+			first = chains
+		} else if len(chains) != len(first) {
+			t.Fatalf("%d chains with one service, %d with %d", len(first), len(chains), i+1)
+		}
+	}
+	sound(t, all)
 }
 
 // TestFollows: a service to redundant pseudowires is compiled again when their

@@ -36,8 +36,8 @@ func Stale(f *mplsnl.Filter) dataplane.Object {
 	if _, ok := IsRecord(f); ok {
 		return dataplane.LSP{Name: fmt.Sprintf("?record-%d", f.Handle), Op: dataplane.ImposeAndForward}
 	}
-	if n, ok := numberOf(f.Chain); ok {
-		return dataplane.LSP{Name: fmt.Sprintf("?chain-%d", n), Op: dataplane.ImposeAndForward}
+	if n, ok := numberOf(f); ok {
+		return dataplane.LSP{Name: fmt.Sprintf("?record-%d", n), Op: dataplane.ImposeAndForward}
 	}
 	if ifname, vlan, _, ok := Admission(f); ok {
 		return dataplane.Section{Name: fmt.Sprintf("?%s-%d", ifname, vlan), Interface: ifname, VLAN: vlan}

@@ -2,7 +2,6 @@ package chain
 
 import (
 	"fmt"
-	"hash/fnv"
 
 	"github.com/tandem-ne/tandem/dataplane"
 	"github.com/tandem-ne/tandem/dataplane/kernel/mplsnl"
@@ -28,13 +27,48 @@ const (
 	wireVLAN     = 1
 )
 
-// Chains of an object: its number is that of its record.
+// The chains that frames of clients go through, one for each stage: towards
+// the client, and from it. All pseudowires and services share them, and a frame
+// has the number of its own with it: that of the object's record, given by an
+// action of kind TunnelKey. The kernel finds a chain of a block by walking all
+// of them, a filter by its hash.
 const (
-	chainObject = 1 << 24
-	objectSize  = 32
-	indexObject = 0x80000000
-	indexSize   = 128
+	chainToClient   = 0x8200
+	chainFromClient = 0x8210
+	chainStages     = 0x8230 // Behind the last.
+	indexObject     = 0x80000000
+	indexSize       = 128
+	indexKnown      = 0x50000000
 )
+
+// IndexRelease is the index of the action of kind tunnel_key that takes the
+// number off a frame that leaves the chains of clients.
+const IndexRelease = 0x54500003
+
+// place is a stage of an object.
+type place struct{ chain, number uint32 }
+
+func toClient(number uint32, stage int) place {
+	return place{chainToClient + uint32(stage), number}
+}
+
+func fromClient(number uint32, stage int) place {
+	return place{chainFromClient + uint32(stage), number}
+}
+
+// known gives a frame the number of an object.
+func known(number uint32) mplsnl.Action {
+	a := pipe(mplsnl.Action{Kind: mplsnl.TunnelKey, Index: indexKnown + number, Tunnel: mplsnl.TunnelKeyAction{ID: number}})
+	a.Cookie = Cookie()
+	return a
+}
+
+// release takes the number off a frame again.
+func release() mplsnl.Action {
+	return mplsnl.Action{
+		Kind: mplsnl.TunnelKey, Verdict: mplsnl.Pipe, Index: IndexRelease, Cookie: Cookie(), Tunnel: mplsnl.TunnelKeyAction{Release: true},
+	}
+}
 
 // Preferences of the chains of pseudowires and objects: levels, in each one for
 // every type of frame, because the kernel wants but one type in a preference,
@@ -84,32 +118,50 @@ func (s *State) numbered(c *Compiled, k dataplane.Key) (*parts, *dataplane.OpErr
 	return &parts{State: s, c: c, key: k, number: n}, nil
 }
 
-// chainOf is a chain of the object with a number.
-func chainOf(number uint32, stage int) uint32 { return chainObject + number*objectSize + uint32(stage) }
-
 // indexOf is the index of a counting action of the object with a number.
 func indexOf(number uint32, which int) uint32 { return indexObject + number*indexSize + uint32(which) }
 
-// numberOf is the inverse of chainOf.
-func numberOf(chain uint32) (uint32, bool) {
-	return (chain - chainObject) / objectSize, chain >= chainObject
+// shapeBits are those of a handle that tell what a filter of a stage matches
+// besides the number of its object, which is in the others.
+const shapeBits = 12
+
+// numberOf tells whose filter of a stage it is.
+func numberOf(f *mplsnl.Filter) (uint32, bool) {
+	return f.Handle >> shapeBits, f.Block == Ingress && f.Chain >= chainToClient && f.Chain < chainStages
 }
 
-// add adds a filter to a chain of an object. Filters of a lower level are asked
+// add adds a filter to a stage of an object. Filters of a lower level are asked
 // first; those of one level exclude each other.
-func (p *parts) add(chain uint32, n int, protocol uint16, m mplsnl.Match, actions ...mplsnl.Action) {
-	m.Kind = mplsnl.Flower
-	f := mplsnl.Filter{Block: Ingress, Chain: chain, Pref: level(n, protocol), Protocol: protocol, Match: m, Actions: actions}
-	f.Handle = handleOf(&m)
-	p.c.Filters = append(p.c.Filters, f)
+func (p *parts) add(at place, n int, protocol uint16, m mplsnl.Match, actions ...mplsnl.Action) {
+	m.Kind, m.HasKey, m.Key = mplsnl.Flower, true, at.number
+	p.c.Filters = append(p.c.Filters, mplsnl.Filter{
+		Block: Ingress, Chain: at.chain, Pref: level(n, protocol), Protocol: protocol,
+		Handle: at.number<<shapeBits | shapeOf(&m), Match: m, Actions: actions,
+	})
 }
 
-// handleOf numbers what a filter of an object matches: the kernel does not take
-// the same match twice under two handles.
-func handleOf(m *mplsnl.Match) uint32 {
-	h := fnv.New32a()
-	fmt.Fprint(h, m.VLAN, m.Inner, m.EtherType, m.HasTags, m.Tags, m.TOS, m.TOSMask, m.LSE[0])
-	return max(h.Sum32(), 1)
+// shapeOf numbers what a filter of one level matches: the class of the frame,
+// the number of its tags, and whether the tags themselves count.
+func shapeOf(m *mplsnl.Match) uint32 {
+	class := uint32(0)
+	switch {
+	case m.VLAN.HasPrio:
+		class = 1 + uint32(m.VLAN.Prio)
+	case m.TOSMask != 0:
+		class = 1 + uint32(m.TOS>>5)
+	case m.LSE[0].HasTC:
+		class = 1 + uint32(m.LSE[0].TC)
+	}
+	if m.HasTags {
+		class |= (1 + uint32(m.Tags)) << 4
+	}
+	if m.VLAN.Has {
+		class |= 1 << 6
+	}
+	if m.Inner.Has {
+		class |= 1 << 7
+	}
+	return class
 }
 
 // variantOf numbers what a filter of a label of a pseudowire matches besides.
@@ -156,8 +208,8 @@ func (p *parts) fits() *dataplane.OpError {
 // longer sends what is longer than octets to a chain. The kernel measures a
 // frame as it came to this ingress, from its Ethernet header on and without an
 // outer tag.
-func longer(octets int, to uint32) mplsnl.Action {
-	return mplsnl.Action{Kind: mplsnl.Police, Verdict: mplsnl.GotoChain(to), Police: mplsnl.PoliceAction{MTU: uint32(max(octets, 1)), Conform: mplsnl.Pipe}}
+func longer(octets int, to place) mplsnl.Action {
+	return mplsnl.Action{Kind: mplsnl.Police, Verdict: mplsnl.GotoChain(to.chain), Police: mplsnl.PoliceAction{MTU: uint32(max(octets, 1)), Conform: mplsnl.Pipe}}
 }
 
 // toDevice sends a frame to the ingress of Device.

@@ -64,7 +64,7 @@ func (s *State) wire(c *Compiled, o dataplane.Pseudowire) *dataplane.OpError {
 	if o.InLabel == 0 {
 		return nil
 	}
-	p.add(chainOf(p.number, stageFrame), 7, mplsnl.EtherAll, mplsnl.Match{}, p.lost(NoAttachment)...)
+	p.add(toClient(p.number, stageFrame), 7, mplsnl.EtherAll, mplsnl.Match{}, p.lost(NoAttachment)...)
 	switch {
 	case o.Loop != "" && !o.Down:
 		if err := p.loop(o); err != nil {
@@ -133,7 +133,7 @@ func (p *parts) frames(o dataplane.Pseudowire) {
 	untag := mplsnl.Action{Kind: mplsnl.VLAN, Verdict: mplsnl.Pipe, Index: IndexTag, Cookie: Cookie(), VLAN: mplsnl.VLANAction{Op: mplsnl.VLANPop}}
 	pop = append(pop, popTo(mplsnl.EtherTEB), tag, tag, popTag(), untag,
 		pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true, Type: otherHost}}),
-		counting(indexOf(p.number, wireTaken)), going(chainOf(p.number, stageFrame)))
+		counting(indexOf(p.number, wireTaken)), known(p.number), going(chainToClient+stageFrame))
 	next := uint32(chainWhole)
 	if o.ControlWord {
 		next = chainNibble
@@ -156,7 +156,8 @@ func (p *parts) packets(o dataplane.Pseudowire) {
 			all = append(all, popTo(to))
 		}
 		return append(all,
-			pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true, Type: otherHost}}), going(chainOf(p.number, stageFrame)))
+			pipe(mplsnl.Action{Kind: mplsnl.SKBEdit, SKB: mplsnl.SKBAction{HasType: true, Type: otherHost}}),
+			known(p.number), going(chainToClient+stageFrame))
 	}
 	bottom, more := mplsnl.LSE{HasBOS: true, BOS: true}, mplsnl.LSE{HasBOS: true}
 	for _, v := range []struct {

@@ -52,7 +52,7 @@ type servant struct {
 	targets []carried
 	// silenced is why no pseudowire takes the client's frames, if none does.
 	silenced Reason
-	lanes    map[uint8]uint32
+	lanes    [8]bool // Those that are made, by traffic class.
 	err      *dataplane.OpError
 }
 
@@ -63,7 +63,7 @@ func (s *State) service(c *Compiled, o dataplane.Service) *dataplane.OpError {
 		c.need(key(dataplane.KindPseudowire, name))
 	}
 	port := s.Ports[o.Attachment.Interface]
-	v := servant{o: o, port: port, lanes: map[uint8]uint32{}}
+	v := servant{o: o, port: port}
 	if err := v.find(s, c); err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (v *servant) toClient(w dataplane.Pseudowire) *dataplane.OpError {
 	both := func(r Reason) []mplsnl.Action {
 		return []mplsnl.Action{counting(indexOf(number, wireInDrop)), counting(indexOf(v.number, clientOutDrop)), dropping(r)}
 	}
-	stage := func(n int) uint32 { return chainOf(number, n) }
+	stage := func(n int) place { return toClient(number, n) }
 	switch {
 	case v.o.Down:
 		v.add(stage(stageFrame), 6, mplsnl.EtherAll, mplsnl.Match{}, both(ServiceDown)...)
@@ -198,17 +198,17 @@ func (v *servant) toClient(w dataplane.Pseudowire) *dataplane.OpError {
 		if a.OuterVLAN != 0 {
 			ways = append(ways, pushTag(tagType(a), a.OuterVLAN, 0))
 		}
-		v.add(stage(stageFrame), 0, mplsnl.EtherAll, mplsnl.Match{}, append(ways, redirect)...)
+		v.add(stage(stageFrame), 0, mplsnl.EtherAll, mplsnl.Match{}, append(ways, release(), redirect)...)
 		return nil
 	}
 	less := labelLen + wordOf(w)
 	// deliver adds the last filters; gone is how many tags were taken off.
-	deliver := func(at uint32, ways []way, gone int) {
+	deliver := func(at place, ways []way, gone int) {
 		whole := false
 		for _, x := range ways {
 			limit := etherLen + less + etherLen + tagLen*(x.tags+gone) + int(w.EffectiveMTU())
 			actions := append([]mplsnl.Action{longer(limit, stage(stageTooLong)), counter(tagLen*(x.added-gone) - less)}, x.actions...)
-			v.add(at, x.level, x.of, x.match, append(actions, redirect)...)
+			v.add(at, x.level, x.of, x.match, append(actions, release(), redirect)...)
 			whole = whole || x.match == mplsnl.Match{}
 		}
 		if !whole {
@@ -216,7 +216,7 @@ func (v *servant) toClient(w dataplane.Pseudowire) *dataplane.OpError {
 		}
 	}
 	written := mplsnl.Match{VLAN: mplsnl.Tag{Has: true, ID: a.VLAN}}
-	operated := func(at uint32, gone int) {
+	operated := func(at place, gone int) {
 		next := stage(stageMatch + gone)
 		switch a.Operation {
 		case dataplane.PopTags:
@@ -224,11 +224,11 @@ func (v *servant) toClient(w dataplane.Pseudowire) *dataplane.OpError {
 			return
 		case dataplane.PushTag:
 			next = stage(stageMatch + 1 + gone)
-			v.add(at, 0, tagType(a), written, popTag(), going(next))
+			v.add(at, 0, tagType(a), written, popTag(), going(next.chain))
 			deliver(next, fitting(a), gone+1)
 		case dataplane.TranslateTag:
 			back := vlan(mplsnl.VLANAction{Op: mplsnl.VLANModify, ID: a.OuterVLAN, Protocol: tagType(a)})
-			v.add(at, 0, tagType(a), written, back, going(next))
+			v.add(at, 0, tagType(a), written, back, going(next.chain))
 			deliver(next, fitting(a), gone)
 		default:
 			deliver(at, fitting(a), gone)
@@ -243,21 +243,20 @@ func (v *servant) toClient(w dataplane.Pseudowire) *dataplane.OpError {
 	operated(stage(stageOps), 0)
 	operated(stage(stageOps+1), 1)
 	zero := mplsnl.Match{VLAN: mplsnl.Tag{Has: true, HasPrio: true}}
-	v.add(stage(stageFrame), 0, mplsnl.EtherVLAN, zero, popTag(), going(stage(stageOps+1)))
+	v.add(stage(stageFrame), 0, mplsnl.EtherVLAN, zero, popTag(), going(stage(stageOps+1).chain))
 	v.add(stage(stageFrame), 1, mplsnl.EtherAll, mplsnl.Match{HasTags: true}, both(VLANMismatch)...)
-	v.add(stage(stageFrame), 2, mplsnl.EtherAll, mplsnl.Match{}, going(stage(stageOps)))
+	v.add(stage(stageFrame), 2, mplsnl.EtherAll, mplsnl.Match{}, going(stage(stageOps).chain))
 	return nil
 }
 
 // fromClient adds the way of the client's frames, the last part first.
 func (v *servant) fromClient() {
 	a := v.o.Attachment
-	stage := func(n int) uint32 { return chainOf(v.number, n) }
+	stage := func(n int) place { return fromClient(v.number, n) }
 	v.counts()
 	after := stage(stageGreenClass)
 	switch {
 	case v.o.Down:
-		after = 0
 	case v.o.Profile != nil:
 		v.lanesOf(stage(stageGreenClass), false)
 		v.lanesOf(stage(stageYellowClass), true)
@@ -275,11 +274,11 @@ func (v *servant) fromClient() {
 		if v.o.Down {
 			actions = append(actions, counting(indexOf(v.number, clientInDrop)), dropping(ServiceDown))
 		} else {
-			actions = append(actions, going(after))
+			actions = append(actions, going(after.chain))
 		}
 		v.add(stage(stageIn), w.level, w.of, w.match, actions...)
 	}
-	v.c.Filters = append(v.c.Filters, admit(a, v.port, v.packets, stage(stageIn))...)
+	v.c.Filters = append(v.c.Filters, admit(a, v.port, v.packets, known(v.number), going(stage(stageIn).chain))...)
 }
 
 // pair is the index of a counter that there is for frames without and with a
@@ -301,7 +300,7 @@ func (v *servant) counts() {
 // meter adds the two token buckets of a bandwidth profile (RFC 4115): what does
 // not conform to the first goes to the second.
 func (v *servant) meter() {
-	stage := func(n int) uint32 { return chainOf(v.number, n) }
+	stage := func(n int) place { return fromClient(v.number, n) }
 	p := v.o.Profile
 	least := leastTags(v.o.Attachment)
 	colour := func(at, which int, end ...mplsnl.Action) {
@@ -314,16 +313,16 @@ func (v *servant) meter() {
 		}
 	}
 	colour(stageRed, clientRed, counting(indexOf(v.number, clientInDrop)), dropping(Policed))
-	colour(stageYellow, clientYellow, going(stage(stageYellowClass)))
-	colour(stageGreen, clientGreen, going(stage(stageGreenClass)))
-	bucket := func(at int, rate, burst uint64, conform, exceed uint32) {
-		actions := []mplsnl.Action{going(exceed)}
+	colour(stageYellow, clientYellow, going(stage(stageYellowClass).chain))
+	colour(stageGreen, clientGreen, going(stage(stageGreenClass).chain))
+	bucket := func(at int, rate, burst uint64, conform, exceed place) {
+		actions := []mplsnl.Action{going(exceed.chain)}
 		if rate != 0 {
 			octets := max(rate/8, 1)
-			actions = []mplsnl.Action{{Kind: mplsnl.Police, Verdict: mplsnl.GotoChain(exceed), Police: mplsnl.PoliceAction{
+			actions = []mplsnl.Action{{Kind: mplsnl.Police, Verdict: mplsnl.GotoChain(exceed.chain), Police: mplsnl.PoliceAction{
 				Rate: octets, Burst: mplsnl.PoliceBurst(burst, octets), MTU: mplsnl.NoMTU, Conform: mplsnl.Pipe,
 				Overhead: uint16(etherLen + tagLen*min(least, 1)),
-			}}, going(conform)}
+			}}, going(conform.chain)}
 		}
 		v.add(stage(at), 0, mplsnl.EtherAll, mplsnl.Match{}, actions...)
 	}
@@ -333,7 +332,7 @@ func (v *servant) meter() {
 
 // lanesOf adds what sends frames by their priority to the lanes of their
 // traffic classes.
-func (v *servant) lanesOf(at uint32, yellow bool) {
+func (v *servant) lanesOf(at place, yellow bool) {
 	class := func(priority uint8) uint8 {
 		switch {
 		case v.o.Classes == nil:
@@ -347,7 +346,7 @@ func (v *servant) lanesOf(at uint32, yellow bool) {
 		if class(priority) == class(0) {
 			continue
 		}
-		to := going(v.lane(class(priority)))
+		to := going(v.lane(class(priority)).chain)
 		tag := mplsnl.Match{VLAN: mplsnl.Tag{HasPrio: true, Prio: priority}}
 		if !v.packets {
 			v.add(at, 0, mplsnl.EtherVLAN, tag, to)
@@ -358,7 +357,7 @@ func (v *servant) lanesOf(at uint32, yellow bool) {
 			v.add(at, m.level, m.of, m.match, to)
 		}
 	}
-	v.add(at, 1, mplsnl.EtherAll, mplsnl.Match{}, going(v.lane(class(0))))
+	v.add(at, 1, mplsnl.EtherAll, mplsnl.Match{}, going(v.lane(class(0)).chain))
 }
 
 // precedence returns what finds packets of a class: the upper bits of the DS
@@ -370,18 +369,17 @@ func precedence(priority uint8) []way {
 	return []way{{of: mplsnl.EtherIPv4, match: ds}, {of: mplsnl.EtherIPv6, match: ds}, {of: mplsnl.EtherMPLS, match: label}}
 }
 
-// lane returns the chain that imposes labels of a traffic class, and makes it
+// lane returns the stage that imposes labels of a traffic class, and makes it
 // when it is asked for first.
-func (v *servant) lane(tc uint8) uint32 {
-	at, ok := v.lanes[tc]
-	if ok {
+func (v *servant) lane(tc uint8) place {
+	at := fromClient(v.number, stageLanes+int(tc))
+	if v.lanes[tc] {
 		return at
 	}
-	if len(v.lanes) == 0 {
+	if v.lanes == [8]bool{} {
 		v.refusals()
 	}
-	at = chainOf(v.number, stageLanes+len(v.lanes))
-	v.lanes[tc] = at
+	v.lanes[tc] = true
 	v.fill(at, tc)
 	return at
 }
@@ -397,12 +395,12 @@ func (v *servant) refusals() {
 		for _, t := range v.targets {
 			actions = append(actions, counting(indexOf(t.number, wireOutDrop)))
 		}
-		v.add(chainOf(v.number, at), 0, mplsnl.EtherAll, mplsnl.Match{}, append(actions, dropping(r))...)
+		v.add(fromClient(v.number, at), 0, mplsnl.EtherAll, mplsnl.Match{}, append(actions, dropping(r))...)
 	}
 }
 
 // fill adds the filters of a lane.
-func (v *servant) fill(at uint32, tc uint8) {
+func (v *servant) fill(at place, tc uint8) {
 	end := func(actions ...mplsnl.Action) { v.add(at, 0, mplsnl.EtherAll, mplsnl.Match{}, actions...) }
 	if len(v.targets) == 0 {
 		end(counting(indexOf(v.number, clientInDrop)), dropping(v.silenced))
@@ -492,7 +490,7 @@ func encapsulated(tags int, labels bool, tc uint8) []way {
 // send adds the filter that imposes the labels and sends: the control word as
 // a label that is then overwritten, the label of the pseudowire, an Ethernet
 // header; the rest is as for an LSP.
-func (v *servant) send(at uint32, w way, open []carried, lost []mplsnl.Action, tc uint8) {
+func (v *servant) send(at place, w way, open []carried, lost []mplsnl.Action, tc uint8) {
 	// behind is what the kernel leaves out when it measures a frame: its outer
 	// tag.
 	behind := tagLen * min(w.tags, 1)
@@ -535,11 +533,11 @@ func (v *servant) send(at uint32, w way, open []carried, lost []mplsnl.Action, t
 			}
 		}
 	}
-	checks := []mplsnl.Action{longer(mtu, chainOf(v.number, stageLong))}
+	checks := []mplsnl.Action{longer(mtu, fromClient(v.number, stageLong))}
 	if room != 0 && room < mtu {
-		checks = append(checks, longer(room, chainOf(v.number, stageOver)))
+		checks = append(checks, longer(room, fromClient(v.number, stageOver)))
 	}
-	actions = append(append(checks, actions...), w.actions...)
+	actions = append(append(append(checks, actions...), release()), w.actions...)
 	label := mplsnl.MPLSAction{Op: mplsnl.MPLSMACPush, HasLabel: true, TTL: 1, HasTC: true, TC: tc, HasBOS: true, BOS: true}
 	switch {
 	case v.packets:

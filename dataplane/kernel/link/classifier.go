@@ -25,7 +25,6 @@ const (
 	packet16  = 0x28 // r0 = two octets of the packet at imm; r6 is the context
 	packet8   = 0x30 // r0 = one octet of it
 	from32    = 0x40 // r0 = four octets of it at src + imm
-	from16    = 0x48 // r0 = two octets of it at src + imm
 	addImm    = 0x07
 	andImm    = 0x57
 	shiftImm  = 0x77 // dst >>= imm
@@ -50,15 +49,17 @@ const (
 	skPriority   = 32                            // Offset of priority in struct __sk_buff.
 	class0       = queueMajor<<16 | 1            // The class of traffic class 0.
 	classChannel = queueMajor<<16 | channelMinor // That of the G-ACh.
-	labelGAL     = 13                            // RFC 5586 section 4
 	headACH      = 0x1000                        // First half of an ACH (RFC 5586 section 2.1).
-	maxStack     = 16                            // Labels that are looked through for the last one.
+	firstMeasure = 0x000a                        // Channel types of RFC 6374 section 3, loss and delay.
+	lastMeasure  = 0x000e
+	maxStack     = 16 // Labels that are looked through for the last one.
 )
 
-// channel leads to the class of the G-ACh whatever ends in a GAL or goes on with
-// an ACH below its last label, with or without a tag in the frame; what has no
-// label to "other", the rest to "labelled" with r9 at its labels. r6 is the
-// context then and r7 the priority.
+// channel leads to the class of the G-ACh what has an ACH below its last label, be
+// that a GAL or not, with or without a tag in the frame; what has no label to
+// "other", the rest to "labelled" with r9 at its labels. r6 is the context then
+// and r7 the priority. Messages that measure loss and delay wait with the users
+// of their class, whose fate and order are what they measure.
 func channel() []instruction {
 	program := []instruction{
 		{op: moveReg, dst: 6, src: 1},
@@ -79,17 +80,20 @@ func channel() []instruction {
 		}
 		program = append(program,
 			instruction{at: at, op: from32, src: 9, imm: 4 * i},
-			instruction{op: moveReg, dst: 8, src: 0},
 			instruction{op: andImm, imm: 1 << 8}, // S
 			instruction{op: jumpEqual, imm: 0, to: next},
-			instruction{op: shiftImm, dst: 8, imm: 12},
-			instruction{op: jumpEqual, dst: 8, imm: labelGAL, to: "channel"},
-			instruction{op: from16, src: 9, imm: 4*i + 4},
-			instruction{op: jumpEqual, imm: headACH, to: "channel"},
-			instruction{op: jump, to: "labelled"})
+			instruction{op: from32, src: 9, imm: 4*i + 4},
+			instruction{op: jump, to: "below the labels"})
 		at = next
 	}
-	return program
+	return append(program,
+		instruction{at: "below the labels", op: moveReg, dst: 8},
+		instruction{op: shiftImm, dst: 8, imm: 16},
+		instruction{op: jumpOther, dst: 8, imm: headACH, to: "labelled"},
+		instruction{op: andImm, imm: 0xffff},
+		instruction{op: jumpAbove, imm: lastMeasure, to: "channel"},
+		instruction{op: jumpAbove, imm: firstMeasure - 1, to: "labelled"},
+		instruction{op: jump, to: "channel"})
 }
 
 // byPriority answers with the class of the packet's priority, unless it is of

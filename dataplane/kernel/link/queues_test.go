@@ -289,6 +289,8 @@ func TestChannelProtected(t *testing.T) {
 			frame(false, lse(1000, 0), lse(13, 1), ach),
 			frame(true, lse(1000, 0), lse(1001, 0), lse(13, 1), ach),
 			frame(false, lse(1000, 0), lse(2000, 1), ach),
+			frame(false, lse(13, 1), 0x10000009),
+			frame(false, lse(13, 1), 0x1000000f),
 			frame(false, append(deep, lse(13, 1), ach)...),
 		}
 		// Neither a GAL nor an ACH is where it counts.
@@ -297,9 +299,12 @@ func TestChannelProtected(t *testing.T) {
 			frame(false, lse(1000, 1), 0x45000000, lse(13, 1)),
 			frame(true, lse(1000, 1), 0x11000000),
 			frame(false, lse(13, 0), lse(1000, 1), 0x00000000),
+			frame(false, lse(1000, 0), lse(13, 1), 0x1000000a),   // Loss.
+			frame(false, lse(1000, 0), lse(2000, 1), 0x1000000c), // Delay.
+			frame(true, lse(13, 1), 0x1000000e),
 		}
 		user, oam := sender(t, l, west, 7), sender(t, l, west, 7)
-		const rounds, flood = 40, 250
+		const rounds, flood = 42, 250
 		for i := range rounds {
 			for j := range flood {
 				f := append(users[j%len(users)], make([]byte, 900)...)

@@ -17,6 +17,7 @@ const (
 	Pedit
 	SKBEdit
 	Police
+	TunnelKey
 )
 
 // String returns the kernel's name of the kind.
@@ -36,6 +37,8 @@ func (k ActionKind) String() string {
 		return "skbedit"
 	case Police:
 		return "police"
+	case TunnelKey:
+		return "tunnel_key"
 	}
 	return fmt.Sprintf("action(%d)", uint8(k))
 }
@@ -112,6 +115,7 @@ type Action struct {
 	Pedit  PeditAction
 	SKB    SKBAction
 	Police PoliceAction
+	Tunnel TunnelKeyAction
 }
 
 // MPLSAction is the part of act_mpls.
@@ -172,6 +176,13 @@ type PoliceAction struct {
 	Overhead uint16
 }
 
+// TunnelKeyAction gives the packet a number that goes with it and that flower
+// finds (Match.Key), or takes it away.
+type TunnelKeyAction struct {
+	Release bool
+	ID      uint32
+}
+
 // Attributes of actions (linux/pkt_cls.h, linux/tc_act).
 const (
 	actKind         = 1
@@ -206,6 +217,12 @@ const (
 	policeTBF       = 1
 	policeResult    = 5
 	policeRate64    = 8
+	tunnelParms     = 2
+	tunnelSrc       = 3
+	tunnelDst       = 4
+	tunnelID        = 7
+	tunnelSet       = 1
+	tunnelRelease   = 2
 	genLen          = 20 // struct tc_gen.
 	policeLen       = 56 // struct tc_police, without its time stamps.
 	peditKeyLen     = 24
@@ -267,6 +284,8 @@ func (a *Action) append(b []byte) ([]byte, error) {
 		b = a.appendGen(appendAttrHeader(b, skbeditParms, genLen))
 	case Police:
 		b = a.appendPolice(b)
+	case TunnelKey:
+		b = a.appendTunnel(b)
 	default:
 		return b, fmt.Errorf("unknown %s", a.Kind)
 	}
@@ -342,6 +361,18 @@ func (a *Action) appendPedit(b []byte) []byte {
 		}
 		return b
 	})
+}
+
+// appendTunnel appends the parameters of act_tunnel_key, which wants addresses
+// of a tunnel, although there is none.
+func (a *Action) appendTunnel(b []byte) []byte {
+	b = a.appendGen(appendAttrHeader(b, tunnelParms, genLen+4))
+	if a.Tunnel.Release {
+		return binary.NativeEndian.AppendUint32(b, tunnelRelease)
+	}
+	b = binary.NativeEndian.AppendUint32(b, tunnelSet)
+	b = appendU32(appendU32(b, tunnelSrc, 0), tunnelDst, 0)
+	return appendBE32(b, tunnelID, a.Tunnel.ID)
 }
 
 // appendPolice appends struct tc_police. With TCA_POLICE_RATE64 no table of

@@ -74,7 +74,7 @@ func parseAction(b []byte) (a Action, s ActionStats, err error) {
 }
 
 func actionKindOf(s string) ActionKind {
-	for k := GAct; k <= Police; k++ {
+	for k := GAct; k <= TunnelKey; k++ {
 		if k.String() == s {
 			return k
 		}
@@ -110,6 +110,8 @@ func (a *Action) option(typ uint16, v []byte) error {
 		return a.parseSKB(typ, v)
 	case Police:
 		return a.parsePolice(typ, v)
+	case TunnelKey:
+		return a.parseTunnel(typ, v)
 	}
 	return nil
 }
@@ -250,6 +252,18 @@ func (a *Action) parsePolice(typ uint16, v []byte) error {
 		return err
 	}
 	return nil
+}
+
+func (a *Action) parseTunnel(typ uint16, v []byte) (err error) {
+	switch typ {
+	case tunnelParms:
+		var op uint32
+		err = a.parseGen(v, &op)
+		a.Tunnel.Release = op == tunnelRelease
+	case tunnelID:
+		a.Tunnel.ID, err = parseBE32(v)
+	}
+	return err
 }
 
 // parse reads the statistics of an action. Packets are 32 bits wide in the

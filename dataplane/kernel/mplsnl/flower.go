@@ -19,6 +19,7 @@ const (
 	flowerVLANID      = 23
 	flowerVLANPrio    = 24
 	flowerVLANType    = 25
+	flowerKey         = 26
 	flowerMPLSTTL     = 67
 	flowerMPLSBOS     = 68
 	flowerMPLSTC      = 69
@@ -82,6 +83,9 @@ func (f *Filter) appendFlower(b []byte) ([]byte, error) {
 	if m.TOSMask != 0 {
 		b = appendU8(b, flowerIPTOS, m.TOS)
 		b = appendU8(b, flowerIPTOSMask, m.TOSMask)
+	}
+	if m.HasKey {
+		b = appendBE32(b, flowerKey, m.Key)
 	}
 	return m.appendLSEs(b)
 }
@@ -186,6 +190,9 @@ func (f *Filter) parseFlower(b []byte) (stats []ActionStats, err error) {
 			m.TOS, err = parseU8(v)
 		case flowerIPTOSMask:
 			m.TOSMask, err = parseU8(v)
+		case flowerKey:
+			m.HasKey = true
+			m.Key, err = parseBE32(v)
 		case flowerMPLSOpts:
 			err = m.parseLSEs(v)
 		case flowerMPLSTTL, flowerMPLSBOS, flowerMPLSTC, flowerMPLSLabel:
@@ -316,6 +323,13 @@ func parseBE16(v []byte) (uint16, error) {
 		return 0, errors.New("malformed 16-bit attribute")
 	}
 	return binary.BigEndian.Uint16(v), nil
+}
+
+func parseBE32(v []byte) (uint32, error) {
+	if len(v) != 4 {
+		return 0, errors.New("malformed 32-bit attribute")
+	}
+	return binary.BigEndian.Uint32(v), nil
 }
 
 func parseBytes(dst, v []byte) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"golang.org/x/sys/unix"
 )
@@ -105,6 +106,10 @@ type Match struct {
 	HasTags bool
 	// TOS and TOSMask match the DS field of an IP packet.
 	TOS, TOSMask uint8
+	// Key is the number that an action of kind TunnelKey has given, where HasKey
+	// is set.
+	Key    uint32
+	HasKey bool
 	// LSE are label stack entries at the depths 1 to 7.
 	LSE [maxLSEs]LSE
 	// Words are 32-bit words at offsets from the network header; u32 only.
@@ -196,6 +201,10 @@ func appendString(b []byte, typ uint16, s string) []byte {
 }
 
 func appendBE16(b []byte, typ, v uint16) []byte { return appendU16(b, typ, swap16(v)) }
+
+func appendBE32(b []byte, typ uint16, v uint32) []byte {
+	return binary.BigEndian.AppendUint32(appendAttrHeader(b, typ, 4), v)
+}
 
 // closeNest writes the length of the attribute that begins at start.
 func closeNest(b []byte, start int) error {
@@ -295,4 +304,26 @@ func (f *Filter) Equal(o *Filter) bool {
 		}
 	}
 	return true
+}
+
+// Sum returns a number that stands for a filter where it is to be compared with
+// later ones of the same process: equal filters whose actions have the same
+// indices have the same. It is not 0.
+func (f *Filter) Sum(seed maphash.Seed) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	handle := f.Handle
+	if f.Match.Kind == U32 {
+		handle = 0 // The kernel chooses it.
+	}
+	maphash.WriteComparable(&h, struct {
+		block, chain, handle uint32
+		pref, protocol       uint16
+		match                Match
+	}{f.Block, f.Chain, handle, f.Pref, f.Protocol, f.Match})
+	for _, a := range f.Actions {
+		a.NoPerCPU = false
+		maphash.WriteComparable(&h, a)
+	}
+	return max(h.Sum64(), 1)
 }

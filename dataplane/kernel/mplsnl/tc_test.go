@@ -3,7 +3,9 @@ package mplsnl
 import (
 	"bytes"
 	"errors"
+	"hash/maphash"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +49,9 @@ func filters() []Filter {
 	tagged := Filter{Block: 1, Chain: 1 << 24, Pref: 4, Protocol: EtherAll, Handle: 1, Match: Match{Kind: Flower, HasTags: true, Tags: 2}}
 	untagged := tagged
 	untagged.Match.Tags = 0
+	known := tagged
+	known.Match = Match{Kind: Flower, HasKey: true, Key: 1<<20 + 5, VLAN: Tag{Has: true, ID: 3}}
+	known.Protocol = EtherVLAN
 	deep := lsr()
 	deep.Match.LSE[0] = LSE{HasLabel: true, Label: 1<<20 - 1, HasTC: true, TC: 7, HasBOS: true, HasTTL: true, TTL: 255}
 	deep.Match.LSE[6] = LSE{HasLabel: true, Label: 13, HasBOS: true, BOS: true}
@@ -73,8 +78,10 @@ func filters() []Filter {
 		{Kind: Police, Verdict: Drop, Police: PoliceAction{Rate: 125000, Burst: PoliceBurst(9000, 125000), MTU: 1500, Conform: Pipe, Overhead: 14}},
 		{Kind: Police, Verdict: Drop, Police: PoliceAction{Rate: 1 << 33, Burst: 7, MTU: NoMTU, Conform: Pass}},
 		{Kind: Mirred, Verdict: Pipe, Mirred: MirredAction{Op: MirrorIngress, Interface: 3}},
+		{Kind: TunnelKey, Verdict: Pipe, Tunnel: TunnelKeyAction{ID: 0x01020304}},
+		{Kind: TunnelKey, Verdict: Pipe, Index: 9, Tunnel: TunnelKeyAction{Release: true}},
 	}
-	return []Filter{lsr(), vlan, qinq, ip, tagged, untagged, deep, word, all}
+	return []Filter{lsr(), vlan, qinq, ip, tagged, untagged, known, deep, word, all}
 }
 
 // TestFilterRoundTrip: what is written is read as it was, and written the same
@@ -201,6 +208,44 @@ func TestEqual(t *testing.T) {
 	c.Actions[2].MPLS.Label++
 	if a.Equal(&c) || a.Equal(&Filter{}) {
 		t.Error("another label makes no difference")
+	}
+}
+
+// TestSum: two filters have the same sum when nothing that the kernel is told
+// differs.
+func TestSum(t *testing.T) {
+	seed := maphash.MakeSeed()
+	seen := map[uint64]int{}
+	for i, f := range filters() {
+		sum := f.Sum(seed)
+		if was, again := seen[sum]; again || sum == 0 {
+			t.Errorf("filters %d and %d have the sum %#x", i, was, sum)
+		}
+		seen[sum] = i
+		same := f
+		same.Actions = slices.Clone(f.Actions)
+		for j := range same.Actions {
+			same.Actions[j].NoPerCPU = true
+		}
+		if f.Match.Kind == U32 {
+			same.Handle = 0x80000800
+		}
+		if same.Sum(seed) != sum {
+			t.Errorf("filter %d: what the kernel chooses makes a difference", i)
+		}
+		for j := range same.Actions {
+			other := f
+			other.Actions = slices.Clone(f.Actions)
+			other.Actions[j].Index++
+			if other.Sum(seed) == sum {
+				t.Errorf("filter %d: index of action %d makes no difference", i, j)
+			}
+		}
+		other := f
+		other.Chain++
+		if other.Sum(seed) == sum {
+			t.Errorf("filter %d: the chain makes no difference", i)
+		}
 	}
 }
 
