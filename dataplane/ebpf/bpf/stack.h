@@ -1,7 +1,7 @@
 // The way in: the section of a frame, its label stack, what belongs to each label.
 #pragma once
 
-#include "client.h"
+#include "arrival.h"
 #include "fast.h"
 #include "packet.h"
 #include "punt.h"
