@@ -268,14 +268,18 @@ func (b *batch) routes(l *dataplane.LSP) {
 func (b *batch) put(l *dataplane.LSP, f footprint) {
 	m := &b.d.model
 	if l.InLabel != 0 {
-		switch protocol, foreign := m.foreign[l.InLabel]; {
+		_, foreign := m.foreign[l.InLabel]
+		_, ours := m.routes[l.InLabel]
+		switch {
 		case f.mpls == nil:
 			b.labels[l.InLabel] = struct{}{}
 		case foreign:
-			b.fail(l.Key(), fmt.Sprintf("label %d belongs to a route of protocol %d that is not Tandem's", l.InLabel, protocol), true, unix.EEXIST)
+			b.fail(l.Key(), m.taken(l.InLabel), true, unix.EEXIST)
 		default:
 			delete(b.labels, l.InLabel)
-			b.add(mplsnl.Change{MPLS: f.mpls}, l.Key())
+			// A label that is not ours yet may be somebody's by now: the
+			// monitor tells it later than the kernel.
+			b.add(mplsnl.Change{MPLS: f.mpls, New: !ours}, l.Key())
 		}
 	}
 	if len(f.ip) == 0 {
@@ -311,10 +315,12 @@ func (b *batch) send() {
 	for i, c := range b.changes {
 		e := bad[i]
 		if e == nil {
-			e = err // Of the transport: nothing is known, all is tried again.
+			e = err // Of the transport: what was made is not known, all is tried again.
+			if e == nil || !c.Delete {
+				m.done(c)
+			}
 		}
 		if e == nil {
-			m.done(c)
 			continue
 		}
 		k := b.owners[i]
@@ -358,6 +364,8 @@ func (d *Driver) reason(c mplsnl.Change, err error) string {
 		return "the interface is down"
 	case c.IP != nil:
 		return fmt.Sprintf("the kernel refuses the route for %s: %v", c.IP.Prefix, err)
+	case c.New && errors.Is(err, unix.EEXIST):
+		return d.model.taken(c.MPLS.Label)
 	}
 	return fmt.Sprintf("the kernel refuses the route for label %d: %v", c.MPLS.Label, err)
 }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -99,6 +100,14 @@ func (m *model) seen(r mplsnl.Route) {
 		delete(m.routes, r.Label)
 		m.foreign[r.Label] = r.Protocol
 	}
+}
+
+// taken says whose a label is that is not ours, as far as it is known.
+func (m *model) taken(label uint32) string {
+	if protocol, ok := m.foreign[label]; ok {
+		return fmt.Sprintf("label %d belongs to a route of protocol %d that is not Tandem's", label, protocol)
+	}
+	return fmt.Sprintf("label %d belongs to a route that is not Tandem's", label)
 }
 
 // gone notes that a label has no route any more.

@@ -9,6 +9,7 @@ import (
 // Change is one route to put or to delete; exactly one of MPLS and IP is set.
 type Change struct {
 	Delete bool
+	New    bool // Put only where there is none: unix.EEXIST otherwise.
 	MPLS   *Route
 	IP     *IPRoute
 }
@@ -36,7 +37,11 @@ func (c *Conn) Apply(changes []Change, failed func(i int, err error)) error {
 		if changes[i].Delete {
 			return Request{Type: unix.RTM_DELROUTE}, b, err
 		}
-		return Request{Type: unix.RTM_NEWROUTE, Flags: unix.NLM_F_CREATE | unix.NLM_F_REPLACE}, b, err
+		flags := uint16(unix.NLM_F_CREATE | unix.NLM_F_REPLACE)
+		if changes[i].New {
+			flags = unix.NLM_F_CREATE | unix.NLM_F_EXCL
+		}
+		return Request{Type: unix.RTM_NEWROUTE, Flags: flags}, b, err
 	}, func(i int, err error) {
 		if changes[i].Delete && errors.Is(err, unix.ESRCH) {
 			return
