@@ -307,23 +307,13 @@ func (f *Filter) Equal(o *Filter) bool {
 }
 
 // Sum returns a number that stands for a filter where it is to be compared with
-// later ones of the same process: equal filters whose actions have the same
-// indices have the same. It is not 0.
+// later ones of the same process: that of the message that puts it. It is not 0.
 func (f *Filter) Sum(seed maphash.Seed) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	handle := f.Handle
-	if f.Match.Kind == U32 {
-		handle = 0 // The kernel chooses it.
-	}
-	maphash.WriteComparable(&h, struct {
-		block, chain, handle uint32
-		pref, protocol       uint16
-		match                Match
-	}{f.Block, f.Chain, handle, f.Pref, f.Protocol, f.Match})
-	for _, a := range f.Actions {
-		a.NoPerCPU = false
-		maphash.WriteComparable(&h, a)
-	}
-	return max(h.Sum64(), 1)
+	var space [sumSpace]byte
+	// What cannot be written is not in the kernel either.
+	b, _ := f.Append(space[:0])
+	return max(maphash.Bytes(seed, b), 1)
 }
+
+// sumSpace is more than most filters take.
+const sumSpace = 2048
