@@ -59,7 +59,7 @@ func contenders() []contender {
 // not asked for more.
 var scaleSizes = []int{10_000, 100_000}
 
-const scaleLimit = 40 * time.Second
+const scaleLimit = 150 * time.Second
 
 // scale is what is measured of a driver with a number of LSPs.
 type scale struct {
