@@ -139,13 +139,15 @@ func (o *objects) write(m *ebpf.Map, slot uint32, offset int, value any) error {
 	return errors.Join(err, wrong)
 }
 
-// eachEntry calls f for every entry of an array that can be mapped.
+// eachEntry calls f for every entry of an array that can be mapped. The value is
+// f's until it returns.
 func eachEntry[V any](a *array, f func(uint32, *V)) error {
 	if int(unsafe.Sizeof(*new(V))) > a.stride {
 		return fmt.Errorf("entries of %d octets are not %T", a.stride, *new(V))
 	}
+	var v V // One for all: each of its own would be a million objects on the heap.
 	return a.walk(func(slot uint32, b []byte) {
-		v := *(*V)(unsafe.Pointer(&b[0]))
+		v = *(*V)(unsafe.Pointer(&b[0]))
 		f(slot, &v)
 	})
 }
