@@ -306,7 +306,7 @@ func TestHalfReplaced(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		then func(e *element, counter uint32) error
-		todo int
+		ops  int
 	}{
 		{"entry written", func(*element, uint32) error { return nil }, 0},
 		{"label half turned", func(e *element, counter uint32) error {
@@ -329,7 +329,7 @@ func TestHalfReplaced(t *testing.T) {
 			defer e.Close()
 			e.forwards(t)
 			ops := e.missing(t)
-			if len(ops) != c.todo {
+			if len(ops) != c.ops {
 				t.Errorf("to do:\n%s", plan.Print(ops))
 			}
 			apply(t, e.Driver, e.desired...)
